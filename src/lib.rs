@@ -1,0 +1,7 @@
+//! Switchyard: a model router for AWS Bedrock.
+//!
+//! OpenAI clients send chat requests to one address; Switchyard finds the deployment that the operator configured for
+//! the model they name, speaks Bedrock's Converse API to it, and answers in the client's own format. `ARCHITECTURE.md`
+//! tells the path of a request through these modules.
+
+pub mod simulator;

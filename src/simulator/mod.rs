@@ -1,0 +1,1 @@
+//! Plays Bedrock's runtime API for `--simulate`, tests and benches.
