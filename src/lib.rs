@@ -4,4 +4,11 @@
 //! the model they name, speaks Bedrock's Converse API to it, and answers in the client's own format. `ARCHITECTURE.md`
 //! tells the path of a request through these modules.
 
+pub mod canonical;
+pub mod catalog;
+pub mod clock;
+pub mod config;
+pub mod dialect;
+pub mod error;
+pub mod provider;
 pub mod simulator;

@@ -1,0 +1,26 @@
+//! What a call means, whoever asked and whoever answers.
+//!
+//! A dialect turns a client's body into these types, a transformer turns them into Bedrock's wire format, and the answer
+//! comes back the same way. The shapes are OpenAI's, plus what Anthropic's and Converse's formats can say beyond it.
+//! Everything is owned and cheap to clone, because a retry or a fallback encodes the same request again.
+
+mod answer;
+mod chunk;
+mod message;
+mod params;
+mod request;
+mod text;
+mod tool;
+mod usage;
+
+pub use answer::{AnswerBlock, ChatAnswer, StopReason};
+pub use chunk::ChatChunk;
+pub use message::{
+    CacheControl, Content, Media, MediaKind, MediaSource, Message, Part, PartKind, Role, Thinking,
+    ToolCall,
+};
+pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
+pub use request::{Chat, ChatRequest, Operation};
+pub use text::{RawJson, Text, write_escaped};
+pub use tool::{Tool, ToolChoice};
+pub use usage::Usage;

@@ -1,0 +1,170 @@
+//! The parameters of a chat request beside its messages.
+//!
+//! The same type holds the request defaults of a deployment (`litellm_params`); [`ChatParams::over`] lays a client's
+//! parameters over them.
+
+use serde_json::Number;
+
+use super::{RawJson, Tool, ToolChoice};
+
+/// Members that are carried by name, in the order in which they were written.
+pub type ParamMap = Vec<(String, RawJson)>;
+
+/// The parameters of a chat request: known ones with their types, all others as written.
+#[derive(Debug, Clone, Default)]
+pub struct ChatParams {
+    /// Most tokens to generate (`max_tokens`, `maxTokens`).
+    pub max_tokens: Option<u64>,
+    /// OpenAI's newer name, which wins.
+    pub max_completion_tokens: Option<u64>,
+    /// `temperature`.
+    pub temperature: Option<Number>,
+    /// `top_p` (`topP`).
+    pub top_p: Option<Number>,
+    /// `top_k` (`topK`).
+    pub top_k: Option<Number>,
+    /// `stop` (`stopSequences`); a string is a list of one.
+    pub stop: Option<Vec<String>>,
+    /// `tools`; a deployment's come first.
+    pub tools: Vec<Tool>,
+    /// `tool_choice`.
+    pub tool_choice: Option<ToolChoice>,
+    /// `parallel_tool_calls`.
+    pub parallel_tool_calls: Option<bool>,
+    /// `response_format`, and `response_schema`.
+    pub response_format: Option<ResponseFormat>,
+    /// `reasoning_effort`, as written: a string on most models, any JSON where a model takes more.
+    pub reasoning_effort: Option<RawJson>,
+    /// `thinking`, as written.
+    pub thinking: Option<RawJson>,
+    /// `output_config`, as written.
+    pub output_config: Option<RawJson>,
+    /// `guardrailConfig`, `guardrail_config`, as written.
+    pub guardrail: Option<RawJson>,
+    /// OpenAI parameters that Converse has no place for (`n`, `seed`, `logprobs`, …), as written.
+    pub openai: ParamMap,
+    /// Every other member, as written: Converse's own (`requestMetadata`, `performanceConfig`, …) and
+    /// provider-specific ones (`anthropic_beta`, `foo`).
+    pub extra: ParamMap,
+    /// `drop_params` of the request.
+    pub drop_params: Option<bool>,
+    /// `extra_headers` of the request: name and value.
+    pub extra_headers: Vec<(String, String)>,
+}
+
+/// `response_format`.
+#[derive(Debug, Clone)]
+pub enum ResponseFormat {
+    /// `text`.
+    Text,
+    /// `json_object` without a schema.
+    JsonObject,
+    /// `json_schema`, or `json_object` with `response_schema`.
+    JsonSchema(JsonSchemaFormat),
+    /// Anything else, as written; refused.
+    Other(RawJson),
+}
+
+/// The schema that an answer must fit.
+#[derive(Debug, Clone)]
+pub struct JsonSchemaFormat {
+    /// `name`.
+    pub name: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// The JSON schema, as written.
+    pub schema: RawJson,
+    /// `strict`.
+    pub strict: Option<bool>,
+}
+
+impl ChatParams {
+    /// Returns the member `name` among those carried as written.
+    pub fn extra(&self, name: &str) -> Option<&RawJson> {
+        find(&self.extra, name)
+    }
+
+    /// Lays these parameters over a deployment's defaults: what is set here wins, tools of both are kept (the
+    /// deployment's first), and `tool_choice` of the deployment counts only when this has none.
+    #[must_use]
+    pub fn over(&self, defaults: &Self) -> Self {
+        let mut tools = defaults.tools.clone();
+        tools.extend(self.tools.iter().cloned());
+        Self {
+            max_tokens: self.max_tokens.or(defaults.max_tokens),
+            max_completion_tokens: self.max_completion_tokens.or({
+                // A client's older spelling still beats the deployment's newer one.
+                if self.max_tokens.is_some() {
+                    None
+                } else {
+                    defaults.max_completion_tokens
+                }
+            }),
+            temperature: self
+                .temperature
+                .clone()
+                .or_else(|| defaults.temperature.clone()),
+            top_p: self.top_p.clone().or_else(|| defaults.top_p.clone()),
+            top_k: self.top_k.clone().or_else(|| defaults.top_k.clone()),
+            stop: self.stop.clone().or_else(|| defaults.stop.clone()),
+            tools,
+            tool_choice: self
+                .tool_choice
+                .clone()
+                .or_else(|| defaults.tool_choice.clone()),
+            parallel_tool_calls: self.parallel_tool_calls.or(defaults.parallel_tool_calls),
+            response_format: self
+                .response_format
+                .clone()
+                .or_else(|| defaults.response_format.clone()),
+            reasoning_effort: self
+                .reasoning_effort
+                .clone()
+                .or_else(|| defaults.reasoning_effort.clone()),
+            thinking: self.thinking.clone().or_else(|| defaults.thinking.clone()),
+            output_config: self
+                .output_config
+                .clone()
+                .or_else(|| defaults.output_config.clone()),
+            guardrail: self
+                .guardrail
+                .clone()
+                .or_else(|| defaults.guardrail.clone()),
+            openai: merged(&self.openai, &defaults.openai),
+            extra: merged(&self.extra, &defaults.extra),
+            drop_params: self.drop_params.or(defaults.drop_params),
+            extra_headers: merged_headers(&self.extra_headers, &defaults.extra_headers),
+        }
+    }
+}
+
+fn find<'a>(map: &'a ParamMap, name: &str) -> Option<&'a RawJson> {
+    map.iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value)
+}
+
+fn merged(mine: &ParamMap, defaults: &ParamMap) -> ParamMap {
+    let mut out = mine.clone();
+    out.extend(
+        defaults
+            .iter()
+            .filter(|(key, _)| find(mine, key).is_none())
+            .cloned(),
+    );
+    out
+}
+
+fn merged_headers(
+    mine: &[(String, String)],
+    defaults: &[(String, String)],
+) -> Vec<(String, String)> {
+    let mut out = mine.to_vec();
+    out.extend(
+        defaults
+            .iter()
+            .filter(|(name, _)| !mine.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)))
+            .cloned(),
+    );
+    out
+}

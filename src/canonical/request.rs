@@ -1,0 +1,44 @@
+//! A chat request, and the operations that can be asked of a model.
+
+use super::{ChatAnswer, ChatChunk, ChatParams, Message};
+
+/// What can be asked of a model.
+///
+/// Chat is the first; embeddings, images, rerank and token counting are further implementations.
+pub trait Operation: 'static {
+    /// What the client asks.
+    type Request: Send + Sync;
+    /// A whole answer.
+    type Answer: Send;
+    /// A piece of a streamed answer.
+    type Chunk: Send;
+}
+
+/// The chat operation: messages in, an answer or a stream of chunks out.
+#[derive(Debug, Clone, Copy)]
+pub struct Chat;
+
+impl Operation for Chat {
+    type Request = ChatRequest;
+    type Answer = ChatAnswer;
+    type Chunk = ChatChunk;
+}
+
+/// One chat request, independent of the format it came in.
+#[derive(Debug, Clone, Default)]
+pub struct ChatRequest {
+    /// The conversation, in the order the client sent it; system messages included.
+    pub messages: Vec<Message>,
+    /// Everything else the client asked for.
+    pub params: ChatParams,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// Whether the client wants a usage chunk at the end of a stream (`stream_options.include_usage`).
+    pub include_usage: bool,
+    /// Values of `anthropic-beta` that came as a header or in `extra_headers`, in order.
+    pub betas: Vec<String>,
+    /// Portkey's `strict-open-ai-compliance: false`: `content_blocks` are wanted beside the usual members.
+    pub content_blocks: bool,
+    /// Whether the request came in Portkey's or Obiguard's style, whose `reasoning_effort` means a share of `max_tokens`.
+    pub portkey: bool,
+}

@@ -1,0 +1,303 @@
+//! The operator's file: read, checked, and turned into what the rest of the program uses.
+//!
+//! `config.yaml` is written in LiteLLM's words; [`Config`] is the same in ours: typed, complete, with every default
+//! filled in.
+
+mod environment;
+mod finding;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use finding::{Finding, Findings, Severity};
+pub use secret::Secret;
+
+use crate::canonical::RawJson;
+
+/// A whole configuration, ready to be used.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The entries of `model_list` that are for Bedrock, in the order of the file.
+    pub deployments: Vec<DeploymentConfig>,
+    /// `router_settings`.
+    pub router: RouterSettings,
+    /// `litellm_settings`.
+    pub litellm: LitellmSettings,
+    /// `general_settings`.
+    pub general: GeneralSettings,
+    /// The process environment with the file's `environment_variables` laid over it.
+    pub environment: Environment,
+    /// SHA-256 (hex) over the files' contents.
+    pub hash: String,
+    /// What was found while reading; only warnings, since errors stop it.
+    pub warnings: Vec<Finding>,
+}
+
+/// One entry of `model_list`.
+#[derive(Debug, Clone, Default)]
+pub struct DeploymentConfig {
+    /// The public name; entries with the same name form a model group.
+    pub model_name: String,
+    /// `litellm_params.model`, as written.
+    pub model: String,
+    /// `model_info.id`, if written.
+    pub id: Option<String>,
+    /// `litellm_params.model_id`: the id or ARN that replaces the model's id in the URL.
+    pub model_id: Option<String>,
+    /// Credentials, region and endpoint.
+    pub aws: AwsParams,
+    /// `litellm_credential_name`, already resolved into `aws`; kept for its name.
+    pub credential_name: Option<String>,
+    /// `api_base`.
+    pub api_base: Option<String>,
+    /// `timeout`, else `request_timeout`.
+    pub timeout: Option<Duration>,
+    /// `stream_timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// `num_retries`.
+    pub num_retries: Option<u32>,
+    /// `rpm`, `tpm`, `weight`, `order`, `max_parallel_requests`, `cooldown_time`, …
+    pub limits: DeploymentLimits,
+    /// `drop_params`.
+    pub drop_params: Option<bool>,
+    /// `modify_params`.
+    pub modify_params: Option<bool>,
+    /// `additional_drop_params`.
+    pub additional_drop_params: Vec<String>,
+    /// `allowed_openai_params`.
+    pub allowed_openai_params: Vec<String>,
+    /// `configurable_clientside_auth_params`: names of the parameters that a client may set.
+    pub clientside_params: Vec<String>,
+    /// `extra_headers`.
+    pub extra_headers: Vec<(String, String)>,
+    /// `keepalive_seconds`: cadence of keep-alive comments in a stream.
+    pub keepalive: Option<Duration>,
+    /// Every other key of `litellm_params`, as JSON: request defaults (`max_tokens`, `tools`, `guardrailConfig`,
+    /// `user_continue_message`, …) and provider-specific parameters.
+    pub params: Vec<(String, RawJson)>,
+    /// `model_info`.
+    pub info: ModelInfo,
+    /// `blocked` (entry or `model_info`).
+    pub blocked: bool,
+}
+
+/// Credentials, region and endpoint of a deployment, as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct AwsParams {
+    /// `aws_access_key_id`.
+    pub access_key_id: Option<String>,
+    /// `aws_secret_access_key`.
+    pub secret_access_key: Option<Secret>,
+    /// `aws_session_token`.
+    pub session_token: Option<Secret>,
+    /// `aws_region_name` (`region_name`).
+    pub region: Option<String>,
+    /// `aws_session_name`.
+    pub session_name: Option<String>,
+    /// `aws_profile_name`.
+    pub profile: Option<String>,
+    /// `aws_role_name`.
+    pub role: Option<String>,
+    /// `aws_web_identity_token`: a token, or `oidc/…` naming where it is.
+    pub web_identity_token: Option<Secret>,
+    /// `aws_sts_endpoint`.
+    pub sts_endpoint: Option<String>,
+    /// `aws_external_id`.
+    pub external_id: Option<String>,
+    /// `aws_session_tags`: key and value, sorted by key.
+    pub session_tags: Vec<(String, String)>,
+    /// `aws_bedrock_runtime_endpoint`.
+    pub runtime_endpoint: Option<String>,
+    /// `api_key`: a Bedrock API key; `Some("")` turns the environment's off.
+    pub api_key: Option<Secret>,
+    /// `ssl_verify: false`, or the path of a CA bundle.
+    pub ssl_verify: Option<String>,
+}
+
+/// What a deployment can take, and how it is preferred.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeploymentLimits {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Tokens per minute.
+    pub tpm: Option<u64>,
+    /// `max_parallel_requests`.
+    pub parallel: Option<u32>,
+    /// Share for `simple-shuffle`.
+    pub weight: Option<f64>,
+    /// Failover tier, lower first.
+    pub order: Option<i64>,
+    /// `cooldown_time`.
+    pub cooldown: Option<Duration>,
+}
+
+/// `model_info` of an entry.
+#[derive(Debug, Clone, Default)]
+pub struct ModelInfo {
+    /// `base_model`: the id that capabilities and prices are looked up by.
+    pub base_model: Option<String>,
+    /// `mode`.
+    pub mode: Option<String>,
+    /// `supports_*` switches: name and value.
+    pub flags: BTreeMap<String, bool>,
+    /// `max_input_tokens`.
+    pub max_input_tokens: Option<u64>,
+    /// `max_output_tokens` (`max_tokens`).
+    pub max_output_tokens: Option<u64>,
+    /// `simulate`: how the simulator misbehaves for this deployment under `--simulate` (`throttle`, `cut=3`, …).
+    pub simulate: Option<String>,
+    /// Everything else, as JSON.
+    pub extra: Vec<(String, RawJson)>,
+}
+
+/// `router_settings`, and what `litellm_settings` says of the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouterSettings {
+    /// `routing_strategy`.
+    pub strategy: String,
+    /// `num_retries`.
+    pub num_retries: u32,
+    /// `timeout`, else `litellm_settings.request_timeout`: per attempt.
+    pub timeout: Duration,
+    /// `stream_timeout`: until the first event of a stream.
+    pub stream_timeout: Option<Duration>,
+    /// `stream_idle_timeout`, else `stream_timeout`, else 300 s: longest silence between two events.
+    pub stream_idle_timeout: Duration,
+    /// `connect_timeout`: TCP and TLS, per attempt.
+    pub connect_timeout: Duration,
+    /// `deadline`: for the whole call.
+    pub deadline: Option<Duration>,
+    /// `model_group_alias`, in the order of the file.
+    pub aliases: Vec<Alias>,
+    /// `fallbacks`: group and its targets (names only), in the order of the file; `*` for all.
+    pub fallbacks: Vec<(String, Vec<String>)>,
+    /// `context_window_fallbacks`.
+    pub context_window_fallbacks: Vec<(String, Vec<String>)>,
+    /// `content_policy_fallbacks`.
+    pub content_policy_fallbacks: Vec<(String, Vec<String>)>,
+    /// `default_fallbacks`.
+    pub default_fallbacks: Vec<String>,
+}
+
+/// Another name for a model group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The name a client may use.
+    pub name: String,
+    /// The model group it stands for.
+    pub target: String,
+    /// Callable, but not listed.
+    pub hidden: bool,
+}
+
+/// `litellm_settings`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LitellmSettings {
+    /// `drop_params`.
+    pub drop_params: bool,
+    /// `modify_params`.
+    pub modify_params: bool,
+    /// `json_logs`.
+    pub json_logs: bool,
+    /// `model_alias_map`: global renames, applied before routing.
+    pub model_alias_map: BTreeMap<String, String>,
+    /// `expose_router_debug_in_errors`.
+    pub expose_router_debug_in_errors: bool,
+    /// `user_url_allowed_hosts`: `host[:port]`.
+    pub user_url_allowed_hosts: Vec<String>,
+    /// `bedrock_neutralize_orphaned_tool_blocks: false`.
+    pub keep_orphaned_tool_blocks: bool,
+    /// `bedrock_allowed_betas`: betas sent beyond the built-in table.
+    pub allowed_betas: Vec<String>,
+    /// `forward_traceparent_to_llm_provider`.
+    pub forward_traceparent: bool,
+    /// Whether `callbacks` (or `success_callback`) name `otel`.
+    pub otel: bool,
+}
+
+/// `general_settings`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneralSettings {
+    /// `master_key`, else `LITELLM_MASTER_KEY`.
+    pub master_key: Option<Secret>,
+    /// The name of the variable that `master_key` refers to, when that is not set.
+    pub master_key_missing: Option<String>,
+    /// `dangerously_permit_weak_or_unset_master_key`, in the file or the environment.
+    pub permit_weak_master_key: bool,
+    /// `litellm_key_header_name`.
+    pub key_header_name: Option<String>,
+    /// `public_routes`: paths that need no key.
+    pub public_routes: Vec<String>,
+    /// `allow_client_side_credentials`.
+    pub allow_client_side_credentials: bool,
+    /// `completion_model`: forces the model of chat requests.
+    pub completion_model: Option<String>,
+    /// `max_request_size_mb`, in bytes.
+    pub max_request_bytes: usize,
+    /// `header_read_timeout_seconds`.
+    pub header_read_timeout: Duration,
+    /// `drain_timeout_seconds`.
+    pub drain_timeout: Duration,
+    /// `unknown_model_status`: 400 or 404.
+    pub unknown_model_status: u16,
+    /// `models_owned_by`.
+    pub models_owned_by: String,
+    /// `include_call_id_in_error_body`.
+    pub include_call_id_in_error_body: bool,
+    /// `cancel_on_disconnect`.
+    pub cancel_on_disconnect: bool,
+    /// `always_include_stream_usage`.
+    pub always_include_stream_usage: bool,
+    /// `max_in_flight_requests_per_worker`.
+    pub max_in_flight: Option<usize>,
+    /// CORS: `LITELLM_CORS_ORIGINS`, `*` by default.
+    pub cors_origins: Vec<String>,
+    /// `LITELLM_CORS_ALLOW_CREDENTIALS`.
+    pub cors_allow_credentials: bool,
+}
+
+impl Default for RouterSettings {
+    fn default() -> Self {
+        Self {
+            strategy: "simple-shuffle".to_owned(),
+            num_retries: 2,
+            timeout: Duration::from_secs(6000),
+            stream_timeout: None,
+            stream_idle_timeout: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(5),
+            deadline: None,
+            aliases: Vec::new(),
+            fallbacks: Vec::new(),
+            context_window_fallbacks: Vec::new(),
+            content_policy_fallbacks: Vec::new(),
+            default_fallbacks: Vec::new(),
+        }
+    }
+}
+
+impl Default for GeneralSettings {
+    fn default() -> Self {
+        Self {
+            master_key: None,
+            master_key_missing: None,
+            permit_weak_master_key: false,
+            key_header_name: None,
+            public_routes: Vec::new(),
+            allow_client_side_credentials: false,
+            completion_model: None,
+            max_request_bytes: 32 * 1024 * 1024,
+            header_read_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(60),
+            unknown_model_status: 400,
+            models_owned_by: "openai".to_owned(),
+            include_call_id_in_error_body: false,
+            cancel_on_disconnect: true,
+            always_include_stream_usage: false,
+            max_in_flight: None,
+            cors_origins: vec!["*".to_owned()],
+            cors_allow_credentials: false,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What clients speak ↔ canonical; pure.
+//!
+//! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
+//! format. OpenAI's chat completions are the first dialect.
+
+pub mod chat;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest};
+use crate::error::Error;
+
+/// What the client's body says beside the canonical request.
+#[derive(Debug, Clone, Default)]
+pub struct Parsed {
+    /// `model`, as written; `None` when the path names it.
+    pub model: Option<String>,
+    /// The request.
+    pub request: ChatRequest,
+    /// Members that steer the gateway and never reach Bedrock.
+    pub controls: Controls,
+}
+
+/// Members of the body that steer the gateway.
+#[derive(Debug, Clone, Default)]
+pub struct Controls {
+    /// `timeout`, else `request_timeout`, in seconds.
+    pub timeout_seconds: Option<f64>,
+    /// `stream_timeout`, in seconds.
+    pub stream_timeout_seconds: Option<f64>,
+    /// `num_retries`.
+    pub num_retries: Option<u32>,
+    /// Credentials and endpoint that the client wrote into the body (`aws_*`, `api_key`, `api_base`, `model_id`, …):
+    /// name and value. The pipeline decides which of them may be used.
+    pub credentials: Vec<(String, String)>,
+    /// Other gateway members (`fallbacks`, `metadata`, `tags`, `cache`, …), as JSON.
+    pub other: crate::canonical::ParamMap,
+}
+
+/// What stays the same for every piece of one rendered answer.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// `chatcmpl-…`.
+    pub id: String,
+    /// Unix seconds.
+    pub created: u64,
+    /// The model name that the client used.
+    pub model: String,
+    /// Whether the client asked for a usage chunk.
+    pub include_usage: bool,
+    /// Portkey's non-strict mode: `content_blocks` beside the usual members, usage always.
+    pub content_blocks: bool,
+}
+
+/// A format that clients speak.
+pub trait Dialect: std::fmt::Debug + Send + Sync {
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::ErrorKind::BadRequest`] naming the member that is wrong.
+    fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error>;
+    /// Writes a whole answer.
+    fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes;
+    /// Starts writing a stream.
+    fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
+    /// Writes an error body.
+    fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
+}
+
+/// Writes one stream, piece by piece; keeps what has to be said only once.
+pub trait StreamWriter: std::fmt::Debug + Send {
+    /// Appends the frames of `chunk` to `out`.
+    fn chunk(&mut self, chunk: &ChatChunk, out: &mut Vec<u8>);
+    /// Appends what ends a complete stream (`data: [DONE]`).
+    fn end(&mut self, out: &mut Vec<u8>);
+    /// Appends what ends a stream that failed: one error event, and nothing that pretends success.
+    fn error(&mut self, error: &Error, out: &mut Vec<u8>);
+}

@@ -1,0 +1,3 @@
+//! AWS Bedrock: which wire format a deployment's model needs, and how it is written and read.
+
+pub mod model_id;
