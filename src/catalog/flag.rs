@@ -92,7 +92,7 @@ pub enum Flag {
 }
 
 /// Every flag with its name in the table and in `model_info`.
-pub const NAMES: [(&str, Flag); 42] = [
+pub(super) const NAMES: [(&str, Flag); 42] = [
     ("supports_function_calling", Flag::FunctionCalling),
     ("supports_tool_choice", Flag::ToolChoice),
     ("supports_vision", Flag::Vision),
