@@ -1,3 +1,5 @@
 //! AWS Bedrock: which wire format a deployment's model needs, and how it is written and read.
 
+pub mod arn;
+pub mod family;
 pub mod model_id;
