@@ -5,3 +5,4 @@ mod base_model;
 pub mod family;
 pub mod model_id;
 mod route;
+pub mod url;
