@@ -5,4 +5,6 @@ mod base_model;
 pub mod family;
 pub mod model_id;
 mod route;
+pub mod sign;
+mod timestamp;
 pub mod url;
