@@ -1,4 +1,5 @@
 //! AWS Bedrock: which wire format a deployment's model needs, and how it is written and read.
 
 pub mod converse;
+pub mod event_stream;
 pub mod model_id;
