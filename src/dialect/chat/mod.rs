@@ -1,1 +1,42 @@
 //! OpenAI's chat completions.
+//!
+//! Answers and chunks are written by hand into a byte vector, because their text is JSON already and only has to be copied
+//! in. Beyond OpenAI's shape they carry what LiteLLM's clients know (`reasoning_content`, `thinking_blocks`,
+//! `provider_specific_fields`) and, for clients that ask for it, Portkey's `content_blocks`.
+
+mod annotations;
+mod error;
+mod render;
+mod stream;
+mod usage;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{Dialect, Envelope, Parsed, StreamWriter};
+use crate::canonical::ChatAnswer;
+use crate::error::{Error, ErrorKind};
+
+/// `POST /v1/chat/completions`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChatCompletions;
+
+impl Dialect for ChatCompletions {
+    fn parse(&self, _body: &Bytes, _headers: &HeaderMap) -> Result<Parsed, Error> {
+        Err(Error::new(ErrorKind::Internal, "not read yet"))
+    }
+
+    fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
+        render::answer(answer, envelope)
+    }
+
+    fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter> {
+        Box::new(stream::ChatStream::new(&envelope))
+    }
+
+    fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        error::write_error(error, call_id, &mut out);
+        Bytes::from(out)
+    }
+}
