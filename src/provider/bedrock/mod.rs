@@ -3,6 +3,7 @@
 pub mod arn;
 mod base_model;
 pub mod converse;
+pub mod event_stream;
 pub mod family;
 pub mod model_id;
 mod route;
