@@ -1,0 +1,293 @@
+//! Every endpoint that calls a model: dialect in, pipeline, dialect out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{StatusCode, request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::admission::{Admission, admit};
+use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::portkey;
+use super::sse::EventStream;
+use super::{App, home};
+use crate::config::{AwsParams, Secret};
+use crate::dialect::chat::Chat;
+use crate::dialect::{Controls, Dialect, Envelope, Parsed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pipeline::{Call, CallOptions, Failure, Reply, Served, Settlement};
+use crate::state::Snapshot;
+use crate::telemetry::names;
+
+/// `POST /v1/chat/completions` and its other spellings.
+pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
+    serve(&app, request, None).await
+}
+
+/// `POST /engines/{model}/chat/completions` and `/openai/deployments/{model}/chat/completions`: the model is named by
+/// the path, and may have slashes.
+pub(super) async fn chat_by_path(
+    State(app): State<Arc<App>>,
+    Path(rest): Path<String>,
+    request: Request,
+) -> Response {
+    match rest.strip_suffix("/chat/completions") {
+        Some(model) if !model.is_empty() => serve(&app, request, Some(model.to_owned())).await,
+        _ => home::not_found(request.method().clone(), request.uri().clone()).await,
+    }
+}
+
+async fn serve(app: &Arc<App>, request: Request, path_model: Option<String>) -> Response {
+    let received = app.clock.now();
+    let snapshot = app.live.load();
+    let (head, body) = request.into_parts();
+    let id = call_id(&head.headers);
+    let named = snapshot.config.general.include_call_id_in_error_body;
+    let opened = open(app, &snapshot, &head, body, path_model, received, &id).await;
+    match opened {
+        Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
+        Err(error) => error_response_naming(&error, Some(&id), named),
+    }
+}
+
+/// Checks the key, reads the body and opens the call.
+async fn open(
+    app: &App,
+    snapshot: &Arc<Snapshot>,
+    head: &request::Parts,
+    body: Body,
+    path_model: Option<String>,
+    received: Instant,
+    id: &str,
+) -> Result<(Call, Admission)> {
+    let general = &snapshot.config.general;
+    if !general.public_routes.iter().any(|route| route == head.uri.path()) {
+        snapshot.keys.check(&head.headers)?;
+    }
+    let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
+    let body = read_body(body, &head.headers, general.max_request_bytes).await?;
+    let parsed = Chat.parse(&body, &head.headers)?;
+    let call = open_call(snapshot, head, parsed, path_model, received, id)?;
+    Ok((call, admission))
+}
+
+fn open_call(
+    snapshot: &Arc<Snapshot>,
+    head: &request::Parts,
+    parsed: Parsed,
+    path_model: Option<String>,
+    received: Instant,
+    id: &str,
+) -> Result<Call> {
+    let portkey = portkey::read(&head.headers)?;
+    let Parsed { model, mut request, controls } = parsed;
+    let forced = snapshot.config.general.completion_model.clone();
+    let model = forced.or(path_model).or(model).ok_or_else(|| {
+        Error::bad_request("model", "/chat/completions: Missing required parameter: 'model'.")
+    })?;
+    request.portkey = portkey.active;
+    if let Some(strict) = portkey.strict {
+        request.content_blocks = !strict;
+    }
+    for beta in &portkey.betas {
+        if !request.betas.contains(beta) {
+            request.betas.push(beta.clone());
+        }
+    }
+    if snapshot.config.general.always_include_stream_usage {
+        request.include_usage = true;
+    }
+    let mut options = call_options(&head.headers, controls, portkey.timeout_ms)?;
+    options.direct = portkey.active;
+    for (name, value) in portkey.credentials {
+        bring(&mut options, &name, value);
+    }
+    let span = tracing::info_span!(
+        target: names::TRACE_TARGET,
+        "chat",
+        otel.name = %format_args!("{} {}", head.method, head.uri.path()),
+        otel.kind = "server",
+        url.path = head.uri.path(),
+        litellm.call_id = id,
+        http.response.status_code = tracing::field::Empty,
+        gen_ai.usage.input_tokens = tracing::field::Empty,
+        gen_ai.usage.output_tokens = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    );
+    crate::telemetry::adopt_parent(&span, &head.headers);
+    Ok(Call {
+        id: id.to_owned(),
+        snapshot: Arc::clone(snapshot),
+        received,
+        model,
+        request,
+        options,
+        span,
+    })
+}
+
+/// Reads the whole body, within the limit.
+async fn read_body(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(too_large(most));
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(most)),
+        Err(error) => Err(Error::bad_request(
+            "request_body",
+            format!("the request body could not be read: {error}"),
+        )),
+    }
+}
+
+fn too_large(most: usize) -> Error {
+    Error::bad_request(
+        "request_body",
+        format!(
+            "the request body is larger than {} MB (`general_settings.max_request_size_mb`)",
+            most / 1024 / 1024
+        ),
+    )
+    .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// What the caller decided about the way the call is served: headers win over the body.
+fn call_options(headers: &HeaderMap, controls: Controls, portkey_ms: Option<u64>) -> Result<CallOptions> {
+    let mut options = CallOptions {
+        timeout: seconds(headers, "x-litellm-timeout")?
+            .or(portkey_ms.map(Duration::from_millis))
+            .or(positive(controls.timeout_seconds, "timeout")?),
+        stream_timeout: seconds(headers, "x-litellm-stream-timeout")?
+            .or(positive(controls.stream_timeout_seconds, "stream_timeout")?),
+        deadline: seconds(headers, names::DEADLINE)?,
+        ..CallOptions::default()
+    };
+    for (name, value) in controls.credentials {
+        bring(&mut options, &name, value);
+    }
+    Ok(options)
+}
+
+fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    match value.to_str().ok().and_then(|value| value.trim().parse::<f64>().ok()) {
+        Some(value) => positive(Some(value), name),
+        None => Err(bad_seconds(name)),
+    }
+}
+
+/// 0 counts as unset, as in LiteLLM.
+fn positive(value: Option<f64>, name: &str) -> Result<Option<Duration>> {
+    match value {
+        None => Ok(None),
+        Some(0.0) => Ok(None),
+        Some(value) => Duration::try_from_secs_f64(value)
+            .map(Some)
+            .map_err(|_| bad_seconds(name)),
+    }
+}
+
+fn bad_seconds(name: &str) -> Error {
+    Error::bad_request(name, format!("{name}: expected a number of seconds, 0 or more"))
+}
+
+/// Takes a credential member of the request.
+fn bring(options: &mut CallOptions, name: &str, value: String) {
+    let aws: &mut AwsParams = &mut options.aws;
+    match name {
+        "aws_access_key_id" => aws.access_key_id = Some(value),
+        "aws_secret_access_key" => aws.secret_access_key = Some(Secret::new(value)),
+        "aws_session_token" => aws.session_token = Some(Secret::new(value)),
+        "aws_region_name" | "region_name" => aws.region = Some(value),
+        "aws_session_name" => aws.session_name = Some(value),
+        "aws_profile_name" => aws.profile = Some(value),
+        "aws_role_name" => aws.role = Some(value),
+        "aws_web_identity_token" => aws.web_identity_token = Some(Secret::new(value)),
+        "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
+        "aws_external_id" => aws.external_id = Some(value),
+        "api_key" => aws.api_key = Some(Secret::new(value)),
+        "api_base" | "base_url" | "aws_bedrock_runtime_endpoint" => aws.runtime_endpoint = Some(value),
+        "model_id" => options.model_id = Some(value),
+        _ => {}
+    }
+    options.brought.push(name.to_owned());
+}
+
+/// Runs the call and renders what came of it.
+async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
+    let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
+    let envelope = Envelope {
+        id: format!("chatcmpl-{}", uuid::Uuid::new_v4()),
+        created: app.clock.unix_seconds(),
+        model: call.model.clone(),
+        include_usage: call.request.include_usage,
+        content_blocks: call.request.content_blocks,
+    };
+    let outcome = app.pipeline.run(&call).await;
+    match outcome {
+        Ok((Reply::Whole(reply), served)) => {
+            settlement.used(reply.usage.unwrap_or_default());
+            settlement.served(served.clone());
+            settlement.completed();
+            let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
+            say(response.headers_mut(), &call.id, &served, settlement.elapsed());
+            response
+        }
+        Ok((Reply::Stream(first, source), served)) => {
+            settlement.served(served.clone());
+            let elapsed = settlement.elapsed();
+            let keepalive = served.deployment.entry.keepalive;
+            let body = EventStream::new(first, source, Chat.stream(envelope), settlement, app, keepalive, admission);
+            let mut response = Response::new(Body::new(body));
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/event-stream; charset=utf-8"),
+            );
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            say(headers, &call.id, &served, elapsed);
+            response
+        }
+        Err(failure) => failed(failure, &call, settlement),
+    }
+}
+
+fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response {
+    let Failure { error, served } = failure;
+    let named = call.snapshot.config.general.include_call_id_in_error_body;
+    let mut response = error_response_naming(&error, Some(&call.id), named);
+    settlement.failed(&error, response.status().as_u16());
+    if let Some(served) = served {
+        say(response.headers_mut(), &call.id, &served, settlement.elapsed());
+        settlement.served(served);
+    }
+    response
+}
+
+/// The headers that every answer after authentication has.
+fn say(headers: &mut HeaderMap, id: &str, served: &Served, elapsed: Duration) {
+    say_served(headers, served);
+    insert(headers, names::CALL_ID, id);
+    let overhead = elapsed.saturating_sub(served.upstream);
+    insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
+    insert(headers, names::OVERHEAD_DURATION, &millis(overhead));
+}
+
+/// Milliseconds with three decimals.
+fn millis(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}
