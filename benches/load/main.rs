@@ -54,7 +54,7 @@ struct Options {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     connections: u16,
     /// Concurrent streams of the paced workload.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=512))]
     paced_streams: u16,
     /// Time between two deltas of the paced workload, in milliseconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]

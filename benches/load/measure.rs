@@ -68,7 +68,7 @@ pub(crate) async fn target(
 pub(crate) async fn alone(port: u16, request: &[u8], window: Duration) -> io::Result<Latencies> {
     let request: Arc<[u8]> = request.into();
     let mut connections = open(port, &request, 1).await?;
-    let timings = drive(&mut connections, &request, window).await?;
+    let timings = drive(&mut connections, &request, window, Duration::ZERO).await?;
     Ok(latencies(&timings))
 }
 
@@ -108,7 +108,7 @@ async fn under_load(target: &Target, workload: &Workload, window: Duration) -> i
     let mut connections = open(target.port, &request, workload.connections).await?;
     let before = target.cpu()?;
     let start = Instant::now();
-    let timings = drive(&mut connections, &request, window).await?;
+    let timings = drive(&mut connections, &request, window, workload.pace).await?;
     let elapsed = start.elapsed();
     let after = target.cpu()?;
     let units = match workload.kind {
@@ -141,17 +141,27 @@ async fn open(port: u16, request: &Arc<[u8]>, count: u16) -> io::Result<Vec<Conn
 }
 
 /// Sends on every connection, one request after the other, until the window is over; each ends what it has begun.
+///
+/// The connections begin spread over `pace`: paced streams in step would reach the target as one burst per tick.
 async fn drive(
     connections: &mut Vec<Connection>,
     request: &Arc<[u8]>,
     window: Duration,
+    pace: Duration,
 ) -> io::Result<Vec<Timing>> {
+    let offset = pace / u32::try_from(connections.len()).unwrap_or(1).max(1);
+    let mut begin_after = Duration::ZERO;
     let deadline = Instant::now() + window;
     let mut driving = JoinSet::new();
     for mut connection in connections.drain(..) {
         let request = Arc::clone(request);
+        let wait = begin_after;
+        begin_after += offset;
         driving.spawn(async move {
             let mut timings = Vec::with_capacity(4096);
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             loop {
                 timings.push(connection.exchange(&request).await?);
                 if Instant::now() >= deadline {
