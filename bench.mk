@@ -10,5 +10,5 @@ BENCH_ARGS ?=
 bench: ## Compare CPU, latency and memory with a bare proxy (ROUNDS=5 WINDOW_MS=1000 BENCH_ARGS=…)
 	$(CARGO) bench --profile release --bench load -- --rounds $(ROUNDS) --window-ms $(WINDOW_MS) $(BENCH_ARGS)
 
-bench-floor: ## Compare the bare proxy with itself: how far figures scatter on this machine
-	$(MAKE) bench BENCH_ARGS="--subject floor $(BENCH_ARGS)"
+bench-floor: override BENCH_ARGS += --subject floor
+bench-floor: bench ## Compare the bare proxy with itself: how far figures scatter on this machine

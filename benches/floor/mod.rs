@@ -3,7 +3,8 @@
 //! axum in, reqwest out. A chat request is parsed into types, converted to a Converse body, signed and sent; the answer
 //! is converted back, a stream frame by frame. It knows one deployment and plain text, and leaves out everything that
 //! makes a router useful: keys, limits, logs, metrics, retries, tools, families. It is meant to be good plain code, not
-//! a strawman: borrowed strings, no needless copies, one write for all that one read brought in.
+//! a strawman: borrowed strings, buffers used once, no task or channel of its own. What its libraries do by themselves
+//! stays: hyper hands a burst over chunk by chunk, so each event of a stream is one write.
 
 mod converse;
 mod events;

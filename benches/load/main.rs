@@ -39,7 +39,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Parser, Debug)]
 struct Options {
     /// Given by `cargo bench`; without it (`cargo test`) nothing is measured.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     bench: bool,
     /// What is measured beside the floor.
     #[arg(long, value_enum, default_value_t = Subject::Switchyard)]

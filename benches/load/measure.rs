@@ -56,6 +56,8 @@ pub(crate) async fn target(
                 .map_err(failed)?,
         ),
     };
+    // They also give few deltas per second, so it takes longer until their figure is steady.
+    let window = window * if workload.kind == Kind::Paced { 2 } else { 1 };
     let loaded = under_load(target, workload, window).await.map_err(failed)?;
     Ok(Sample {
         cpu_us: loaded.cpu_us,
