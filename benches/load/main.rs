@@ -25,7 +25,7 @@ mod report;
 mod rounds;
 mod workload;
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -100,8 +100,17 @@ enum Role {
     },
 }
 
-fn main() -> Result<(), BoxError> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), BoxError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -115,7 +124,7 @@ fn main() -> Result<(), BoxError> {
             upstream.set_pace(Duration::from_millis(*pace_ms));
             Ok(upstream.serve(listener).await?)
         }),
-        None if options.bench => runtime.block_on(rounds::run(&options)),
+        None if options.bench => runtime.block_on(rounds::run(options)),
         None => {
             println!("nothing measured: run `make bench`");
             Ok(())

@@ -119,8 +119,7 @@ async fn under_load(target: &Target, workload: &Workload, window: Duration) -> i
     };
     let units = as_f64(units);
     Ok(Loaded {
-        cpu_us: Duration::from_nanos(process::cpu_between(&before, &after)).as_secs_f64() * 1e6
-            / units,
+        cpu_us: process::cpu_between(&before, &after).as_secs_f64() * 1e6 / units,
         rate: units / elapsed.as_secs_f64(),
         latencies: latencies(&timings),
     })

@@ -32,6 +32,13 @@ pub(crate) struct Memory {
     pub(crate) peak: u64,
 }
 
+/// Nanoseconds of one thread on its core, and waiting for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    used_ns: u64,
+    waited_ns: u64,
+}
+
 impl Target {
     /// Starts the floor.
     pub(crate) async fn floor(
@@ -108,8 +115,8 @@ impl Target {
         Ok(target)
     }
 
-    /// CPU time of each living thread so far, in nanoseconds.
-    pub(crate) fn cpu(&self) -> io::Result<HashMap<String, u64>> {
+    /// What each living thread used so far.
+    pub(crate) fn cpu(&self) -> io::Result<HashMap<String, Cpu>> {
         let mut threads = HashMap::new();
         for entry in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let entry = entry?;
@@ -117,11 +124,24 @@ impl Target {
             let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) else {
                 continue;
             };
-            let on_cpu = text.split(' ').next().and_then(|field| field.parse().ok());
-            let on_cpu = on_cpu.ok_or_else(|| io::Error::other("schedstat has no CPU time"))?;
-            threads.insert(entry.file_name().to_string_lossy().into_owned(), on_cpu);
+            let mut fields = text.split(' ').map_while(|field| field.parse().ok());
+            let (Some(used_ns), Some(waited_ns)) = (fields.next(), fields.next()) else {
+                return Err(io::Error::other("schedstat is not as expected"));
+            };
+            let thread = entry.file_name().to_string_lossy().into_owned();
+            threads.insert(thread, Cpu { used_ns, waited_ns });
         }
         Ok(threads)
+    }
+
+    /// The share of its time that the process was ready to run but something else had its core.
+    pub(crate) fn waited_ratio(&self) -> io::Result<f64> {
+        let (mut used, mut waited) = (Duration::ZERO, Duration::ZERO);
+        for cpu in self.cpu()?.values() {
+            used += Duration::from_nanos(cpu.used_ns);
+            waited += Duration::from_nanos(cpu.waited_ns);
+        }
+        Ok(waited.as_secs_f64() / (used + waited).as_secs_f64())
     }
 
     pub(crate) fn memory(&self) -> io::Result<Memory> {
@@ -164,12 +184,13 @@ impl Drop for Target {
     }
 }
 
-/// CPU time between two readings of [`Target::cpu`], in nanoseconds.
-pub(crate) fn cpu_between(before: &HashMap<String, u64>, after: &HashMap<String, u64>) -> u64 {
-    after
-        .iter()
-        .map(|(thread, ns)| ns.saturating_sub(before.get(thread).copied().unwrap_or(0)))
-        .sum()
+/// CPU time between two readings of [`Target::cpu`].
+pub(crate) fn cpu_between(before: &HashMap<String, Cpu>, after: &HashMap<String, Cpu>) -> Duration {
+    let used = |(thread, cpu): (&String, &Cpu)| {
+        let earlier = before.get(thread).map_or(0, |cpu| cpu.used_ns);
+        Duration::from_nanos(cpu.used_ns.saturating_sub(earlier))
+    };
+    after.iter().map(used).sum()
 }
 
 /// Moves this process, so the load and the upstream, to its core.

@@ -54,6 +54,10 @@ pub(crate) fn print(options: &Options, machine: &str, measured: &[Measured], sid
         "",
     );
     println!(
+        "  {:<42}{:>12.3}{:>14.3}",
+        "ratio of time spent waiting for its core", floor.waited_ratio, subject.waited_ratio
+    );
+    println!(
         "  {:<42}{:>12}{:>14}",
         "log lines written", floor.log_lines, subject.log_lines
     );

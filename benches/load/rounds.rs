@@ -32,6 +32,7 @@ pub(crate) struct Side {
     pub(crate) name: &'static str,
     pub(crate) start_up: Duration,
     pub(crate) memory: Memory,
+    pub(crate) waited_ratio: f64,
     pub(crate) log_lines: usize,
 }
 
@@ -127,6 +128,7 @@ fn side(target: &Target) -> Result<Side, BoxError> {
         name: target.name,
         start_up: target.start_up,
         memory: target.memory()?,
+        waited_ratio: target.waited_ratio()?,
         log_lines: target.log_lines()?,
     })
 }
