@@ -30,13 +30,13 @@ pub(crate) fn print(options: &Options, machine: &str, measured: &[Measured], sid
     );
     for one in measured {
         println!(
-            "\n{:<44}{:>12}{:>14}{:>8}",
+            "\n{:<50}{:>12}{:>14}{:>8}",
             one.workload.name, floor.name, subject.name, "ratio"
         );
         workload_rows(one);
     }
     println!(
-        "\n{:<44}{:>12}{:>14}{:>8}",
+        "\n{:<50}{:>12}{:>14}{:>8}",
         "the process", floor.name, subject.name, "ratio"
     );
     let mib = |side: &Side| {
@@ -54,11 +54,11 @@ pub(crate) fn print(options: &Options, machine: &str, measured: &[Measured], sid
         "",
     );
     println!(
-        "  {:<42}{:>12.3}{:>14.3}",
+        "  {:<48}{:>12.3}{:>14.3}",
         "ratio of time spent waiting for its core", floor.waited_ratio, subject.waited_ratio
     );
     println!(
-        "  {:<42}{:>12}{:>14}",
+        "  {:<48}{:>12}{:>14}",
         "log lines written", floor.log_lines, subject.log_lines
     );
     goals(measured);
@@ -113,7 +113,7 @@ fn figures(rounds: &[Round], name: &str, pick: fn(&Sample, &Round) -> f64, note:
 
 fn row(name: &str, floor: f64, subject: f64, note: &str) {
     println!(
-        "  {name:<42}{:>12}{:>14}{:>8.2}  {note}",
+        "  {name:<48}{:>12}{:>14}{:>8.2}  {note}",
         number(floor),
         number(subject),
         subject / floor
