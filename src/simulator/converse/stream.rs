@@ -1,0 +1,316 @@
+//! Writes an answer as an event stream, and breaks it where a fault says so.
+//!
+//! Text goes word by word. Every frame is a chunk of its own; without a delay, frames that are ready together may
+//! share a packet, as they do at AWS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Response, header};
+use serde_json::json;
+
+use super::super::body::{ReplyBody, Step};
+use super::super::dispatch::Call;
+use super::super::event_stream::{push_event, push_exception};
+use super::super::misbehave::{Directions, Fault, FaultKind};
+use super::super::state::OpenStream;
+use super::answer::{Answer, Content};
+use super::whole::GARBAGE;
+
+/// Length of a piece of a tool's input, in characters.
+const INPUT_PIECE_CHARS: usize = 12;
+/// Deltas that leave before a fault in mid-stream, unless `at` says otherwise.
+const DELTAS_BEFORE_FAULT: usize = 3;
+const PADDING: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// Sends the answer, or what a fault makes of it.
+pub(super) fn respond(
+    answer: &Answer,
+    fault: Option<&Fault>,
+    directions: &Directions,
+    call: &Call<'_>,
+) -> Response<ReplyBody> {
+    let frames = write(answer);
+    let delay = directions.slow.unwrap_or(call.shared.token_delay);
+    let steps = script(&frames, fault, directions.at, delay);
+    let open = OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
+    let mut response = Response::new(ReplyBody::script(steps, open, Arc::clone(&call.reset)));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/vnd.amazon.eventstream"),
+    );
+    headers.insert("x-amzn-requestid", call.request_id.clone());
+    response
+}
+
+/// One frame of the stream, with what faults and delays must know of it.
+#[derive(Clone, Debug)]
+struct EventFrame {
+    bytes: Bytes,
+    is_delta: bool,
+    /// `messageStop` and what follows it.
+    is_ending: bool,
+}
+
+/// Turns frames into steps, and breaks off where the fault strikes.
+fn script(
+    frames: &[EventFrame],
+    fault: Option<&Fault>,
+    at: Option<usize>,
+    delay: Duration,
+) -> Vec<Step> {
+    let deltas = frames.iter().filter(|frame| frame.is_delta).count();
+    // A short answer still breaks in its middle.
+    let at = at.unwrap_or_else(|| DELTAS_BEFORE_FAULT.min(deltas / 2).max(1));
+    let before = frames_before_delta(frames, at);
+    let play = |frames: &[EventFrame]| {
+        let mut steps = Vec::with_capacity(frames.len() * 2);
+        for frame in frames {
+            if frame.is_delta && !delay.is_zero() {
+                steps.push(Step::Pause(delay));
+            }
+            steps.push(Step::Send(frame.bytes.clone()));
+        }
+        steps
+    };
+    let upto = |count: usize| play(frames.get(..count).unwrap_or(frames));
+    let with = |mut steps: Vec<Step>, more: Vec<Step>| {
+        steps.extend(more);
+        steps
+    };
+    let first = frames
+        .first()
+        .map(|frame| frame.bytes.clone())
+        .unwrap_or_default();
+    let next = frames
+        .get(before)
+        .map(|frame| frame.bytes.clone())
+        .unwrap_or_default();
+    let half = |bytes: &Bytes| Step::Send(bytes.slice(..bytes.len() / 2));
+    let Some(fault) = fault else {
+        return play(frames);
+    };
+    match fault.kind {
+        FaultKind::StallMid => with(upto(before), vec![Step::Stall]),
+        FaultKind::Cut => with(upto(before), vec![half(&next), Step::Cut]),
+        FaultKind::Reset => with(upto(before), vec![Step::Reset]),
+        FaultKind::CutFirst => vec![half(&first), Step::Cut],
+        FaultKind::CutEnd => play(
+            &frames
+                .iter()
+                .filter(|frame| !frame.is_ending)
+                .cloned()
+                .collect::<Vec<_>>(),
+        ),
+        FaultKind::Corrupt => {
+            let rest = play(frames.get(before + 1..).unwrap_or_default());
+            with(with(upto(before), vec![Step::Send(corrupt(&next))]), rest)
+        }
+        FaultKind::CorruptFirst => {
+            let rest = play(frames.get(1..).unwrap_or_default());
+            with(vec![Step::Send(corrupt(&first))], rest)
+        }
+        FaultKind::ExceptionFirst => vec![exception(fault)],
+        FaultKind::ExceptionStart => with(upto(1), vec![exception(fault)]),
+        FaultKind::ExceptionMid => with(upto(before), vec![exception(fault)]),
+        FaultKind::NotJson => {
+            let mut frame = BytesMut::new();
+            push_event("contentBlockDelta", b"<html>not json</html>", &mut frame);
+            with(upto(1), vec![Step::Send(frame.freeze())])
+        }
+        FaultKind::EmptyStream => Vec::new(),
+        FaultKind::Garbage => vec![Step::Send(Bytes::from_static(&GARBAGE))],
+        _ => play(frames),
+    }
+}
+
+/// Counts the frames that leave before delta number `at` (from 0) or the ending.
+fn frames_before_delta(frames: &[EventFrame], at: usize) -> usize {
+    let mut seen = 0;
+    for (index, frame) in frames.iter().enumerate() {
+        if frame.is_ending || (frame.is_delta && seen == at) {
+            return index;
+        }
+        seen += usize::from(frame.is_delta);
+    }
+    frames.len()
+}
+
+/// Flips one bit of the payload, so that the checksum no longer fits.
+fn corrupt(frame: &Bytes) -> Bytes {
+    let mut bytes = frame.to_vec();
+    let position = bytes.len().saturating_sub(6);
+    if let Some(byte) = bytes.get_mut(position) {
+        *byte ^= 1;
+    }
+    bytes.into()
+}
+
+fn exception(fault: &Fault) -> Step {
+    let (exception_type, error) = fault.exception();
+    let mut payload = json!({"message": error.message});
+    if exception_type == "modelStreamErrorException" {
+        payload["originalStatusCode"] = 500.into();
+        payload["originalMessage"] = "simulated".into();
+    }
+    let mut frame = BytesMut::new();
+    push_exception(&exception_type, payload.to_string().as_bytes(), &mut frame);
+    Step::Send(frame.freeze())
+}
+
+/// Writes every frame of the answer.
+fn write(answer: &Answer) -> Vec<EventFrame> {
+    let mut writer = Writer::default();
+    writer.event("messageStart", r#""role":"assistant""#);
+    for (index, block) in answer.blocks.iter().enumerate() {
+        writer.block(index, block);
+        writer.event(
+            "contentBlockStop",
+            &format!("\"contentBlockIndex\":{index}"),
+        );
+    }
+    let mut stop = format!("\"stopReason\":{}", text_json(&answer.stop_reason));
+    if let Some(fields) = &answer.fields {
+        stop.push_str(&format!(",\"additionalModelResponseFields\":{fields}"));
+    }
+    writer.event("messageStop", &stop);
+    writer.event("metadata", &metadata(answer));
+    writer.finish()
+}
+
+fn metadata(answer: &Answer) -> String {
+    let latency = answer.usage.latency_ms();
+    let mut text = format!(
+        "\"usage\":{},\"metrics\":{{\"latencyMs\":{latency}}}",
+        answer.usage.to_json()
+    );
+    if let Some(trace) = &answer.trace {
+        text.push_str(&format!(",\"trace\":{trace}"));
+    }
+    for (name, value) in &answer.echoed {
+        text.push_str(&format!(",\"{name}\":{value}"));
+    }
+    text
+}
+
+/// Collects frames in one buffer, which they share until the last of them is sent.
+#[derive(Default)]
+struct Writer {
+    buffer: BytesMut,
+    /// Where each frame ends, whether it is a delta, whether it is part of the ending.
+    ends: Vec<(usize, bool, bool)>,
+}
+
+impl Writer {
+    /// Writes an event whose payload has these members, with AWS's padding behind them.
+    fn event(&mut self, event_type: &str, members: &str) {
+        let padding = PADDING
+            .get(..self.ends.len() * 7 % 40 + 1)
+            .unwrap_or_default();
+        let payload = format!("{{{members},\"p\":\"{padding}\"}}");
+        push_event(event_type, payload.as_bytes(), &mut self.buffer);
+        let is_ending = ["messageStop", "metadata"].contains(&event_type);
+        self.ends.push((
+            self.buffer.len(),
+            event_type == "contentBlockDelta",
+            is_ending,
+        ));
+    }
+
+    fn delta(&mut self, index: usize, delta: &str) {
+        self.event(
+            "contentBlockDelta",
+            &format!("\"contentBlockIndex\":{index},\"delta\":{{{delta}}}"),
+        );
+    }
+
+    fn block(&mut self, index: usize, block: &Content) {
+        match block {
+            Content::Text(text) => self.words(index, text, "\"text\":", ""),
+            Content::Cited { text, citation } => {
+                self.words(index, text, "\"text\":", "");
+                self.delta(index, &format!("\"citation\":{}", citation));
+            }
+            Content::Thought { text, signature } => {
+                self.words(index, text, "\"reasoningContent\":{\"text\":", "}");
+                if let Some(signature) = signature {
+                    self.delta(
+                        index,
+                        &format!(
+                            "\"reasoningContent\":{{\"signature\":{}}}",
+                            text_json(signature)
+                        ),
+                    );
+                }
+            }
+            Content::Redacted(data) => {
+                self.delta(
+                    index,
+                    &format!(
+                        "\"reasoningContent\":{{\"redactedContent\":{}}}",
+                        text_json(data)
+                    ),
+                );
+            }
+            Content::ToolUse { id, name, input } => {
+                self.tool_use(index, id, name, &input.to_string())
+            }
+        }
+    }
+
+    fn words(&mut self, index: usize, text: &str, before: &str, after: &str) {
+        for word in text.split_inclusive(' ') {
+            self.delta(index, &format!("{before}{}{after}", text_json(word)));
+        }
+    }
+
+    fn tool_use(&mut self, index: usize, id: &str, name: &str, input: &str) {
+        let (id, name) = (text_json(id), text_json(name));
+        self.event(
+            "contentBlockStart",
+            &format!("\"contentBlockIndex\":{index},\"start\":{{\"toolUse\":{{\"name\":{name},\"toolUseId\":{id}}}}}"),
+        );
+        // AWS opens with an empty piece.
+        let mut rest = input;
+        let mut piece = "";
+        loop {
+            self.delta(
+                index,
+                &format!("\"toolUse\":{{\"input\":{}}}", text_json(piece)),
+            );
+            if rest.is_empty() {
+                return;
+            }
+            let end = rest
+                .char_indices()
+                .nth(INPUT_PIECE_CHARS)
+                .map_or(rest.len(), |(end, _)| end);
+            (piece, rest) = rest.split_at(end);
+        }
+    }
+
+    fn finish(self) -> Vec<EventFrame> {
+        let buffer = self.buffer.freeze();
+        let mut start = 0;
+        let cut = |(end, is_delta, is_ending)| {
+            let bytes = buffer.slice(start..end);
+            start = end;
+            EventFrame {
+                bytes,
+                is_delta,
+                is_ending,
+            }
+        };
+        self.ends.into_iter().map(cut).collect()
+    }
+}
+
+fn text_json(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
