@@ -166,6 +166,13 @@ pub enum MediaKind {
 pub enum MediaSource {
     /// Base64 text, as a JSON string.
     Base64(Text),
+    /// A `data:` URL whose base64 text begins at byte `payload` of its escaped form: what a client sends is not copied.
+    DataUrl {
+        /// The whole URL.
+        url: Text,
+        /// Where its base64 text begins in [`Text::escaped`].
+        payload: usize,
+    },
     /// An `http(s)` address, to be fetched before the first attempt.
     Url(String),
     /// An object in S3, which Bedrock reads itself.

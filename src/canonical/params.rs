@@ -5,7 +5,7 @@
 
 use serde_json::Number;
 
-use super::{RawJson, Tool, ToolChoice};
+use super::{Message, RawJson, Tool, ToolChoice};
 
 /// Members that are carried by name, in the order in which they were written.
 pub type ParamMap = Vec<(String, RawJson)>;
@@ -48,6 +48,14 @@ pub struct ChatParams {
     pub extra: ParamMap,
     /// `drop_params` of the request.
     pub drop_params: Option<bool>,
+    /// `additional_drop_params`: parameters that are removed first.
+    pub additional_drop_params: Vec<String>,
+    /// `allowed_openai_params`: parameters that are sent as they are although the model is not known to take them.
+    pub allowed_openai_params: Vec<String>,
+    /// `user_continue_message`: put in where a user message is missing.
+    pub user_continue_message: Option<Box<Message>>,
+    /// `assistant_continue_message`: put between two user turns.
+    pub assistant_continue_message: Option<String>,
     /// `extra_headers` of the request: name and value.
     pub extra_headers: Vec<(String, String)>,
 }
@@ -133,6 +141,22 @@ impl ChatParams {
             openai: merged(&self.openai, &defaults.openai),
             extra: merged(&self.extra, &defaults.extra),
             drop_params: self.drop_params.or(defaults.drop_params),
+            additional_drop_params: both(
+                &defaults.additional_drop_params,
+                &self.additional_drop_params,
+            ),
+            allowed_openai_params: both(
+                &defaults.allowed_openai_params,
+                &self.allowed_openai_params,
+            ),
+            user_continue_message: self
+                .user_continue_message
+                .clone()
+                .or_else(|| defaults.user_continue_message.clone()),
+            assistant_continue_message: self
+                .assistant_continue_message
+                .clone()
+                .or_else(|| defaults.assistant_continue_message.clone()),
             extra_headers: merged_headers(&self.extra_headers, &defaults.extra_headers),
         }
     }
@@ -153,6 +177,10 @@ fn merged(mine: &ParamMap, defaults: &ParamMap) -> ParamMap {
             .cloned(),
     );
     out
+}
+
+fn both(first: &[String], second: &[String]) -> Vec<String> {
+    first.iter().chain(second).cloned().collect()
 }
 
 fn merged_headers(

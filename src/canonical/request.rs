@@ -1,6 +1,6 @@
 //! A chat request, and the operations that can be asked of a model.
 
-use super::{ChatAnswer, ChatChunk, ChatParams, Message};
+use super::{ChatAnswer, ChatChunk, ChatParams, Content, Media, MediaSource, Message, PartKind};
 
 /// What can be asked of a model.
 ///
@@ -29,6 +29,8 @@ impl Operation for Chat {
 pub struct ChatRequest {
     /// The conversation, in the order the client sent it; system messages included.
     pub messages: Vec<Message>,
+    /// Whether the client sent `messages` at all; only a stored prompt goes without.
+    pub messages_present: bool,
     /// Everything else the client asked for.
     pub params: ChatParams,
     /// Whether the client wants a stream.
@@ -41,4 +43,24 @@ pub struct ChatRequest {
     pub content_blocks: bool,
     /// Whether the request came in Portkey's or Obiguard's style, whose `reasoning_effort` means a share of `max_tokens`.
     pub portkey: bool,
+}
+
+impl ChatRequest {
+    /// Returns the media that must be fetched before the request can be encoded, in order.
+    pub fn remote_media(&mut self) -> Vec<&mut Media> {
+        self.messages
+            .iter_mut()
+            .filter_map(|message| match &mut message.content {
+                Content::Parts(parts) => Some(parts),
+                Content::Absent | Content::Text(_) => None,
+            })
+            .flatten()
+            .filter_map(|part| match &mut part.kind {
+                PartKind::Media(media) if matches!(media.source, MediaSource::Url(_)) => {
+                    Some(&mut **media)
+                }
+                _ => None,
+            })
+            .collect()
+    }
 }

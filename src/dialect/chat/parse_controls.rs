@@ -1,0 +1,189 @@
+//! Members of a chat request that steer the gateway, and never reach Bedrock.
+
+use super::parse_params::set;
+use super::read::Node;
+use crate::canonical::RawJson;
+use crate::dialect::Controls;
+use crate::error::Result;
+
+/// Credentials and endpoints beside everything that begins with `aws_`.
+const CREDENTIALS: [&str; 10] = [
+    "api_key",
+    "api_base",
+    "base_url",
+    "model_id",
+    "region_name",
+    "bedrock_tags",
+    "s3_endpoint_url",
+    "azure_ad_token",
+    "vertex_credentials",
+    "litellm_credential_name",
+];
+
+/// What begins like this is the gateway's.
+const PREFIXES: [&str; 11] = [
+    "litellm_",
+    "mock_",
+    "user_api_key_",
+    "input_cost_per_",
+    "output_cost_per_",
+    "cache_read_input_token_cost",
+    "cache_creation_input_token_cost",
+    "langfuse_",
+    "langsmith_",
+    "arize_",
+    "cost_per_",
+];
+
+/// Every other member that is the gateway's: routing, retries, caching, tags, limits, logging and hooks.
+const OTHER: &[&str] = &[
+    "_target_order",
+    "acompletion",
+    "allow_client_keepalive_override",
+    "allowed_fails",
+    "allowed_fails_policy",
+    "api_version",
+    "attempted_targets",
+    "base_model",
+    "budget_duration",
+    "cache",
+    "caching",
+    "caching_groups",
+    "callbacks",
+    "client_metadata",
+    "client_side_timeout",
+    "configurable_clientside_auth_params",
+    "content_policy_fallbacks",
+    "context_window_fallbacks",
+    "cooldown_time",
+    "custom_llm_provider",
+    "default_api_key_rpm_limit",
+    "default_api_key_tpm_limit",
+    "default_fallbacks",
+    "deployment_id",
+    "disable_fallbacks",
+    "disable_global_guardrails",
+    "enable_json_schema_validation",
+    "enable_tag_filtering",
+    "ensure_alternating_roles",
+    "failure_callback",
+    "fallback_depth",
+    "fallbacks",
+    "force_timeout",
+    "guardrails",
+    "id",
+    "itpm",
+    "json_mode",
+    "keepalive_seconds",
+    "logger_fn",
+    "max_budget",
+    "max_fallbacks",
+    "max_parallel_requests",
+    "max_retries",
+    "mcp_handler_context",
+    "merge_reasoning_content_in_choices",
+    "metadata",
+    "model_info",
+    "model_list",
+    "modify_params",
+    "no-log",
+    "no_log",
+    "order",
+    "organization",
+    "otpm",
+    "preset_cache_key",
+    "priority",
+    "prompt_id",
+    "prompt_label",
+    "prompt_version",
+    "provider_affinity_header",
+    "proxy_server_request",
+    "retry_policy",
+    "retry_strategy",
+    "rpm",
+    "search_tool_name",
+    "secret_fields",
+    "service_callback",
+    "shared_session",
+    "silent_model",
+    "skip_mcp_handler",
+    "ssl_verify",
+    "stream_timeout_by_service_tier",
+    "success_callback",
+    "supports_system_message",
+    "tag_regex",
+    "tags",
+    "text_completion",
+    "timeout_by_service_tier",
+    "tpm",
+    "ttl",
+    "use_in_pass_through",
+    "use_litellm_proxy",
+    "user",
+    "user_config",
+    "verbose",
+    "weight",
+    "weights",
+];
+
+/// Reads a member if it is one that steers the gateway; says whether it is.
+pub(super) fn read(name: &str, node: &Node<'_, '_>, controls: &mut Controls) -> Result<bool> {
+    match name {
+        "timeout" => controls.timeout_seconds = Some(node.float()?),
+        "request_timeout" => {
+            let seconds = node.float()?;
+            controls.timeout_seconds.get_or_insert(seconds);
+        }
+        "stream_timeout" => controls.stream_timeout_seconds = Some(node.float()?),
+        "num_retries" => {
+            let retries = node.whole()?;
+            controls.num_retries = Some(u32::try_from(retries).unwrap_or(u32::MAX));
+        }
+        "metadata" | "litellm_metadata" => {
+            let metadata = metadata(node)?;
+            set(&mut controls.other, name, metadata);
+        }
+        _ if name.starts_with("aws_") || CREDENTIALS.contains(&name) => {
+            let value = if node.is_string() {
+                node.owned()?
+            } else {
+                node.raw.get().to_owned()
+            };
+            controls.credentials.push((name.to_owned(), value));
+        }
+        _ if is_control(name) => set(&mut controls.other, name, node.json()),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn is_control(name: &str) -> bool {
+    OTHER.binary_search(&name).is_ok() || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Reads `metadata`: an object, or the JSON text of one.
+fn metadata(node: &Node<'_, '_>) -> Result<RawJson> {
+    if node.is_object() {
+        return Ok(node.json());
+    }
+    if node.is_string()
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&node.string()?)
+        && value.is_object()
+    {
+        return Ok(RawJson::from_value(&value));
+    }
+    Err(node.expected("an object"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_for_the_search() {
+        let mut sorted = OTHER.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(OTHER, sorted);
+    }
+}
