@@ -110,7 +110,7 @@ impl ChunkSource {
 
     fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
         while let Some(frame) = self.frames.next().map_err(|error| garbled(&error.to_string()))? {
-            match frame.kind {
+            match frame.kind() {
                 FrameKind::Event => {
                     let event = WireEvent { kind: frame.name(), payload: frame.payload() };
                     self.decoder.event(event, out)?;

@@ -9,7 +9,6 @@ use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
 use crate::canonical::Chat;
-use crate::catalog;
 use crate::config::{Config, DeploymentConfig, Environment};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
@@ -87,15 +86,15 @@ impl Builder<'_> {
             &entry.model,
             entry.model_id.as_deref(),
             entry.info.base_model.as_deref(),
-        )?;
+        )
+        .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let place = place(&model, entry, environment)?;
-        let facts = Arc::new(catalog::facts(&model).with_overrides(&entry.info.flags));
-        let defaults = chat::deployment_defaults(&entry.params)?;
+        let facts = Arc::new(model.facts().with_overrides(&entry.info));
         let target = Target {
             endpoint: place.endpoint,
             facts,
-            defaults: defaults.params,
-            repairs: self.repairs(entry, defaults.user_continue_message, defaults.assistant_continue_message),
+            defaults: chat::params(&entry.params)?,
+            repairs: self.repairs(entry),
             extra_headers: entry.extra_headers.clone(),
             model,
         };
@@ -120,20 +119,13 @@ impl Builder<'_> {
         })
     }
 
-    fn repairs(
-        &self,
-        entry: &DeploymentConfig,
-        user_continue_message: Option<crate::canonical::Message>,
-        assistant_continue_message: Option<String>,
-    ) -> Repairs {
+    fn repairs(&self, entry: &DeploymentConfig) -> Repairs {
         let global = &self.config.litellm;
         Repairs {
             drop_params: entry.drop_params.unwrap_or(global.drop_params),
             modify_params: entry.modify_params.unwrap_or(global.modify_params),
             additional_drop_params: entry.additional_drop_params.clone(),
             allowed_openai_params: entry.allowed_openai_params.clone(),
-            user_continue_message,
-            assistant_continue_message,
             keep_orphaned_tool_blocks: global.keep_orphaned_tool_blocks,
             allowed_betas: global.allowed_betas.clone(),
         }
