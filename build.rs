@@ -13,7 +13,9 @@ fn main() {
     let commit = match given {
         Some((_, value)) => value,
         // A source archive has no history.
-        None => git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown commit".to_owned()),
+        None => {
+            git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown commit".to_owned())
+        }
     };
     println!("cargo:rustc-env=SWITCHYARD_COMMIT={commit}");
 }

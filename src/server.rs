@@ -176,7 +176,11 @@ impl Connections {
 async fn stop(app: &App, drain_timeout: Duration) -> usize {
     interrupted().await;
     let running = app.running.load(Ordering::Relaxed);
-    tracing::info!(running, drain_timeout_s = drain_timeout.as_secs(), "draining");
+    tracing::info!(
+        running,
+        drain_timeout_s = drain_timeout.as_secs(),
+        "draining"
+    );
     app.shutdown.draining.cancel();
     let finished = async {
         while app.running.load(Ordering::Relaxed) > 0 {
@@ -199,8 +203,10 @@ async fn stop(app: &App, drain_timeout: Duration) -> usize {
 
 /// Waits for SIGTERM or SIGINT.
 pub async fn interrupted() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         tracing::error!("signals cannot be received");
         return std::future::pending().await;
     };
@@ -219,8 +225,8 @@ pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> 
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("--ssl_certfile {}: {error}", certificate.display()))?;
-    let private =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| format!("--ssl_keyfile {}: {error}", key.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("--ssl_keyfile {}: {error}", key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

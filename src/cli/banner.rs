@@ -26,13 +26,26 @@ impl Banner<'_> {
         let mut lines = vec![
             format!("Switchyard {}", super::VERSION),
             format!("  listening on {scheme}://{}", self.address),
-            format!("  serving {} over {}", count(groups, "model group"), count(deployments, "deployment")),
+            format!(
+                "  serving {} over {}",
+                count(groups, "model group"),
+                count(deployments, "deployment")
+            ),
         ];
         if let Some(simulator) = self.simulator {
-            lines.push(format!("  simulator on {simulator}: answers are made up, AWS is not called"));
+            lines.push(format!(
+                "  simulator on {simulator}: answers are made up, AWS is not called"
+            ));
         }
-        lines.push("  docs: GET / on this address, README.md and docs/ in the repository".to_owned());
-        let mut warnings: Vec<String> = snapshot.config.warnings.iter().map(ToString::to_string).collect();
+        lines.push(
+            "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
+        );
+        let mut warnings: Vec<String> = snapshot
+            .config
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         warnings.extend(self.warnings.iter().map(|text| format!("warning: {text}")));
         if !warnings.is_empty() {
             lines.push(format!("  {}:", count(warnings.len(), "warning")));

@@ -73,11 +73,20 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
     let config = config::load(file, Environment::of_process(), &Overrides::default())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let upstream = Arc::new(Upstream::new(UpstreamOptions::default(), Arc::clone(&clock))?);
+    let upstream = Arc::new(Upstream::new(
+        UpstreamOptions::default(),
+        Arc::clone(&clock),
+    )?);
     let credentials = CredentialStore::new(clock, TaskTracker::new(), upstream);
     let router = Router::build(&config, &credentials).map_err(|error| error.to_string())?;
-    let name = config.litellm.model_alias_map.get(model).map_or(model, String::as_str);
-    let resolved = router.resolve(name).ok_or_else(|| unknown(&router, model))?;
+    let name = config
+        .litellm
+        .model_alias_map
+        .get(model)
+        .map_or(model, String::as_str);
+    let resolved = router
+        .resolve(name)
+        .ok_or_else(|| unknown(&router, model))?;
     let views = |group: &ModelGroup| -> Vec<DeploymentView> {
         group
             .deployments
@@ -88,7 +97,10 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
     let fallbacks = fallback_names(&config, &resolved.group.name)
         .into_iter()
         .map(|name| FallbackView {
-            deployments: router.resolve(&name).map(|resolved| views(&resolved.group)).unwrap_or_default(),
+            deployments: router
+                .resolve(&name)
+                .map(|resolved| views(&resolved.group))
+                .unwrap_or_default(),
             group: name,
         })
         .collect();
@@ -113,14 +125,25 @@ fn unknown(router: &Router, model: &str) -> String {
     if nearest.is_empty() {
         return format!("no model is called `{model}`; the file has none");
     }
-    format!("no model is called `{model}`; the nearest names are: {}", nearest.join(", "))
+    format!(
+        "no model is called `{model}`; the nearest names are: {}",
+        nearest.join(", ")
+    )
 }
 
 /// The groups that follow when a group fails: its own list, else that of `*`, then the default fallbacks.
 fn fallback_names(config: &config::Config, group: &str) -> Vec<String> {
     let lists = &config.router.fallbacks;
-    let find = |name: &str| lists.iter().find(|(known, _)| known == name).map(|(_, targets)| targets);
-    let mut names: Vec<String> = find(group).or_else(|| find("*")).cloned().unwrap_or_default();
+    let find = |name: &str| {
+        lists
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, targets)| targets)
+    };
+    let mut names: Vec<String> = find(group)
+        .or_else(|| find("*"))
+        .cloned()
+        .unwrap_or_default();
     for name in &config.router.default_fallbacks {
         if !names.contains(name) && name != group {
             names.push(name.clone());
@@ -144,7 +167,11 @@ impl DeploymentView {
             rpm: limits.rpm,
             tpm: limits.tpm,
             max_parallel_requests: limits.parallel,
-            timeout_seconds: deployment.timeouts.whole.unwrap_or(config.router.timeout).as_secs_f64(),
+            timeout_seconds: deployment
+                .timeouts
+                .whole
+                .unwrap_or(config.router.timeout)
+                .as_secs_f64(),
             stream_timeout_seconds: stream.map(|timeout| timeout.as_secs_f64()),
             num_retries: deployment.entry.num_retries,
             weight: limits.weight,
@@ -156,7 +183,11 @@ impl DeploymentView {
     fn lines(&self, out: &mut Vec<String>) {
         let some = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
         out.push(format!("  deployment {}", self.id));
-        out.push(format!("    model        {}{}", self.model, if self.blocked { " (blocked)" } else { "" }));
+        out.push(format!(
+            "    model        {}{}",
+            self.model,
+            if self.blocked { " (blocked)" } else { "" }
+        ));
         out.push(format!("    model id     {}", self.model_id));
         out.push(format!("    route        {}", self.route));
         out.push(format!("    url          {}", self.url));
@@ -171,7 +202,10 @@ impl DeploymentView {
         out.push(format!(
             "    timeouts     {} s, stream {}",
             self.timeout_seconds,
-            some(self.stream_timeout_seconds.map(|value| format!("{value} s"))),
+            some(
+                self.stream_timeout_seconds
+                    .map(|value| format!("{value} s"))
+            ),
         ));
         out.push(format!(
             "    preference   weight {}, order {}",

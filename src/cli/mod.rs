@@ -16,7 +16,12 @@ use crate::config::{self, Environment};
 use crate::simulator::{Options, Simulator};
 use crate::telemetry::LogFormat;
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SWITCHYARD_COMMIT"), ")");
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("SWITCHYARD_COMMIT"),
+    ")"
+);
 
 /// A model router for AWS Bedrock: OpenAI clients in, Bedrock out, one LiteLLM-style config.yaml.
 #[derive(Debug, Parser)]
@@ -50,10 +55,20 @@ pub struct ServeArguments {
     #[arg(long, env = "SWITCHYARD_LOG_LEVEL", default_value = "info")]
     log_level: String,
     /// Certificate chain (PEM) to serve TLS with
-    #[arg(long = "ssl_certfile", alias = "ssl-certfile", value_name = "FILE", requires = "ssl_keyfile")]
+    #[arg(
+        long = "ssl_certfile",
+        alias = "ssl-certfile",
+        value_name = "FILE",
+        requires = "ssl_keyfile"
+    )]
     ssl_certfile: Option<PathBuf>,
     /// Private key (PEM) of the certificate
-    #[arg(long = "ssl_keyfile", alias = "ssl-keyfile", value_name = "FILE", requires = "ssl_certfile")]
+    #[arg(
+        long = "ssl_keyfile",
+        alias = "ssl-keyfile",
+        value_name = "FILE",
+        requires = "ssl_certfile"
+    )]
     ssl_keyfile: Option<PathBuf>,
     /// Accepted for LiteLLM's command lines; one process uses all cores
     #[arg(long = "num_workers", hide = true)]
@@ -65,8 +80,8 @@ pub struct ServeArguments {
     #[arg(long, hide = true)]
     debug: bool,
     /// Accepted for LiteLLM's command lines; nothing is sent anywhere
-    #[arg(long, hide = true, num_args = 0..=1)]
-    telemetry: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    telemetry: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,16 +128,30 @@ pub async fn run(arguments: Arguments) -> ExitCode {
             say(&format!("{:#}", config::schema()));
             ExitCode::SUCCESS
         }
-        Some(Command::Explain { config, model, json }) => explain::explain(&config, &model, json),
-        Some(Command::SimulateBedrock { host, port }) => simulate_bedrock(SocketAddr::new(host, port)).await,
+        Some(Command::Explain {
+            config,
+            model,
+            json,
+        }) => explain::explain(&config, &model, json),
+        Some(Command::SimulateBedrock { host, port }) => {
+            simulate_bedrock(SocketAddr::new(host, port)).await
+        }
     }
 }
 
 /// `switchyard check FILE`.
 fn check(file: &Path, as_json: bool) -> ExitCode {
-    let (findings, summary) = match config::load(file, Environment::of_process(), &config::Overrides::default()) {
+    let (findings, summary) = match config::load(
+        file,
+        Environment::of_process(),
+        &config::Overrides::default(),
+    ) {
         Ok(config) => {
-            let summary = format!("{}: ok, {} deployments", file.display(), config.deployments.len());
+            let summary = format!(
+                "{}: ok, {} deployments",
+                file.display(),
+                config.deployments.len()
+            );
             (config::Findings(config.warnings), Some(summary))
         }
         Err(findings) => (findings, None),
@@ -137,12 +166,20 @@ fn check(file: &Path, as_json: bool) -> ExitCode {
             say(summary);
         }
     }
-    if summary.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if summary.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// `switchyard simulate-bedrock --port N`.
 async fn simulate_bedrock(bind: SocketAddr) -> ExitCode {
-    let options = Options { bind, accept_any_bearer: true, ..Options::default() };
+    let options = Options {
+        bind,
+        accept_any_bearer: true,
+        ..Options::default()
+    };
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {

@@ -26,7 +26,11 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
         Ok((server, telemetry)) => {
             let cut_total = server.run().await;
             telemetry.stop();
-            if cut_total == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if cut_total == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(message) => {
             complain(&message);
@@ -36,8 +40,12 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
 }
 
 async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), String> {
-    let mut config = config::load(&arguments.config, Environment::of_process(), &Overrides::default())
-        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
+    let mut config = config::load(
+        &arguments.config,
+        Environment::of_process(),
+        &Overrides::default(),
+    )
+    .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
     let (host, mut warnings) = host(arguments, &config.general)?;
     warnings.extend(litellm_flags(arguments));
@@ -58,8 +66,8 @@ async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), Str
     let tracker = TaskTracker::new();
     let clock: SharedClock = Arc::new(SystemClock);
     let parts = parts(&config, &clock, &tracker)?;
-    let snapshot =
-        Snapshot::build(config, simulated, None, &parts).map_err(|error| format!("the configuration cannot be used: {error}"))?;
+    let snapshot = Snapshot::build(config, simulated, None, &parts)
+        .map_err(|error| format!("the configuration cannot be used: {error}"))?;
     let general = snapshot.config.general.clone();
     let app = Arc::new(App {
         live: Arc::new(Live::new(snapshot)),
@@ -75,7 +83,10 @@ async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), Str
     let banner = Banner {
         address: server.address(),
         tls: is_tls,
-        simulator: simulator.as_ref().map(crate::simulator::Simulator::url).as_deref(),
+        simulator: simulator
+            .as_ref()
+            .map(crate::simulator::Simulator::url)
+            .as_deref(),
         warnings: &warnings,
     }
     .text(&app.live.load());
@@ -84,7 +95,11 @@ async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), Str
 }
 
 fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOptions {
-    let configured = if config.litellm.json_logs { LogFormat::Json } else { LogFormat::Text };
+    let configured = if config.litellm.json_logs {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
     TelemetryOptions {
         format: arguments.log_format.unwrap_or(configured),
         level: arguments.log_level.clone(),
@@ -105,15 +120,24 @@ fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<
         tracker.clone(),
         Arc::clone(&upstream),
     ));
-    Ok(Parts { upstream, credentials, clock: Arc::clone(clock) })
+    Ok(Parts {
+        upstream,
+        credentials,
+        clock: Arc::clone(clock),
+    })
 }
 
 /// Where to listen: everywhere with a good master key, on this machine only without one.
-fn host(arguments: &ServeArguments, general: &GeneralSettings) -> Result<(IpAddr, Vec<String>), String> {
+fn host(
+    arguments: &ServeArguments,
+    general: &GeneralSettings,
+) -> Result<(IpAddr, Vec<String>), String> {
     let weakness = weakness(general);
     let host = match &arguments.host {
         Some(host) => parse_host(host)?,
-        None if weakness.is_some() && !general.permit_weak_master_key => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        None if weakness.is_some() && !general.permit_weak_master_key => {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        }
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
     let Some(weakness) = weakness else {
@@ -138,9 +162,9 @@ fn weakness(general: &GeneralSettings) -> Option<String> {
     }
     match &general.master_key {
         None => Some("OPEN TO EVERYONE WHO CAN REACH IT: no master key is set".to_owned()),
-        Some(key) if key.expose() == WEAK_KEY => {
-            Some(format!("the master key is `{WEAK_KEY}`, which everyone knows from documentation"))
-        }
+        Some(key) if key.expose() == WEAK_KEY => Some(format!(
+            "the master key is `{WEAK_KEY}`, which everyone knows from documentation"
+        )),
         Some(_) => None,
     }
 }
@@ -171,6 +195,9 @@ fn litellm_flags(arguments: &ServeArguments) -> Vec<String> {
         arguments.detailed_debug || arguments.debug,
         "--debug and --detailed_debug are accepted; --log-level debug is ours",
     );
-    note(arguments.telemetry.is_some(), "--telemetry is accepted: nothing is sent anywhere");
+    note(
+        arguments.telemetry.is_some(),
+        "--telemetry is accepted: nothing is sent anywhere",
+    );
     warnings
 }

@@ -19,7 +19,11 @@ const ENDPOINTS: [&str; 4] = [
 
 /// Starts the simulator and points `config` at it; returns what was replaced, as warnings.
 pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulated, Vec<String>)> {
-    let simulator = Simulator::start(Options { accept_any_bearer: true, ..Options::default() }).await?;
+    let simulator = Simulator::start(Options {
+        accept_any_bearer: true,
+        ..Options::default()
+    })
+    .await?;
     let url = simulator.url();
     for name in ENDPOINTS {
         config.environment.set(name, url.clone());
@@ -34,7 +38,10 @@ pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulat
             ));
         }
     }
-    let simulated = Simulated { endpoint: url, credentials: own_keys() };
+    let simulated = Simulated {
+        endpoint: url,
+        credentials: own_keys(),
+    };
     Ok((simulator, simulated, warnings))
 }
 
@@ -57,13 +64,19 @@ fn keep_credentials(entry: &mut DeploymentConfig, simulator: &Simulator) -> bool
     if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
         return true;
     }
-    if let (Some(id), Some(secret), None, None) =
-        (&aws.access_key_id, &aws.secret_access_key, &aws.role, &aws.profile)
-    {
+    if let (Some(id), Some(secret), None, None) = (
+        &aws.access_key_id,
+        &aws.secret_access_key,
+        &aws.role,
+        &aws.profile,
+    ) {
         simulator.add_key(AccessKey {
             id: id.clone(),
             secret: secret.expose().to_owned(),
-            session_token: aws.session_token.as_ref().map(|token| token.expose().to_owned()),
+            session_token: aws
+                .session_token
+                .as_ref()
+                .map(|token| token.expose().to_owned()),
             expired: false,
         });
         return true;

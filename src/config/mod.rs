@@ -74,6 +74,8 @@ pub struct DeploymentConfig {
     pub extra_headers: Vec<(String, String)>,
     /// `keepalive_seconds`: cadence of keep-alive comments in a stream.
     pub keepalive: Option<Duration>,
+    /// `allow_client_keepalive_override`: a client may choose the cadence.
+    pub allow_client_keepalive: bool,
     /// Every other key of `litellm_params`, as JSON: request defaults (`max_tokens`, `tools`, `guardrailConfig`,
     /// `user_continue_message`, …) and provider-specific parameters.
     pub params: Vec<(String, RawJson)>,

@@ -25,14 +25,20 @@ impl Drop for Admission {
 /// # Errors
 ///
 /// [`ErrorKind::Overloaded`].
-pub(super) fn admit(running: &Arc<AtomicUsize>, shutdown: &Shutdown, most: Option<usize>) -> Result<Admission> {
+pub(super) fn admit(
+    running: &Arc<AtomicUsize>,
+    shutdown: &Shutdown,
+    most: Option<usize>,
+) -> Result<Admission> {
     if shutdown.draining.is_cancelled() {
         return Err(overloaded("the gateway is shutting down"));
     }
     let before = running.fetch_add(1, Ordering::Relaxed);
     let admission = Admission(Arc::clone(running));
     if most.is_some_and(|most| before >= most) {
-        return Err(overloaded("the gateway serves as many calls as it may at once"));
+        return Err(overloaded(
+            "the gateway serves as many calls as it may at once",
+        ));
     }
     Ok(admission)
 }

@@ -27,9 +27,10 @@ pub(super) fn call_id(headers: &Headers) -> String {
 pub(super) fn json(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -64,7 +65,10 @@ pub(super) fn say_served(headers: &mut HeaderMap, served: &Served) {
     put(names::MODEL_NAME, fixed.name.clone());
     put(names::MODEL_API_BASE, fixed.api_base.clone());
     put(names::MODEL_REGION, fixed.region.clone());
-    put(names::VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    put(
+        names::VERSION,
+        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+    );
     put(names::TOTAL_ATTEMPTS, HeaderValue::from(served.attempts));
     put(names::ATTEMPTED_RETRIES, HeaderValue::from_static("0"));
     put(names::ATTEMPTED_FALLBACKS, HeaderValue::from_static("0"));

@@ -26,6 +26,9 @@ pub(super) async fn not_found(method: Method, uri: Uri) -> Response {
 /// A path that is served, but not with this method.
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    let error = Error::new(ErrorKind::BadRequest, format!("{path} does not take {method}."));
+    let error = Error::new(
+        ErrorKind::BadRequest,
+        format!("{path} does not take {method}."),
+    );
     error_response(&error.with_status(StatusCode::METHOD_NOT_ALLOWED), None).into_response()
 }

@@ -1,26 +1,27 @@
 //! Every endpoint that calls a model: dialect in, pipeline, dialect out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::admission::{Admission, admit};
 use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::options::{bring, call_options};
 use super::portkey;
-use super::sse::EventStream;
+use super::sse::{EventStream, Running};
 use super::{App, home};
-use crate::config::{AwsParams, Secret};
 use crate::dialect::chat::Chat;
-use crate::dialect::{Controls, Dialect, Envelope, Parsed};
+use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pipeline::{Call, CallOptions, Failure, Reply, Served, Settlement};
+use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -66,7 +67,11 @@ async fn open(
     id: &str,
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
-    if !general.public_routes.iter().any(|route| route == head.uri.path()) {
+    if !general
+        .public_routes
+        .iter()
+        .any(|route| route == head.uri.path())
+    {
         snapshot.keys.check(&head.headers)?;
     }
     let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
@@ -85,10 +90,17 @@ fn open_call(
     id: &str,
 ) -> Result<Call> {
     let portkey = portkey::read(&head.headers)?;
-    let Parsed { model, mut request, controls } = parsed;
+    let Parsed {
+        model,
+        mut request,
+        controls,
+    } = parsed;
     let forced = snapshot.config.general.completion_model.clone();
     let model = forced.or(path_model).or(model).ok_or_else(|| {
-        Error::bad_request("model", "/chat/completions: Missing required parameter: 'model'.")
+        Error::bad_request(
+            "model",
+            "/chat/completions: Missing required parameter: 'model'.",
+        )
     })?;
     request.portkey = portkey.active;
     if let Some(strict) = portkey.strict {
@@ -161,70 +173,6 @@ fn too_large(most: usize) -> Error {
     .with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// What the caller decided about the way the call is served: headers win over the body.
-fn call_options(headers: &HeaderMap, controls: Controls, portkey_ms: Option<u64>) -> Result<CallOptions> {
-    let mut options = CallOptions {
-        timeout: seconds(headers, "x-litellm-timeout")?
-            .or(portkey_ms.map(Duration::from_millis))
-            .or(positive(controls.timeout_seconds, "timeout")?),
-        stream_timeout: seconds(headers, "x-litellm-stream-timeout")?
-            .or(positive(controls.stream_timeout_seconds, "stream_timeout")?),
-        deadline: seconds(headers, names::DEADLINE)?,
-        ..CallOptions::default()
-    };
-    for (name, value) in controls.credentials {
-        bring(&mut options, &name, value);
-    }
-    Ok(options)
-}
-
-fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {
-    let Some(value) = headers.get(name) else {
-        return Ok(None);
-    };
-    match value.to_str().ok().and_then(|value| value.trim().parse::<f64>().ok()) {
-        Some(value) => positive(Some(value), name),
-        None => Err(bad_seconds(name)),
-    }
-}
-
-/// 0 counts as unset, as in LiteLLM.
-fn positive(value: Option<f64>, name: &str) -> Result<Option<Duration>> {
-    match value {
-        None => Ok(None),
-        Some(0.0) => Ok(None),
-        Some(value) => Duration::try_from_secs_f64(value)
-            .map(Some)
-            .map_err(|_| bad_seconds(name)),
-    }
-}
-
-fn bad_seconds(name: &str) -> Error {
-    Error::bad_request(name, format!("{name}: expected a number of seconds, 0 or more"))
-}
-
-/// Takes a credential member of the request.
-fn bring(options: &mut CallOptions, name: &str, value: String) {
-    let aws: &mut AwsParams = &mut options.aws;
-    match name {
-        "aws_access_key_id" => aws.access_key_id = Some(value),
-        "aws_secret_access_key" => aws.secret_access_key = Some(Secret::new(value)),
-        "aws_session_token" => aws.session_token = Some(Secret::new(value)),
-        "aws_region_name" | "region_name" => aws.region = Some(value),
-        "aws_session_name" => aws.session_name = Some(value),
-        "aws_profile_name" => aws.profile = Some(value),
-        "aws_role_name" => aws.role = Some(value),
-        "aws_web_identity_token" => aws.web_identity_token = Some(Secret::new(value)),
-        "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
-        "aws_external_id" => aws.external_id = Some(value),
-        "api_key" => aws.api_key = Some(Secret::new(value)),
-        "api_base" | "base_url" | "aws_bedrock_runtime_endpoint" => aws.runtime_endpoint = Some(value),
-        "model_id" => options.model_id = Some(value),
-        _ => {}
-    }
-    options.brought.push(name.to_owned());
-}
-
 /// Runs the call and renders what came of it.
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
@@ -235,34 +183,104 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         include_usage: call.request.include_usage,
         content_blocks: call.request.content_blocks,
     };
-    let outcome = app.pipeline.run(&call).await;
+    let outcome = match keepalive(&call) {
+        None => tokio::select! {
+            outcome = app.pipeline.run(&call) => outcome,
+            () = app.shutdown.cut.cancelled() => Err(cut_off(app).into()),
+        },
+        Some(period) => {
+            let mut running = running(app, &call);
+            tokio::select! {
+                outcome = &mut running => outcome,
+                () = tokio::time::sleep(period) => {
+                    let writer = Chat.stream(envelope);
+                    let body = EventStream::before_content(running, writer, settlement, app, admission);
+                    return event_stream(body.keep_alive(Some(period)), &call.id);
+                }
+            }
+        }
+    };
     match outcome {
         Ok((Reply::Whole(reply), served)) => {
             settlement.used(reply.usage.unwrap_or_default());
-            settlement.served(served.clone());
-            settlement.completed();
             let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
-            say(response.headers_mut(), &call.id, &served, settlement.elapsed());
+            say(response.headers_mut(), &served, settlement.elapsed());
+            insert(response.headers_mut(), names::CALL_ID, &call.id);
+            settlement.served(served);
+            settlement.completed();
             response
         }
         Ok((Reply::Stream(first, source), served)) => {
-            settlement.served(served.clone());
             let elapsed = settlement.elapsed();
-            let keepalive = served.deployment.entry.keepalive;
-            let body = EventStream::new(first, source, Chat.stream(envelope), settlement, app, keepalive, admission);
-            let mut response = Response::new(Body::new(body));
-            let headers = response.headers_mut();
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream; charset=utf-8"),
+            let period = served.deployment.entry.keepalive;
+            settlement.served(served.clone());
+            let body = EventStream::new(
+                first,
+                source,
+                Chat.stream(envelope),
+                settlement,
+                app,
+                admission,
             );
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-            say(headers, &call.id, &served, elapsed);
+            let mut response = event_stream(body.keep_alive(period), &call.id);
+            say(response.headers_mut(), &served, elapsed);
             response
         }
         Err(failure) => failed(failure, &call, settlement),
     }
+}
+
+/// The call as a future of its own, which can outlive the handler.
+fn running(app: &App, call: &Arc<Call>) -> Running {
+    let pipeline = app.pipeline.clone();
+    let call = Arc::clone(call);
+    Box::pin(async move { pipeline.run(&call).await })
+}
+
+/// How long a stream may be silent before its first content until a keep-alive commits it; only where the operator, or
+/// with the operator's leave the client, asked for that.
+fn keepalive(call: &Call) -> Option<Duration> {
+    if !call.request.stream || call.options.direct {
+        return None;
+    }
+    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let entries = || {
+        resolved
+            .group
+            .deployments
+            .iter()
+            .map(|deployment| &deployment.entry)
+    };
+    let client = call
+        .options
+        .keepalive
+        .filter(|_| entries().any(|entry| entry.allow_client_keepalive));
+    client
+        .or_else(|| entries().filter_map(|entry| entry.keepalive).min())
+        .filter(|period| !period.is_zero())
+}
+
+fn event_stream(body: EventStream, id: &str) -> Response {
+    let mut response = Response::new(Body::new(body));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    insert(headers, names::CALL_ID, id);
+    response
+}
+
+/// The process ends before the answer came.
+fn cut_off(app: &App) -> Error {
+    app.shutdown.cut_total.fetch_add(1, Ordering::Relaxed);
+    Error::new(ErrorKind::Overloaded, "the gateway is shutting down")
+        .with_retry_after(Some(Duration::from_secs(1)))
 }
 
 fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response {
@@ -271,16 +289,15 @@ fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response
     let mut response = error_response_naming(&error, Some(&call.id), named);
     settlement.failed(&error, response.status().as_u16());
     if let Some(served) = served {
-        say(response.headers_mut(), &call.id, &served, settlement.elapsed());
+        say(response.headers_mut(), &served, settlement.elapsed());
         settlement.served(served);
     }
     response
 }
 
 /// The headers that every answer after authentication has.
-fn say(headers: &mut HeaderMap, id: &str, served: &Served, elapsed: Duration) {
+fn say(headers: &mut HeaderMap, served: &Served, elapsed: Duration) {
     say_served(headers, served);
-    insert(headers, names::CALL_ID, id);
     let overhead = elapsed.saturating_sub(served.upstream);
     insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
     insert(headers, names::OVERHEAD_DURATION, &millis(overhead));

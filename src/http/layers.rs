@@ -40,23 +40,29 @@ fn cors(app: &App) -> CorsLayer {
     let snapshot = app.live.load();
     let general = &snapshot.config.general;
     let any = general.cors_origins.iter().any(|origin| origin == "*");
-    let layer = CorsLayer::new()
-        .max_age(CORS_MAX_AGE)
-        .expose_headers([
-            HeaderName::from_static(crate::telemetry::names::CALL_ID),
-            HeaderName::from_static(crate::telemetry::names::MODEL_ID),
-            header::RETRY_AFTER,
-        ]);
+    let layer = CorsLayer::new().max_age(CORS_MAX_AGE).expose_headers([
+        HeaderName::from_static(crate::telemetry::names::CALL_ID),
+        HeaderName::from_static(crate::telemetry::names::MODEL_ID),
+        header::RETRY_AFTER,
+    ]);
     if general.cors_allow_credentials {
         // A wildcard may not be combined with credentials, so what was asked for is mirrored.
-        let origin = if any { AllowOrigin::mirror_request() } else { origins(&general.cors_origins) };
+        let origin = if any {
+            AllowOrigin::mirror_request()
+        } else {
+            origins(&general.cors_origins)
+        };
         return layer
             .allow_origin(origin)
             .allow_methods(AllowMethods::mirror_request())
             .allow_headers(AllowHeaders::mirror_request())
             .allow_credentials(true);
     }
-    let origin = if any { AllowOrigin::any() } else { origins(&general.cors_origins) };
+    let origin = if any {
+        AllowOrigin::any()
+    } else {
+        origins(&general.cors_origins)
+    };
     layer
         .allow_origin(origin)
         .allow_methods([
@@ -72,7 +78,11 @@ fn cors(app: &App) -> CorsLayer {
 }
 
 fn origins(listed: &[String]) -> AllowOrigin {
-    AllowOrigin::list(listed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    AllowOrigin::list(
+        listed
+            .iter()
+            .filter_map(|origin| HeaderValue::from_str(origin).ok()),
+    )
 }
 
 async fn fixed_headers(request: Request, next: Next) -> Response {
@@ -87,11 +97,17 @@ fn set_fixed(headers: &mut HeaderMap) {
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("frame-ancestors 'none'"),
     );
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
 /// Answers a request whose handler panicked. What the panic said stays in the log.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     tracing::error!("a request handler panicked");
-    error_response(&Error::new(ErrorKind::Internal, "Internal server error"), None)
+    error_response(
+        &Error::new(ErrorKind::Internal, "Internal server error"),
+        None,
+    )
 }

@@ -7,6 +7,7 @@ mod home;
 mod inference;
 mod layers;
 mod models;
+mod options;
 mod portkey;
 mod sse;
 
@@ -63,9 +64,18 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/models/{*id}", get(models::one))
-        .route("/health/liveliness", get(health::alive).options(health::alive))
-        .route("/health/liveness", get(health::alive).options(health::alive))
-        .route("/health/readiness", get(health::ready).options(health::ready))
+        .route(
+            "/health/liveliness",
+            get(health::alive).options(health::alive),
+        )
+        .route(
+            "/health/liveness",
+            get(health::alive).options(health::alive),
+        )
+        .route(
+            "/health/readiness",
+            get(health::ready).options(health::ready),
+        )
         .fallback(home::not_found)
         .method_not_allowed_fallback(home::method_not_allowed);
     layers::around(table, &app).with_state(app)

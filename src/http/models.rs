@@ -37,12 +37,22 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
         return error_response(&error, None);
     }
     let names = snapshot.router.listed_names();
-    let data = names.into_iter().map(|name| model(name, &snapshot)).collect();
-    written(&List { data, object: "list" })
+    let data = names
+        .into_iter()
+        .map(|name| model(name, &snapshot))
+        .collect();
+    written(&List {
+        data,
+        object: "list",
+    })
 }
 
 /// `GET /v1/models/{id}` and `/models/{id}`.
-pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let snapshot = app.live.load();
     if let Err(error) = snapshot.keys.check(&headers) {
         return error_response(&error, None);
@@ -55,7 +65,10 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>, hea
         ErrorKind::UnknownModel,
         format!("The model `{shown}` does not exist or is not accessible"),
     );
-    error_response(&error.with_status(StatusCode::NOT_FOUND).with_param("model"), None)
+    error_response(
+        &error.with_status(StatusCode::NOT_FOUND).with_param("model"),
+        None,
+    )
 }
 
 fn model<'a>(id: &'a str, snapshot: &'a Snapshot) -> Model<'a> {
@@ -68,5 +81,8 @@ fn model<'a>(id: &'a str, snapshot: &'a Snapshot) -> Model<'a> {
 }
 
 fn written<T: Serialize>(value: &T) -> Response {
-    json(StatusCode::OK, serde_json::to_vec(value).map_or_else(|_| Bytes::new(), Bytes::from))
+    json(
+        StatusCode::OK,
+        serde_json::to_vec(value).map_or_else(|_| Bytes::new(), Bytes::from),
+    )
 }

@@ -58,16 +58,24 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Portkey> {
         }
         for (suffix, name) in CREDENTIALS {
             if let Some(value) = get(suffix) {
-                portkey.credentials.push((name.to_owned(), value.to_owned()));
+                portkey
+                    .credentials
+                    .push((name.to_owned(), value.to_owned()));
             }
         }
         auth_type = auth_type.or(get("aws-auth-type"));
         let strict = get("strict-open-ai-compliance").or_else(|| get("strict-openai-compliance"));
-        portkey.strict = portkey.strict.or(strict.map(|value| !value.eq_ignore_ascii_case("false")));
+        portkey.strict = portkey
+            .strict
+            .or(strict.map(|value| !value.eq_ignore_ascii_case("false")));
         if let Some(betas) = get("anthropic-beta") {
-            portkey.betas.extend(betas.split(',').map(|beta| beta.trim().to_owned()));
+            portkey
+                .betas
+                .extend(betas.split(',').map(|beta| beta.trim().to_owned()));
         }
-        portkey.timeout_ms = portkey.timeout_ms.or(get("request-timeout").and_then(|value| value.parse().ok()));
+        portkey.timeout_ms = portkey
+            .timeout_ms
+            .or(get("request-timeout").and_then(|value| value.parse().ok()));
         if let Some(config) = get("config") {
             portkey.read_config(config, &format!("{prefix}config"))?;
         }
@@ -83,7 +91,9 @@ impl Portkey {
         let Ok(Value::Object(config)) = serde_json::from_str::<Value>(config) else {
             return Err(Error::bad_request(
                 header,
-                format!("{header}: expected a JSON object; stored config ids are not supported yet"),
+                format!(
+                    "{header}: expected a JSON object; stored config ids are not supported yet"
+                ),
             ));
         };
         self.active = true;
@@ -97,11 +107,16 @@ impl Portkey {
             let key = kebab(key);
             match key.as_str() {
                 "provider" => check_provider(value, header)?,
-                "api-key" => self.credentials.push(("api_key".to_owned(), value.to_owned())),
-                "anthropic-beta" => self.betas.extend(value.split(',').map(|beta| beta.trim().to_owned())),
+                "api-key" => self
+                    .credentials
+                    .push(("api_key".to_owned(), value.to_owned())),
+                "anthropic-beta" => self
+                    .betas
+                    .extend(value.split(',').map(|beta| beta.trim().to_owned())),
                 _ => {
                     if let Some((_, name)) = CREDENTIALS.iter().find(|(suffix, _)| *suffix == key) {
-                        self.credentials.push(((*name).to_owned(), value.to_owned()));
+                        self.credentials
+                            .push(((*name).to_owned(), value.to_owned()));
                     }
                 }
             }
@@ -122,8 +137,12 @@ impl Portkey {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
         });
-        if let Some(key) = text(headers, "x-api-key").or(bearer).filter(|key| !key.is_empty()) {
-            self.credentials.push(("api_key".to_owned(), key.to_owned()));
+        if let Some(key) = text(headers, "x-api-key")
+            .or(bearer)
+            .filter(|key| !key.is_empty())
+        {
+            self.credentials
+                .push(("api_key".to_owned(), key.to_owned()));
         }
     }
 
@@ -139,7 +158,10 @@ impl Portkey {
             self.credentials.retain(|(name, _)| name != "api_key");
         } else if self.has("api_key") {
             self.credentials.retain(|(name, _)| {
-                !matches!(name.as_str(), "aws_access_key_id" | "aws_secret_access_key" | "aws_session_token")
+                !matches!(
+                    name.as_str(),
+                    "aws_access_key_id" | "aws_secret_access_key" | "aws_session_token"
+                )
             });
         }
     }
@@ -170,7 +192,10 @@ fn check_provider(provider: &str, header: &str) -> Result<()> {
     } else {
         "this gateway serves `bedrock`"
     };
-    Err(Error::bad_request(header, format!("{header}: unknown provider; {hint}")))
+    Err(Error::bad_request(
+        header,
+        format!("{header}: unknown provider; {hint}"),
+    ))
 }
 
 /// `awsAccessKeyId` and `aws_access_key_id` to `aws-access-key-id`.
@@ -209,7 +234,10 @@ mod tests {
 
     #[test]
     fn plain_requests_are_not_in_this_style() {
-        assert_eq!(read_pairs(&[("authorization", "Bearer sk-1")]).unwrap(), Portkey::default());
+        assert_eq!(
+            read_pairs(&[("authorization", "Bearer sk-1")]).unwrap(),
+            Portkey::default()
+        );
     }
 
     #[test]
@@ -237,7 +265,11 @@ mod tests {
         .unwrap();
         assert_eq!(credential(&portkey, "api_key"), Some("ABSK"));
         assert_eq!(portkey.strict, Some(false));
-        let alone = read_pairs(&[("x-obiguard-provider", "bedrock"), ("authorization", "Bearer sk-gateway")]).unwrap();
+        let alone = read_pairs(&[
+            ("x-obiguard-provider", "bedrock"),
+            ("authorization", "Bearer sk-gateway"),
+        ])
+        .unwrap();
         assert_eq!(credential(&alone, "api_key"), None);
     }
 

@@ -21,15 +21,18 @@ use super::admission::Admission;
 use crate::canonical::ChatChunk;
 use crate::dialect::StreamWriter;
 use crate::error::{Error, ErrorKind};
-use crate::pipeline::{ChunkSource, Progress, Settlement};
+use crate::pipeline::{ChunkSource, Failure, Progress, Reply, Served, Settlement};
 
 /// Room for the frames of one ordinary read.
 const FRAME_BYTES: usize = 1024;
 
+/// A call that still runs.
+pub(super) type Running = Pin<Box<dyn Future<Output = Result<(Reply, Served), Failure>> + Send>>;
+
 /// The body of a streamed answer.
 pub(super) struct EventStream {
     chunks: Vec<ChatChunk>,
-    source: Box<ChunkSource>,
+    source: Source,
     writer: Box<dyn StreamWriter>,
     settlement: Settlement,
     keepalive: Option<Interval>,
@@ -37,6 +40,14 @@ pub(super) struct EventStream {
     cut_total: Arc<AtomicUsize>,
     state: State,
     _admission: Admission,
+}
+
+/// Where chunks come from.
+enum Source {
+    /// A keep-alive was due before the call had an answer; what comes of it is said inside the stream.
+    Running(Running),
+    /// The answer.
+    Chunks(Box<ChunkSource>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,25 +74,94 @@ impl EventStream {
         writer: Box<dyn StreamWriter>,
         settlement: Settlement,
         app: &App,
-        keepalive: Option<Duration>,
         admission: Admission,
     ) -> Self {
-        let keepalive = keepalive.filter(|period| !period.is_zero()).map(|period| {
-            let mut interval = tokio::time::interval(period);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval.reset();
-            interval
-        });
+        Self::with(
+            first,
+            Source::Chunks(source),
+            writer,
+            settlement,
+            app,
+            admission,
+        )
+    }
+
+    /// Makes the body of a stream that begins with a keep-alive, because `running` takes long.
+    pub(super) fn before_content(
+        running: Running,
+        writer: Box<dyn StreamWriter>,
+        settlement: Settlement,
+        app: &App,
+        admission: Admission,
+    ) -> Self {
+        Self::with(
+            Vec::new(),
+            Source::Running(running),
+            writer,
+            settlement,
+            app,
+            admission,
+        )
+    }
+
+    fn with(
+        chunks: Vec<ChatChunk>,
+        source: Source,
+        writer: Box<dyn StreamWriter>,
+        settlement: Settlement,
+        app: &App,
+        admission: Admission,
+    ) -> Self {
         Self {
-            chunks: first,
+            chunks,
             source,
             writer,
             settlement,
-            keepalive,
+            keepalive: None,
             cut: Box::pin(app.shutdown.cut.clone().cancelled_owned()),
             cut_total: Arc::clone(&app.shutdown.cut_total),
             state: State::First,
             _admission: admission,
+        }
+    }
+
+    /// Sends a comment whenever AWS has been silent for `period`.
+    pub(super) fn keep_alive(mut self, period: Option<Duration>) -> Self {
+        self.keepalive = period.filter(|period| !period.is_zero()).map(|period| {
+            let mut interval = tokio::time::interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            // The first tick of an interval is at once; where content has come, silence begins now.
+            if matches!(self.source, Source::Chunks(_)) {
+                interval.reset();
+            }
+            interval
+        });
+        self
+    }
+
+    /// Reads once from the answer; a call that still ran becomes one.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Error>> {
+        let running = match &mut self.source {
+            Source::Chunks(chunks) => return chunks.poll_chunks(cx, &mut self.chunks),
+            Source::Running(running) => running,
+        };
+        match ready!(running.as_mut().poll(cx)) {
+            Ok((Reply::Stream(first, chunks), served)) => {
+                self.settlement.served(served);
+                self.chunks.extend(first);
+                self.source = Source::Chunks(chunks);
+                Poll::Ready(Ok(Progress::More))
+            }
+            Ok((Reply::Whole(_), _)) => Poll::Ready(Err(Error::new(
+                ErrorKind::Internal,
+                "a streamed call had a whole answer",
+            ))),
+            Err(Failure { error, served }) => {
+                if let Some(served) = served {
+                    self.settlement.served(served);
+                }
+                Poll::Ready(Err(error))
+            }
         }
     }
 
@@ -107,7 +187,7 @@ impl EventStream {
             self.write_chunks(&mut out);
         }
         while out.is_empty() && self.state == State::Open {
-            match self.source.poll_chunks(cx, &mut self.chunks) {
+            match self.poll_source(cx) {
                 Poll::Ready(Ok(Progress::More)) => self.write_chunks(&mut out),
                 Poll::Ready(Ok(Progress::Done)) => {
                     self.write_chunks(&mut out);
@@ -131,7 +211,10 @@ impl EventStream {
     fn poll_waiting(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<()> {
         if self.cut.as_mut().poll(cx).is_ready() {
             self.cut_total.fetch_add(1, Ordering::Relaxed);
-            self.fail(&Error::new(ErrorKind::Overloaded, "the gateway is shutting down"), out);
+            self.fail(
+                &Error::new(ErrorKind::Overloaded, "the gateway is shutting down"),
+                out,
+            );
             return Poll::Ready(());
         }
         if let Some(interval) = &mut self.keepalive {

@@ -45,7 +45,10 @@ impl KeyPolicy {
     /// Prepares the check that the configuration asks for.
     pub fn new(general: &GeneralSettings) -> Self {
         Self {
-            master: general.master_key.as_ref().map(|key| Sha256::digest(key.expose()).into()),
+            master: general
+                .master_key
+                .as_ref()
+                .map(|key| Sha256::digest(key.expose()).into()),
             header: general
                 .key_header_name
                 .as_ref()
@@ -85,11 +88,19 @@ impl KeyPolicy {
 /// # Errors
 ///
 /// [`ErrorKind::Unauthenticated`] when there is none, or `Authorization` has no scheme.
-pub fn presented_key<'a>(headers: &'a HeaderMap, custom: Option<&http::HeaderName>) -> Result<Cow<'a, str>> {
+pub fn presented_key<'a>(
+    headers: &'a HeaderMap,
+    custom: Option<&http::HeaderName>,
+) -> Result<Cow<'a, str>> {
     if let Some(name) = custom {
-        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let value = headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         return match strip_scheme(value) {
-            "" => Err(refused(&format!("No api key passed in: expected it in the header {name}."))),
+            "" => Err(refused(&format!(
+                "No api key passed in: expected it in the header {name}."
+            ))),
             key => Ok(Cow::Borrowed(key)),
         };
     }
@@ -139,13 +150,18 @@ fn from_sigv4(value: &str) -> Result<Cow<'_, str>> {
 fn strip_scheme(value: &str) -> &str {
     let value = value.trim();
     match value.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => value.get(7..).unwrap_or("").trim(),
+        Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => {
+            value.get(7..).unwrap_or("").trim()
+        }
         _ => value,
     }
 }
 
 fn refused(detail: &str) -> Error {
-    Error::new(ErrorKind::Unauthenticated, format!("Authentication Error, {detail}"))
+    Error::new(
+        ErrorKind::Unauthenticated,
+        format!("Authentication Error, {detail}"),
+    )
 }
 
 #[cfg(test)]
@@ -187,7 +203,11 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=sk-master/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host",
             ),
         ] {
-            assert_eq!(policy.check(&headers(&[pair])).unwrap(), Identity::Administrator, "{pair:?}");
+            assert_eq!(
+                policy.check(&headers(&[pair])).unwrap(),
+                Identity::Administrator,
+                "{pair:?}"
+            );
         }
     }
 
@@ -210,13 +230,19 @@ mod tests {
     #[test]
     fn litellm_header_wins_over_authorization() {
         let policy = policy(Some("sk-master"));
-        let both = headers(&[("authorization", "Bearer upstream"), ("x-litellm-api-key", "sk-master")]);
+        let both = headers(&[
+            ("authorization", "Bearer upstream"),
+            ("x-litellm-api-key", "sk-master"),
+        ]);
         assert!(policy.check(&both).is_ok());
     }
 
     #[test]
     fn no_master_key_lets_everyone_in() {
-        assert_eq!(policy(None).check(&HeaderMap::new()).unwrap(), Identity::Anyone);
+        assert_eq!(
+            policy(None).check(&HeaderMap::new()).unwrap(),
+            Identity::Anyone
+        );
     }
 
     #[test]
@@ -226,7 +252,15 @@ mod tests {
             key_header_name: Some("X-Team-Key".to_owned()),
             ..GeneralSettings::default()
         });
-        assert!(policy.check(&headers(&[("authorization", "Bearer sk-master")])).is_err());
-        assert!(policy.check(&headers(&[("x-team-key", "Bearer sk-master")])).is_ok());
+        assert!(
+            policy
+                .check(&headers(&[("authorization", "Bearer sk-master")]))
+                .is_err()
+        );
+        assert!(
+            policy
+                .check(&headers(&[("x-team-key", "Bearer sk-master")]))
+                .is_ok()
+        );
     }
 }

@@ -30,7 +30,10 @@ pub(super) async fn run(
             } else {
                 tracing::debug!(call_id = %call.id, error = %chain(&error), "attempt failed");
             }
-            Err(Failure { error, served: Some(served) })
+            Err(Failure {
+                error,
+                served: Some(served),
+            })
         }
     }
 }

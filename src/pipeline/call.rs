@@ -35,6 +35,8 @@ pub struct CallOptions {
     pub stream_timeout: Option<Duration>,
     /// `x-switchyard-deadline`: for the whole call.
     pub deadline: Option<Duration>,
+    /// `x-litellm-keepalive-seconds`: counts where the deployment allows it.
+    pub keepalive: Option<Duration>,
     /// The body's `model` is a Bedrock id, not a configured name (Portkey's style).
     pub direct: bool,
     /// Credentials that came with the request.
@@ -51,7 +53,10 @@ impl Call {
     /// The boolean says whether the bound ends with a stream's first content.
     pub fn deadline(&self) -> Option<Deadline> {
         let configured = self.snapshot.config.router.deadline;
-        let hard = [self.options.deadline, configured].into_iter().flatten().min();
+        let hard = [self.options.deadline, configured]
+            .into_iter()
+            .flatten()
+            .min();
         let soft = if self.request.stream {
             self.options.stream_timeout.or(self.options.timeout)
         } else {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::try_join_all;
 
 use super::Call;
@@ -9,8 +11,6 @@ use crate::canonical::{ChatRequest, MediaSource, Text};
 use crate::error::Result;
 use crate::provider::bedrock::converse::remote_media;
 use crate::state::Parts;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 /// Returns the request with every remote part fetched; borrows it when there is none.
 ///
@@ -23,15 +23,15 @@ pub(super) async fn fetch<'a>(call: &'a Call, parts: &Parts) -> Result<Cow<'a, C
         return Ok(request);
     }
     let allowed = &call.snapshot.config.litellm.user_url_allowed_hosts;
-    let media = remote_media(request.to_mut());
-    let fetches = media.iter().map(|media| match &media.source {
+    let remote = remote_media(request.to_mut());
+    let fetches = remote.iter().map(|part| match &part.source {
         MediaSource::Url(url) => parts.upstream.fetch(url, allowed),
         _ => parts.upstream.fetch("", allowed),
     });
-    let fetched = try_join_all(fetches).await?;
-    for (media, fetched) in media.into_iter().zip(fetched) {
-        media.mime = fetched.mime;
-        media.source = MediaSource::Base64(Text::new(&STANDARD.encode(&fetched.bytes)));
+    let files = try_join_all(fetches).await?;
+    for (part, file) in remote.into_iter().zip(files) {
+        part.mime = file.mime;
+        part.source = MediaSource::Base64(Text::new(&STANDARD.encode(&file.bytes)));
     }
     Ok(request)
 }

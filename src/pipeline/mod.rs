@@ -68,7 +68,10 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, served: None }
+        Self {
+            error,
+            served: None,
+        }
     }
 }
 

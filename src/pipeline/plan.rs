@@ -69,7 +69,7 @@ fn direct(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
         },
         ..DeploymentConfig::default()
     };
-    one_deployment(call, entry, parts)
+    one_deployment(call, &entry, parts)
 }
 
 /// Portkey's default region, for a model that names none itself.
@@ -79,7 +79,11 @@ fn portkey_region(model: &str) -> Option<String> {
 }
 
 /// The group as this caller sees it: its deployments with the caller's credentials where they have none of their own.
-fn with_callers_credentials(call: &Call, group: &ModelGroup, parts: &Parts) -> Result<Arc<ModelGroup>> {
+fn with_callers_credentials(
+    call: &Call,
+    group: &ModelGroup,
+    parts: &Parts,
+) -> Result<Arc<ModelGroup>> {
     let [first, ..] = group.deployments.as_slice() else {
         return Ok(Arc::new(group.clone()));
     };
@@ -107,23 +111,45 @@ fn overlaid(call: &Call, deployment: &Deployment, parts: &Parts) -> Result<Deplo
     let own = entry.aws.clone();
     // The server's credentials never go to an address that the caller chose.
     let base = if caller.runtime_endpoint.is_some() {
-        AwsParams { region: own.region.clone(), ..AwsParams::default() }
+        AwsParams {
+            region: own.region.clone(),
+            ..AwsParams::default()
+        }
     } else {
         own
     };
     let pair = caller.access_key_id.is_some() && caller.secret_access_key.is_some();
     entry.aws = AwsParams {
-        access_key_id: if pair { caller.access_key_id.clone() } else { base.access_key_id },
-        secret_access_key: if pair { caller.secret_access_key.clone() } else { base.secret_access_key },
-        session_token: if pair { caller.session_token.clone() } else { base.session_token },
+        access_key_id: if pair {
+            caller.access_key_id.clone()
+        } else {
+            base.access_key_id
+        },
+        secret_access_key: if pair {
+            caller.secret_access_key.clone()
+        } else {
+            base.secret_access_key
+        },
+        session_token: if pair {
+            caller.session_token.clone()
+        } else {
+            base.session_token
+        },
         region: caller.region.clone().or(base.region),
         session_name: caller.session_name.clone().or(base.session_name),
         profile: caller.profile.clone().or(base.profile),
         role: caller.role.clone().or(base.role),
-        web_identity_token: caller.web_identity_token.clone().or(base.web_identity_token),
+        web_identity_token: caller
+            .web_identity_token
+            .clone()
+            .or(base.web_identity_token),
         sts_endpoint: caller.sts_endpoint.clone().or(base.sts_endpoint),
         external_id: caller.external_id.clone().or(base.external_id),
-        session_tags: if caller.session_tags.is_empty() { base.session_tags } else { caller.session_tags.clone() },
+        session_tags: if caller.session_tags.is_empty() {
+            base.session_tags
+        } else {
+            caller.session_tags.clone()
+        },
         runtime_endpoint: caller.runtime_endpoint.clone().or(base.runtime_endpoint),
         api_key: caller.api_key.clone().or(base.api_key),
         ssl_verify: base.ssl_verify,
@@ -132,9 +158,12 @@ fn overlaid(call: &Call, deployment: &Deployment, parts: &Parts) -> Result<Deplo
     build(call, &entry, parts)
 }
 
-fn one_deployment(call: &Call, entry: DeploymentConfig, parts: &Parts) -> Result<Arc<ModelGroup>> {
-    let deployment = build(call, &entry, parts)?;
-    Ok(Arc::new(ModelGroup::new(&entry.model_name, vec![Arc::new(deployment)])))
+fn one_deployment(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Arc<ModelGroup>> {
+    let deployment = build(call, entry, parts)?;
+    Ok(Arc::new(ModelGroup::new(
+        &entry.model_name,
+        vec![Arc::new(deployment)],
+    )))
 }
 
 fn build(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Deployment> {

@@ -86,7 +86,11 @@ impl ChunkSource {
     /// # Errors
     ///
     /// What ends the stream; chunks already appended are still good.
-    pub fn poll_chunks(&mut self, cx: &mut Context<'_>, out: &mut Vec<ChatChunk>) -> Poll<Result<Progress>> {
+    pub fn poll_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Poll<Result<Progress>> {
         let Some(body) = &mut self.body else {
             return Poll::Ready(Ok(Progress::Done));
         };
@@ -109,14 +113,24 @@ impl ChunkSource {
     }
 
     fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
-        while let Some(frame) = self.frames.next().map_err(|error| garbled(&error.to_string()))? {
+        while let Some(frame) = self
+            .frames
+            .next()
+            .map_err(|error| garbled(&error.to_string()))?
+        {
             match frame.kind() {
                 FrameKind::Event => {
-                    let event = WireEvent { kind: frame.name(), payload: frame.payload() };
+                    let event = WireEvent {
+                        kind: frame.name(),
+                        payload: frame.payload(),
+                    };
                     self.decoder.event(event, out)?;
                 }
                 FrameKind::Exception | FrameKind::Error => {
-                    return Err(fault::classify_stream_exception(frame.name(), frame.payload()));
+                    return Err(fault::classify_stream_exception(
+                        frame.name(),
+                        frame.payload(),
+                    ));
                 }
             }
         }
@@ -138,7 +152,10 @@ impl ChunkSource {
             let now = self.clock.now();
             if self.end.is_some_and(|end| now >= end) {
                 self.body = None;
-                return Poll::Ready(Err(Error::new(ErrorKind::Timeout, "the deadline of the call has passed")));
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::Timeout,
+                    "the deadline of the call has passed",
+                )));
             }
             let silent = now.saturating_duration_since(self.last_read);
             if silent >= self.idle {

@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use super::relay::ChunkSource;
 use super::{Call, Reply, Served};
-use crate::canonical::{ChatRequest, Chat};
+use crate::canonical::{Chat, ChatRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault;
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
@@ -35,7 +35,9 @@ pub(super) async fn attempt(
     let exchange = transformer.encode(request, &deployment.target)?;
     let span = attempt_span(call, deployment);
     let started = parts.clock.now();
-    let result = bounded(call, deployment, parts, exchange, served).instrument(span.clone()).await;
+    let result = bounded(call, deployment, parts, exchange, served)
+        .instrument(span.clone())
+        .await;
     served.upstream = parts.clock.now().saturating_duration_since(started);
     if let Err(error) = &result {
         span.record("error.type", error.kind().name());
@@ -85,7 +87,10 @@ async fn bounded(
         )),
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
-            format!("the request timed out: no answer within {} s", seconds(timeout)),
+            format!(
+                "the request timed out: no answer within {} s",
+                seconds(timeout)
+            ),
         )),
     }
 }
@@ -99,7 +104,11 @@ fn timeout(call: &Call, deployment: &Deployment) -> Duration {
     let router = &call.snapshot.config.router;
     let whole = deployment.timeouts.whole.unwrap_or(router.timeout);
     if call.request.stream {
-        return deployment.timeouts.stream.or(router.stream_timeout).unwrap_or(whole);
+        return deployment
+            .timeouts
+            .stream
+            .or(router.stream_timeout)
+            .unwrap_or(whole);
     }
     whole
 }
@@ -111,20 +120,32 @@ async fn exchanged(
     exchange: Exchange<Chat>,
     served: &mut Served,
 ) -> Result<Reply> {
-    let Exchange { requests, decoder, .. } = exchange;
+    let Exchange {
+        requests, decoder, ..
+    } = exchange;
     let [request] = requests.as_slice() else {
-        return Err(Error::new(ErrorKind::Internal, "a chat request must be one wire request"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "a chat request must be one wire request",
+        ));
     };
     let response = authorized(deployment, request, served, parts).await?;
     served.upstream_headers = response.headers.clone();
-    if let Some(id) = response.headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok()) {
+    if let Some(id) = response
+        .headers
+        .get("x-amzn-requestid")
+        .and_then(|id| id.to_str().ok())
+    {
         tracing::Span::current().record("aws.request_id", id);
     }
     if !response.status.is_success() {
         return Err(read_fault(response).await);
     }
     if is_event_stream(&response) {
-        let idle = deployment.timeouts.stream.unwrap_or(call.snapshot.config.router.stream_idle_timeout);
+        let idle = deployment
+            .timeouts
+            .stream
+            .unwrap_or(call.snapshot.config.router.stream_idle_timeout);
         let end = call.deadline().and_then(|deadline| deadline.end);
         let mut source = ChunkSource::new(response.body, decoder, idle, end, &parts.clock);
         let first = source.open().await?;
@@ -149,22 +170,35 @@ async fn whole(
     parts: &Parts,
 ) -> Result<Reply> {
     let body = response.body.collect(MAX_ANSWER_BYTES).await?;
-    let answers = [WireAnswer { headers: response.headers, body }];
+    let answers = [WireAnswer {
+        headers: response.headers,
+        body,
+    }];
     let answer = match decoder.whole(&answers)? {
         Decoded::Answer(answer) => answer,
         Decoded::More(_) => {
-            return Err(Error::new(ErrorKind::Internal, "a chat answer has no further pages"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "a chat answer has no further pages",
+            ));
         }
     };
     if !call.request.stream {
         return Ok(Reply::Whole(Box::new(answer)));
     }
     let chunks = decoder.chunks(answer);
-    Ok(Reply::Stream(chunks, Box::new(ChunkSource::ended(decoder, &parts.clock))))
+    Ok(Reply::Stream(
+        chunks,
+        Box::new(ChunkSource::ended(decoder, &parts.clock)),
+    ))
 }
 
 async fn read_fault(response: Response) -> Error {
-    let body = response.body.collect(MAX_ANSWER_BYTES).await.unwrap_or_default();
+    let body = response
+        .body
+        .collect(MAX_ANSWER_BYTES)
+        .await
+        .unwrap_or_default();
     fault::classify(response.status, response.headers, &body)
 }
 
@@ -185,7 +219,11 @@ async fn authorized(
         let fresh = deployment.credentials.force_refresh(&credentials).await?;
         return signed(deployment, request, &fresh, served, parts).await;
     }
-    if fault::says_clock_is_wrong(&response.headers) && parts.upstream.correct_clock(&response.headers, parts.clock.wall()) {
+    if fault::says_clock_is_wrong(&response.headers)
+        && parts
+            .upstream
+            .correct_clock(&response.headers, parts.clock.wall())
+    {
         return signed(deployment, request, &credentials, served, parts).await;
     }
     Ok(response)
@@ -199,5 +237,9 @@ async fn signed(
     parts: &Parts,
 ) -> Result<Response> {
     served.attempts += 1;
-    parts.upstream.send(request, credentials, &deployment.region).await.map_err(Error::from)
+    parts
+        .upstream
+        .send(request, credentials, &deployment.region)
+        .await
+        .map_err(Error::from)
 }

@@ -73,7 +73,9 @@ impl Settlement {
 
     /// Returns how long the call has taken so far.
     pub fn elapsed(&self) -> Duration {
-        self.clock.now().saturating_duration_since(self.call.received)
+        self.clock
+            .now()
+            .saturating_duration_since(self.call.received)
     }
 }
 

@@ -108,7 +108,11 @@ impl Builder<'_> {
             group: entry.model_name.clone(),
             model: entry.model.clone(),
             region: place.region,
-            credentials: self.credentials.resolve(&entry.aws, environment),
+            credentials: if target.model.route == Route::ConverseLike {
+                self.credentials.resolve_key_only(&entry.aws)
+            } else {
+                self.credentials.resolve(&entry.aws, environment)
+            },
             timeouts: Timeouts {
                 whole: entry.timeout,
                 stream: entry.stream_timeout,
@@ -159,7 +163,12 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
             .api_base
             .clone()
             .or_else(|| entry.aws.runtime_endpoint.clone())
-            .ok_or_else(|| Error::bad_request("api_base", "a converse_like deployment needs `api_base`: the address to post to"))?;
+            .ok_or_else(|| {
+                Error::bad_request(
+                    "api_base",
+                    "a converse_like deployment needs `api_base`: the address to post to",
+                )
+            })?;
         return Ok(Place { region, endpoint });
     }
     let endpoint = url::runtime_endpoint(
@@ -202,7 +211,8 @@ fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
 }
 
 fn headers(id: &str, entry: &DeploymentConfig, target: &Target, region: &str) -> DeploymentHeaders {
-    let value = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let value =
+        |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
     let base = target.endpoint.split('?').next().unwrap_or_default();
     DeploymentHeaders {
         id: value(id),

@@ -25,7 +25,9 @@ impl ModelGroup {
 
     /// Says whether the operator has paused every deployment.
     pub fn is_blocked(&self) -> bool {
-        self.deployments.iter().all(|deployment| deployment.entry.blocked)
+        self.deployments
+            .iter()
+            .all(|deployment| deployment.entry.blocked)
     }
 
     /// Picks a deployment; `draw` is a random number from 0 (inclusive) to 1.
@@ -44,6 +46,7 @@ impl ModelGroup {
             .iter()
             .filter(|deployment| !deployment.entry.blocked)
             .collect();
-        simple_shuffle(&open, draw).ok_or_else(|| Error::new(ErrorKind::Forbidden, "Model is blocked"))
+        simple_shuffle(&open, draw)
+            .ok_or_else(|| Error::new(ErrorKind::Forbidden, "Model is blocked"))
     }
 }

@@ -53,16 +53,22 @@ impl Router {
     ///
     /// The first deployment that cannot be built, with its name in the message.
     pub fn build(config: &Config, credentials: &CredentialStore) -> Result<Self> {
-        let builder = Builder { config, credentials };
+        let builder = Builder {
+            config,
+            credentials,
+        };
         let mut router = Self {
             aliases: config.router.aliases.clone(),
             ..Self::default()
         };
         let mut seen: HashSet<String> = HashSet::new();
         for entry in &config.deployments {
-            let mut deployment = builder
-                .build(entry)
-                .map_err(|error| Error::new(error.kind(), format!("{}: {}", entry.model_name, error.message())))?;
+            let mut deployment = builder.build(entry).map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("{}: {}", entry.model_name, error.message()),
+                )
+            })?;
             deployment.make_unique(&mut seen);
             router.add(Arc::new(deployment));
         }
@@ -70,13 +76,18 @@ impl Router {
     }
 
     fn add(&mut self, deployment: Arc<Deployment>) {
-        self.by_id.insert(deployment.id.clone(), Arc::clone(&deployment));
-        let place = *self.by_name.entry(deployment.group.clone()).or_insert(self.groups.len());
+        self.by_id
+            .insert(deployment.id.clone(), Arc::clone(&deployment));
+        let place = *self
+            .by_name
+            .entry(deployment.group.clone())
+            .or_insert(self.groups.len());
         match self.groups.get_mut(place) {
             Some(group) => Arc::make_mut(group).deployments.push(deployment),
-            None => self
-                .groups
-                .push(Arc::new(ModelGroup::new(&deployment.group.clone(), vec![deployment]))),
+            None => self.groups.push(Arc::new(ModelGroup::new(
+                &deployment.group.clone(),
+                vec![deployment],
+            ))),
         }
     }
 
@@ -87,13 +98,19 @@ impl Router {
 
     /// Returns how many deployments there are.
     pub fn deployments_total(&self) -> usize {
-        self.groups.iter().map(|group| group.deployments.len()).sum()
+        self.groups
+            .iter()
+            .map(|group| group.deployments.len())
+            .sum()
     }
 
     /// Returns the names that are listed for clients: aliases first, then groups, each once.
     pub fn listed_names(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
-        let aliases = self.aliases.iter().filter(|alias| !alias.hidden && self.group(&alias.target).is_some());
+        let aliases = self
+            .aliases
+            .iter()
+            .filter(|alias| !alias.hidden && self.group(&alias.target).is_some());
         let open = self.groups.iter().filter(|group| !group.is_blocked());
         aliases
             .map(|alias| alias.name.as_str())
@@ -111,15 +128,24 @@ impl Router {
     pub fn resolve(&self, name: &str) -> Option<Resolved> {
         if let Some(deployment) = self.by_id.get(name) {
             let group = ModelGroup::new(name, vec![Arc::clone(deployment)]);
-            return Some(Resolved { matched: Match::DeploymentId, group: Arc::new(group) });
+            return Some(Resolved {
+                matched: Match::DeploymentId,
+                group: Arc::new(group),
+            });
         }
         if let Some(alias) = self.aliases.iter().find(|alias| alias.name == name)
             && let Some(group) = self.group(&alias.target)
         {
-            return Some(Resolved { matched: Match::Alias, group: Arc::clone(group) });
+            return Some(Resolved {
+                matched: Match::Alias,
+                group: Arc::clone(group),
+            });
         }
         if let Some(group) = self.group(name) {
-            return Some(Resolved { matched: Match::Group, group: Arc::clone(group) });
+            return Some(Resolved {
+                matched: Match::Group,
+                group: Arc::clone(group),
+            });
         }
         self.by_model_text(name)
     }
@@ -136,7 +162,10 @@ impl Router {
             return None;
         }
         let group = Arc::new(ModelGroup::new(text, deployments));
-        Some(Resolved { matched: Match::ModelText, group })
+        Some(Resolved {
+            matched: Match::ModelText,
+            group,
+        })
     }
 
     /// Returns the names nearest to `name`, best first, for a message about an unknown one.
@@ -146,7 +175,7 @@ impl Router {
             .into_iter()
             .map(|known| (strsim::damerau_levenshtein(known, name), known))
             .collect();
-        names.sort();
+        names.sort_unstable();
         names.into_iter().take(3).map(|(_, known)| known).collect()
     }
 }

@@ -7,7 +7,10 @@ use super::Deployment;
 /// Picks one of `deployments`; `draw` is a random number from 0 (inclusive) to 1.
 ///
 /// Where any deployment has a `weight`, those without one count as 0 and are never picked while a weighted one is there.
-pub fn simple_shuffle<'a>(deployments: &[&'a Arc<Deployment>], draw: f64) -> Option<&'a Arc<Deployment>> {
+pub fn simple_shuffle<'a>(
+    deployments: &[&'a Arc<Deployment>],
+    draw: f64,
+) -> Option<&'a Arc<Deployment>> {
     let weights: Vec<f64> = deployments
         .iter()
         .map(|deployment| deployment.entry.limits.weight.unwrap_or(0.0).max(0.0))
@@ -21,7 +24,11 @@ fn weighted(weights: &[f64], draw: f64) -> Option<usize> {
     let last = weights.len().checked_sub(1)?;
     let total: f64 = weights.iter().sum();
     if total <= 0.0 {
-        return Some((0..last).find(|place| draw < share(place + 1, last + 1)).unwrap_or(last));
+        return Some(
+            (0..last)
+                .find(|place| draw < share(place + 1, last + 1))
+                .unwrap_or(last),
+        );
     }
     let mut rest = draw * total;
     for (place, weight) in weights.iter().enumerate() {

@@ -4,20 +4,20 @@ mod snapshot;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 pub use snapshot::{Parts, Simulated, Snapshot};
 
 /// Holds the current snapshot. A request loads it once and keeps it, so it never sees two configurations.
 #[derive(Debug)]
-#[expect(clippy::disallowed_types, reason = "this is the one swap of the program")]
-pub struct Live(ArcSwap<Snapshot>);
+#[expect(
+    clippy::disallowed_types,
+    reason = "this is the one swap of the program"
+)]
+pub struct Live(arc_swap::ArcSwap<Snapshot>);
 
-#[expect(clippy::disallowed_types, reason = "this is the one swap of the program")]
 impl Live {
     /// Starts with `snapshot`.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(ArcSwap::from_pointee(snapshot))
+        Self(arc_swap::ArcSwap::from_pointee(snapshot))
     }
 
     /// Returns the snapshot in force.

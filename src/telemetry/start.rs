@@ -51,7 +51,11 @@ impl Telemetry {
     ///
     /// A log level that cannot be read, or an exporter that cannot be built.
     pub fn start(options: &TelemetryOptions, environment: &Environment) -> Result<Self, String> {
-        let level = if options.level.is_empty() { "info" } else { &options.level };
+        let level = if options.level.is_empty() {
+            "info"
+        } else {
+            &options.level
+        };
         // Spans for export are for the exporter only.
         let filter = EnvFilter::try_new(format!("{level},{TRACE_TARGET}=off"))
             .map_err(|error| format!("the log level `{level}` cannot be read: {error}"))?;
@@ -100,7 +104,10 @@ struct Endpoint {
 }
 
 fn exporter_endpoint(options: &TelemetryOptions, environment: &Environment) -> Option<Endpoint> {
-    if environment.get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if environment
+        .get("OTEL_SDK_DISABLED")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    {
         return None;
     }
     let exact = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
@@ -129,7 +136,10 @@ fn exporter_endpoint(options: &TelemetryOptions, environment: &Environment) -> O
     Some(Endpoint { url, grpc })
 }
 
-fn tracer_provider(endpoint: &Endpoint, environment: &Environment) -> Result<SdkTracerProvider, String> {
+fn tracer_provider(
+    endpoint: &Endpoint,
+    environment: &Environment,
+) -> Result<SdkTracerProvider, String> {
     let exporter = if endpoint.grpc {
         opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
@@ -143,7 +153,10 @@ fn tracer_provider(endpoint: &Endpoint, environment: &Environment) -> Result<Sdk
             .build()
     }
     .map_err(|error| format!("spans cannot be exported to {}: {error}", endpoint.url))?;
-    let service = environment.get("OTEL_SERVICE_NAME").unwrap_or("switchyard").to_owned();
+    let service = environment
+        .get("OTEL_SERVICE_NAME")
+        .unwrap_or("switchyard")
+        .to_owned();
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -163,7 +176,10 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let options = TelemetryOptions { traces, ..TelemetryOptions::default() };
+        let options = TelemetryOptions {
+            traces,
+            ..TelemetryOptions::default()
+        };
         exporter_endpoint(&options, &environment)
     }
 
@@ -174,9 +190,23 @@ mod tests {
 
     #[test]
     fn endpoint_follows_the_standard_variables() {
-        let grpc = endpoint(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4317")], false).unwrap();
-        assert_eq!(grpc, Endpoint { url: "http://jaeger:4317".to_owned(), grpc: true });
-        let http = endpoint(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4318")], false).unwrap();
+        let grpc = endpoint(
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4317")],
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            grpc,
+            Endpoint {
+                url: "http://jaeger:4317".to_owned(),
+                grpc: true
+            }
+        );
+        let http = endpoint(
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4318")],
+            false,
+        )
+        .unwrap();
         assert_eq!(http.url, "http://jaeger:4318/v1/traces");
         let exact = endpoint(
             &[
@@ -185,7 +215,13 @@ mod tests {
             ],
             false,
         );
-        assert_eq!(exact.unwrap(), Endpoint { url: "http://x/custom".to_owned(), grpc: false });
+        assert_eq!(
+            exact.unwrap(),
+            Endpoint {
+                url: "http://x/custom".to_owned(),
+                grpc: false
+            }
+        );
         assert!(endpoint(&[], true).unwrap().grpc);
         assert_eq!(endpoint(&[("OTEL_SDK_DISABLED", "true")], true), None);
     }
