@@ -3,15 +3,34 @@
 //! `config.yaml` is written in LiteLLM's words; [`Config`] is the same in ours: typed, complete, with every default
 //! filled in.
 
+mod check;
+mod defaults;
+mod deployment;
 mod environment;
 mod finding;
+mod include;
+mod layers;
+mod load;
+mod locate;
+mod names;
+mod node;
+mod provider;
+mod raw;
+mod read;
+mod report;
+mod resolve;
+mod scalar;
 mod secret;
+mod variables;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity};
+pub use layers::Overrides;
+pub use load::{load, load_bytes, load_with};
 pub use secret::Secret;
 
 use crate::canonical::RawJson;
@@ -31,6 +50,8 @@ pub struct Config {
     pub environment: Environment,
     /// SHA-256 (hex) over the files' contents.
     pub hash: String,
+    /// The files that it was read from: the first one, then those that it includes.
+    pub files: Vec<PathBuf>,
     /// What was found while reading; only warnings, since errors stop it.
     pub warnings: Vec<Finding>,
 }
@@ -217,6 +238,8 @@ pub struct LitellmSettings {
     pub forward_traceparent: bool,
     /// Whether `callbacks` (or `success_callback`) name `otel`.
     pub otel: bool,
+    /// `ssl_verify: false`, or the path of a CA bundle; a deployment's own wins.
+    pub ssl_verify: Option<String>,
 }
 
 /// `general_settings`.
