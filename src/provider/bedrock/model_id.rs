@@ -8,74 +8,12 @@
 use std::sync::Arc;
 
 use super::arn::Arn;
+pub use super::base_model::is_region;
+use super::base_model::{base_of_id, gpt_version, names_a_model, split_context};
 use super::family::Family;
-use crate::catalog::{self, CatalogProvider, Facts, Mode};
-
-/// The Bedrock API that a deployment speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Route {
-    /// `/model/{id}/converse`.
-    Converse,
-    /// Converse's format at an address of the operator's.
-    ConverseLike,
-    /// `/model/{id}/invoke`, in the family's own format.
-    Invoke,
-    /// `/openai/v1/chat/completions` of the runtime; what it cannot do goes to Converse.
-    ChatCompletions,
-    /// `/async-invoke`: embeddings only.
-    AsyncInvoke,
-    /// The OpenAI-shaped API on `bedrock-mantle`.
-    Mantle,
-    /// `InvokeAgent` of the agent runtime.
-    Agent,
-    /// A runtime of `bedrock-agentcore`.
-    AgentCore,
-    /// Anthropic's own gateway on AWS.
-    ClaudePlatform,
-}
-
-impl Route {
-    /// Every route token, in the order in which they win over each other.
-    const TOKENS: [(&str, Self); 9] = [
-        ("invoke", Self::Invoke),
-        ("claude_platform", Self::ClaudePlatform),
-        ("converse_like", Self::ConverseLike),
-        ("converse", Self::Converse),
-        ("agent", Self::Agent),
-        ("agentcore", Self::AgentCore),
-        ("async_invoke", Self::AsyncInvoke),
-        ("mantle", Self::Mantle),
-        ("chat_completions", Self::ChatCompletions),
-    ];
-
-    /// Returns the route's name.
-    pub fn name(self) -> &'static str {
-        Self::TOKENS
-            .iter()
-            .find(|(_, route)| *route == self)
-            .map_or("converse", |(token, _)| token)
-    }
-
-    fn of_token(token: &str) -> Option<Self> {
-        Self::TOKENS
-            .iter()
-            .find(|(known, _)| *known == token)
-            .map(|(_, route)| *route)
-    }
-
-    /// Lower wins when a string has several tokens.
-    fn rank(self) -> usize {
-        Self::TOKENS
-            .iter()
-            .position(|(_, route)| *route == self)
-            .unwrap_or(usize::MAX)
-    }
-
-    /// Says whether what follows the token is a name of the operator's, in which nothing is a token or a region.
-    fn is_followed_by_free_text(self) -> bool {
-        matches!(self, Self::ConverseLike | Self::Agent | Self::AgentCore)
-    }
-}
+pub use super::route::Route;
+use super::route::{self, Hints};
+use crate::catalog::{self, Facts};
 
 /// Why a model string cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -110,52 +48,6 @@ pub struct ModelId {
     /// The ids that facts are looked up by, the most particular first.
     lookup: Vec<String>,
 }
-
-/// Who serves models in the cross-region prefix rule: the first part of every id that AWS gives.
-const VENDORS: [&str; 20] = [
-    "amazon",
-    "anthropic",
-    "ai21",
-    "cohere",
-    "deepseek",
-    "google",
-    "luma",
-    "meta",
-    "minimax",
-    "mistral",
-    "moonshot",
-    "moonshotai",
-    "nvidia",
-    "openai",
-    "qwen",
-    "stability",
-    "twelvelabs",
-    "writer",
-    "xai",
-    "zai",
-];
-
-/// Cross-region prefixes that are removed whatever follows them.
-const CROSS_REGION: [&str; 7] = ["global", "us", "eu", "apac", "jp", "au", "us-gov"];
-
-/// Text models that `InvokeModel` serves unless Converse is asked for, if the table lists them.
-const INVOKE_IF_LISTED: [&str; 6] = [
-    "amazon.titan-text-",
-    "cohere.command",
-    "ai21.j2-",
-    "meta.llama2-",
-    "mistral.mistral-7b",
-    "mistral.mixtral",
-];
-
-/// Models that only `InvokeModel` serves.
-const INVOKE_ONLY: [&str; 5] = [
-    "cohere.command-text-v14",
-    "cohere.command-light-text-v14",
-    "ai21.j2-",
-    "twelvelabs.pegasus-",
-    "stability.",
-];
 
 /// A model string without its prefixes.
 #[derive(Debug, Default)]
@@ -268,8 +160,16 @@ impl ModelId {
             .or_else(|| model_id.and_then(arn_region))
             .or_else(|| arn_region(pieces.id))
             .filter(|region| !region.is_empty());
+        let hints = Hints {
+            token: pieces.route,
+            spec: pieces.spec,
+            id: pieces.id,
+            base,
+            is_base_stated: stated.is_some(),
+            family,
+        };
         Ok(Self {
-            route: choose_route(&pieces, base, stated, family, &facts),
+            route: route::choose(&hints, &facts),
             wire: wire.to_owned(),
             base: base.to_owned(),
             region: region.map(str::to_owned),
@@ -405,46 +305,6 @@ impl ModelId {
     }
 }
 
-/// Chooses the API for a chat request.
-fn choose_route(
-    pieces: &Pieces<'_>,
-    base: &str,
-    stated_base: Option<&str>,
-    family: Option<Family>,
-    facts: &Facts,
-) -> Route {
-    if let Some(route) = pieces.route {
-        return route;
-    }
-    let kind = Arn::parse(pieces.id).map(|arn| arn.kind);
-    match pieces.spec {
-        Some("nova" | "nova-2") => return Route::Converse,
-        Some(spec) if kind.is_some() || Family::token_means_invoke(spec) => return Route::Invoke,
-        _ => {}
-    }
-    match kind {
-        Some("application-inference-profile") => return Route::Converse,
-        // Converse takes no imported models.
-        Some("imported-model") if stated_base.is_some() && family.is_some() => {
-            return Route::Invoke;
-        }
-        _ => {}
-    }
-    let is_native_gpt = gpt_version(base).is_some_and(|version| version >= (5, 6))
-        && facts.serves("/v1/chat/completions");
-    if is_native_gpt {
-        return Route::ChatCompletions;
-    }
-    let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| base.starts_with(prefix));
-    let is_chat = matches!(facts.mode, None | Some(Mode::Chat | Mode::Responses));
-    let is_listed = facts.provider == Some(CatalogProvider::Bedrock);
-    if starts_with(&INVOKE_ONLY) || is_listed && (!is_chat || starts_with(&INVOKE_IF_LISTED)) {
-        Route::Invoke
-    } else {
-        Route::Converse
-    }
-}
-
 /// Returns the ids to look facts up by, the most particular first.
 fn lookup_ids(
     model: &str,
@@ -490,86 +350,6 @@ fn own_base<'a>(pieces: &Pieces<'a>) -> &'a str {
 /// Returns the base model of a whole model string: what capabilities and prices are looked up by.
 pub fn base_of(model: &str) -> &str {
     own_base(&Pieces::of(model))
-}
-
-fn base_of_id(id: &str) -> &str {
-    let name = Arn::parse(id).map_or(id, |arn| arn.name);
-    without_cross_region(without_throughput(split_context(name).0))
-}
-
-/// Removes a cross-region prefix: `us.`, `global.`, and any other word in front of a vendor.
-fn without_cross_region(id: &str) -> &str {
-    let Some((first, rest)) = id.split_once('.') else {
-        return id;
-    };
-    let second_is_vendor = rest
-        .split_once('.')
-        .is_some_and(|(second, _)| VENDORS.contains(&second));
-    if CROSS_REGION.contains(&first) || (second_is_vendor && !VENDORS.contains(&first)) {
-        rest
-    } else {
-        id
-    }
-}
-
-/// Removes a throughput suffix: `…-v2:0:51k` → `…-v2:0`.
-fn without_throughput(id: &str) -> &str {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    match id.rsplit_once(':') {
-        Some((head, throughput))
-            if throughput.strip_suffix('k').is_some_and(is_number)
-                && head
-                    .rsplit_once(':')
-                    .is_some_and(|(_, minor)| is_number(minor)) =>
-        {
-            head
-        }
-        _ => id,
-    }
-}
-
-/// Splits `id[word]`.
-fn split_context(id: &str) -> (&str, Option<&str>) {
-    id.strip_suffix(']')
-        .and_then(|id| id.rsplit_once('['))
-        .filter(|(_, word)| {
-            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        })
-        .map_or((id, None), |(id, word)| (id, Some(word)))
-}
-
-/// Says whether `base` is an id as AWS gives them: a vendor, a dot, a name.
-fn names_a_model(base: &str) -> bool {
-    base.split_once('.')
-        .is_some_and(|(vendor, name)| VENDORS.contains(&vendor) && !name.is_empty())
-}
-
-/// Reads the version of a numbered GPT: `openai.gpt-5.6-luna` → (5, 6).
-fn gpt_version(base: &str) -> Option<(u32, u32)> {
-    let version = base.strip_prefix("openai.gpt-")?.split('-').next()?;
-    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
-    Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// Says whether `text` is written as AWS writes regions: `us-west-2`, `us-gov-east-1`, `us-isob-east-1`.
-pub fn is_region(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let is_letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    if !parts
-        .next()
-        .is_some_and(|part| part.len() == 2 && is_letters(part))
-    {
-        return false;
-    }
-    let mut part = parts.next().unwrap_or_default();
-    if part == "gov" || (part.starts_with("iso") && part.len() <= 4 && is_letters(part)) {
-        part = parts.next().unwrap_or_default();
-    }
-    is_letters(part)
-        && parts
-            .next()
-            .is_some_and(|number| number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit()))
-        && parts.next().is_none()
 }
 
 /// Refuses what cannot be a model id, above all what would change the URL's path.

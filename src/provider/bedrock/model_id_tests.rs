@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::CatalogProvider;
 
 const APPLICATION: &str = "arn:aws:bedrock:us-east-1:1:application-inference-profile/ab12";
 
@@ -646,7 +647,11 @@ proptest! {
 
     #[test]
     fn strings_of_known_parts_never_keep_a_prefix(parts in proptest::collection::vec(prop_oneof!["bedrock", "converse", "nova", "us-west-2", "llama"], 0..5)) {
-        let model = format!("{}{}", parts.iter().map(|part| format!("{part}/")).collect::<String>(), "amazon.nova-pro-v1:0[1m]");
+        let mut model = parts.join("/");
+        if !model.is_empty() {
+            model.push('/');
+        }
+        model.push_str("amazon.nova-pro-v1:0[1m]");
         let id = parse(&model);
         prop_assert_eq!(id.wire, "amazon.nova-pro-v1:0");
         prop_assert_eq!(id.base, "amazon.nova-pro-v1:0");
