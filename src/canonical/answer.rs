@@ -17,6 +17,9 @@ pub struct ChatAnswer {
     pub service_tier: Option<String>,
     /// Members that have no place in OpenAI's shape, for `provider_specific_fields` of the message, as written.
     pub provider_fields: Vec<(String, RawJson)>,
+    /// Members about the call itself (`metrics`, `performanceConfig`), as written, for clients that want more than OpenAI's
+    /// shape.
+    pub details: Vec<(String, RawJson)>,
 }
 
 /// One block of an answer.

@@ -78,6 +78,8 @@ pub enum ChatChunk {
     },
     /// The guardrail's or prompt router's trace, as written.
     Trace(RawJson),
+    /// Members about the call itself (`metrics`, `performanceConfig`), as written; they come before [`ChatChunk::Usage`].
+    Details(Vec<(String, RawJson)>),
     /// Tokens of the whole answer; the service tier if AWS named one.
     Usage {
         /// The tokens.
@@ -100,7 +102,7 @@ impl ChatChunk {
             | Self::ToolInput { .. }
             | Self::Citation { .. }
             | Self::Image { .. } => true,
-            Self::Finish { .. } | Self::Trace(_) | Self::Usage { .. } => false,
+            Self::Finish { .. } | Self::Trace(_) | Self::Details(_) | Self::Usage { .. } => false,
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct DecodeContext {
     pub tools: Vec<String>,
     /// Whether `/converse-stream` was asked. A client that streams may still get a whole answer.
     pub streamed: bool,
+    /// Whether the client itself asked for `additionalModelResponseFieldPaths`, and so is shown what they brought.
+    pub response_fields: bool,
 }
 
 /// How the stand-in tool for a JSON schema was made.

@@ -1,0 +1,373 @@
+//! Reads a whole Converse answer; [`super::stream`] reads a streamed one.
+//!
+//! Blocks become canonical blocks in their order, their text shared with the body. What the request changed is changed
+//! back here: tools get the client's names, and the stand-in tool for a JSON schema becomes text.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::chunks::into_chunks;
+use super::context::{DecodeContext, JSON_TOOL, JsonTool};
+use super::json_tool;
+use super::reply::{Block, CitationsContent, Image, Metadata, Reasoning, Reply, ToolUse};
+use super::stream::StreamState;
+use super::thinking_tags::{Piece, TagReader};
+use super::usage::Thought;
+use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, StopReason, Text};
+use crate::error::{Error, ErrorKind};
+use crate::provider::{Decoded, Decoder, TransformError, WireAnswer, WireEvent};
+
+/// Reads the answer to one Converse request.
+#[derive(Debug)]
+pub struct ConverseDecoder {
+    context: DecodeContext,
+    stream: StreamState,
+}
+
+impl ConverseDecoder {
+    /// Makes the reader of the answer to the request that left `context` behind.
+    pub fn new(context: DecodeContext) -> Self {
+        Self {
+            context,
+            stream: StreamState::default(),
+        }
+    }
+}
+
+impl Decoder<Chat> for ConverseDecoder {
+    fn whole(&mut self, answers: &[WireAnswer]) -> Result<Decoded<Chat>, TransformError> {
+        let [answer] = answers else {
+            return Err(garbled("expected one answer"));
+        };
+        read_answer(&answer.body, &self.context).map(Decoded::Answer)
+    }
+
+    fn event(
+        &mut self,
+        event: WireEvent<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Result<(), TransformError> {
+        self.stream.event(event, &self.context, out)
+    }
+
+    fn end(&mut self, _out: &mut Vec<ChatChunk>) -> Result<(), TransformError> {
+        self.stream.end()
+    }
+
+    fn chunks(&mut self, answer: ChatAnswer) -> Vec<ChatChunk> {
+        into_chunks(answer)
+    }
+}
+
+/// Makes the error of an answer that cannot be read.
+pub(super) fn garbled(message: &'static str) -> TransformError {
+    Error::new(ErrorKind::Garbled, message).into()
+}
+
+/// Parses a body or the payload of an event.
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(body: &'a Bytes) -> Result<T, TransformError> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::new(
+            ErrorKind::Garbled,
+            "the answer is not what Converse answers",
+        )
+        .with_source(error)
+        .into()
+    })
+}
+
+fn read_answer(body: &Bytes, context: &DecodeContext) -> Result<ChatAnswer, TransformError> {
+    let reply: Reply<'_> = parse(body)?;
+    if reply.output.is_none() && reply.stop_reason.is_none() {
+        return Err(garbled("the answer is not what Converse answers"));
+    }
+    let message = reply.output.and_then(|output| output.message);
+    let mut reader = BlockReader::new(body, context);
+    for block in message
+        .and_then(|message| message.content)
+        .unwrap_or_default()
+    {
+        reader.read(block);
+    }
+    let mut thought = Thought::of(&reader.blocks);
+    thought.report(reply.additional_model_response_fields);
+    let mut provider_fields = reader.provider_fields();
+    if let Some(fields) = reply.additional_model_response_fields
+        && context.response_fields
+    {
+        provider_fields.push(response_fields(body, fields));
+    }
+    let (blocks, calls) = reader.finish();
+    let about = Metadata {
+        usage: reply.usage,
+        trace: reply.trace,
+        service_tier: reply.service_tier,
+        performance_config: reply.performance_config,
+        metrics: reply.metrics,
+    };
+    Ok(ChatAnswer {
+        blocks,
+        stop: stop_reason(reply.stop_reason.unwrap_or_default(), calls),
+        usage: about.usage.as_ref().map(|usage| usage.read(thought)),
+        trace: about.trace.map(|trace| RawJson::from_raw(body, trace)),
+        details: about.details(body),
+        service_tier: about.service_tier.and_then(|tier| tier.kind),
+        provider_fields,
+    })
+}
+
+impl Metadata<'_> {
+    /// Returns what only clients that want more than OpenAI's shape are shown.
+    pub(super) fn details(&self, body: &Bytes) -> Vec<(String, RawJson)> {
+        [
+            ("metrics", self.metrics),
+            ("performanceConfig", self.performance_config),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), RawJson::from_raw(body, value?))))
+        .collect()
+    }
+}
+
+/// Names `additionalModelResponseFields` for the client.
+pub(super) fn response_fields(body: &Bytes, fields: &RawValue) -> (String, RawJson) {
+    let name = "additionalModelResponseFields".to_owned();
+    (name, RawJson::from_raw(body, fields))
+}
+
+/// Which tools an answer called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calls {
+    /// None, or some of the client's own.
+    AsReported,
+    /// Only the stand-in tool for a JSON schema, so that the client sees a plain answer.
+    OnlyJson,
+    /// A tool of the client's that the model called in text, so that Bedrock does not know of it.
+    InText,
+}
+
+/// Says in OpenAI's words why the model stopped.
+pub(super) fn stop_reason(raw: String, calls: Calls) -> StopReason {
+    let finish_reason = match (raw.as_str(), calls) {
+        ("max_tokens" | "model_context_window_exceeded", _) => "length",
+        ("guardrail_intervened" | "content_filtered", _) => "content_filter",
+        ("tool_use", Calls::AsReported) | (_, Calls::InText) => "tool_calls",
+        _ => "stop",
+    };
+    StopReason { finish_reason, raw }
+}
+
+/// Reads the blocks of one answer.
+struct BlockReader<'b> {
+    body: &'b Bytes,
+    context: &'b DecodeContext,
+    blocks: Vec<AnswerBlock>,
+    /// `reasoningContent` blocks as written.
+    reasoning: Vec<RawJson>,
+    /// Where in `blocks` the stand-in tool's answers are.
+    json: Vec<usize>,
+}
+
+impl<'b> BlockReader<'b> {
+    fn new(body: &'b Bytes, context: &'b DecodeContext) -> Self {
+        Self {
+            body,
+            context,
+            blocks: Vec::new(),
+            reasoning: Vec::new(),
+            json: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, block: Block<'b>) {
+        if let Some(text) = self.text(block.text) {
+            self.push_text(text);
+        } else if let Some(call) = block.tool_use {
+            self.push_call(&call);
+        } else if let Some(reasoning) = block.reasoning_content {
+            self.push_reasoning(reasoning);
+        } else if let Some(citations) = block.citations_content {
+            self.push_citations(citations);
+        } else if let Some(text) = block
+            .guard_content
+            .and_then(|guard| self.text(guard.text?.text))
+        {
+            self.blocks.push(AnswerBlock::Text(text));
+        } else if let Some((format, base64)) =
+            block.image.and_then(|image| picture(self.body, image))
+        {
+            self.blocks.push(AnswerBlock::Image { format, base64 });
+        }
+    }
+
+    fn text(&self, raw: Option<&RawValue>) -> Option<Text> {
+        Text::from_raw(self.body, raw?)
+    }
+
+    fn push_text(&mut self, text: Text) {
+        let mut tags = TagReader::default();
+        let mut push = |piece| {
+            self.blocks.push(match piece {
+                Piece::Text(text) => AnswerBlock::Text(text),
+                Piece::Thinking(text) => AnswerBlock::Thinking {
+                    text,
+                    signature: None,
+                },
+            });
+        };
+        tags.feed(text, &mut push);
+        tags.finish(&mut push);
+    }
+
+    fn push_call(&mut self, call: &ToolUse<'_>) {
+        if call.is_servers() {
+            return;
+        }
+        let input = call.input.filter(|input| input.get() != "null");
+        let input = input.map_or_else(no_arguments, |input| RawJson::from_raw(self.body, input));
+        let name = self.text(call.name).unwrap_or_else(|| Text::new(""));
+        if let Some(tool) = json_tool_of(&name, self.context) {
+            self.json.push(self.blocks.len());
+            let answer = Text::new(json_tool::unwrap(input.get(), tool));
+            self.blocks.push(AnswerBlock::Text(answer));
+            return;
+        }
+        self.blocks.push(AnswerBlock::ToolUse {
+            id: self.text(call.tool_use_id).unwrap_or_else(|| Text::new("")),
+            name: clients_name(name, self.context),
+            input,
+        });
+    }
+
+    fn push_reasoning(&mut self, raw: &'b RawValue) {
+        let Ok(reasoning) = serde_json::from_str::<Reasoning<'_>>(raw.get()) else {
+            return;
+        };
+        let shown = reasoning.reasoning_text.as_ref();
+        if let Some(text) = shown.and_then(|shown| self.text(shown.text)) {
+            let signature = shown.and_then(|shown| self.text(shown.signature));
+            self.blocks.push(AnswerBlock::Thinking { text, signature });
+        } else if let Some(data) = self.text(reasoning.redacted_content) {
+            self.blocks.push(AnswerBlock::Redacted(data));
+        }
+        self.reasoning.push(RawJson::from_raw(self.body, raw));
+    }
+
+    fn push_citations(&mut self, raw: &'b RawValue) {
+        let cited = serde_json::from_str::<CitationsContent<'_>>(raw.get()).unwrap_or_default();
+        let texts = cited.content.into_iter().flatten();
+        let texts: Vec<Text> = texts.filter_map(|part| self.text(part.text)).collect();
+        let text = match texts.as_slice() {
+            [one] => one.clone(),
+            several => Text::new(&several.iter().map(Text::decoded).collect::<String>()),
+        };
+        let raw = RawJson::from_raw(self.body, raw);
+        self.blocks.push(AnswerBlock::Citations { text, raw });
+    }
+
+    fn provider_fields(&self) -> Vec<(String, RawJson)> {
+        if self.reasoning.is_empty() {
+            return Vec::new();
+        }
+        let raw = RawJson::from_value(&self.reasoning);
+        vec![("reasoningContentBlocks".to_owned(), raw)]
+    }
+
+    /// Gives the stand-in tool's answer and calls in text their final form.
+    fn finish(mut self) -> (Vec<AnswerBlock>, Calls) {
+        let has_calls = self
+            .blocks
+            .iter()
+            .any(|block| matches!(block, AnswerBlock::ToolUse { .. }));
+        match self.json.first() {
+            Some(_) if has_calls => return (self.blocks, Calls::AsReported),
+            Some(&first) => {
+                let mut at = 0;
+                self.blocks.retain(|block| {
+                    let is_answer = at == first;
+                    at += 1;
+                    is_answer
+                        || !matches!(block, AnswerBlock::Text(_) | AnswerBlock::Citations { .. })
+                });
+                return (self.blocks, Calls::OnlyJson);
+            }
+            None => {}
+        }
+        if !has_calls
+            && self.context.is_llama
+            && let Some(call) = call_in_text(&self.blocks, self.context)
+        {
+            self.blocks
+                .retain(|block| !matches!(block, AnswerBlock::Text(_)));
+            self.blocks.push(call);
+            return (self.blocks, Calls::InText);
+        }
+        (self.blocks, Calls::AsReported)
+    }
+}
+
+/// The arguments of a call that has none.
+fn no_arguments() -> RawJson {
+    RawJson::from_value(&serde_json::Map::new())
+}
+
+/// Returns a picture's format and data.
+pub(super) fn picture(body: &Bytes, image: Image<'_>) -> Option<(String, Text)> {
+    let base64 = Text::from_raw(body, image.source?.bytes?)?;
+    Some((image.format.unwrap_or_else(|| "png".to_owned()), base64))
+}
+
+/// Returns how the stand-in tool was made, if `name` is that tool.
+pub(super) fn json_tool_of(name: &Text, context: &DecodeContext) -> Option<JsonTool> {
+    context.json_tool.filter(|_| name.decoded() == JSON_TOOL)
+}
+
+/// Gives a tool the name that the client knows it by.
+pub(super) fn clients_name(name: Text, context: &DecodeContext) -> Text {
+    let sent = name.decoded();
+    let original = context.tool_names.original(&sent);
+    if original == sent {
+        drop(sent);
+        return name;
+    }
+    Text::new(original)
+}
+
+/// Reads the tool call that a model of Meta's wrote as its text.
+// quirk(bedrock): Llama answers `{"type":"function","name":…,"parameters":…}` as text now and then.
+fn call_in_text(blocks: &[AnswerBlock], context: &DecodeContext) -> Option<AnswerBlock> {
+    #[derive(serde::Deserialize)]
+    struct Call<'a> {
+        #[serde(rename = "type")]
+        kind: String,
+        name: String,
+        #[serde(borrow)]
+        parameters: Option<&'a RawValue>,
+        #[serde(borrow)]
+        arguments: Option<&'a RawValue>,
+    }
+    let texts = blocks.iter().filter_map(|block| match block {
+        AnswerBlock::Text(text) => Some(text.decoded()),
+        _ => None,
+    });
+    let content: String = texts.collect();
+    if !content.trim_start().starts_with('{') {
+        return None;
+    }
+    let call: Call<'_> = serde_json::from_str(&content).ok()?;
+    let name = context.tool_names.original(&call.name);
+    if call.kind != "function" || !context.tools.iter().any(|tool| tool == name) {
+        return None;
+    }
+    let arguments = call.parameters.or(call.arguments)?;
+    Some(AnswerBlock::ToolUse {
+        // Equal answers give equal ids; no other call is in this answer.
+        id: Text::new(&format!("call_{:08x}", crc32fast::hash(content.as_bytes()))),
+        name: Text::new(name),
+        input: RawJson::from_value(arguments),
+    })
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+//! Tokens, as Converse reports them.
+//!
+//! Converse counts cached input apart from `inputTokens` and reasoning within `outputTokens`, without saying how much of
+//! it was reasoning, unless the model tells in a field of its own. Where it does not, the reasoning that came is measured.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::canonical::{AnswerBlock, Text, Usage};
+
+/// How many bytes of written text make a token, roughly; only used where nobody knows better.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// `usage`. The second names are those that some models write on the invoke side.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WireUsage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    #[serde(alias = "cacheReadInputTokenCount")]
+    cache_read_input_tokens: Option<u64>,
+    #[serde(alias = "cacheWriteInputTokenCount")]
+    cache_write_input_tokens: Option<u64>,
+    cache_details: Option<Vec<CacheDetail>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CacheDetail {
+    ttl: Option<String>,
+    input_tokens: Option<u64>,
+}
+
+/// How much reasoning an answer had.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Thought {
+    bytes: u64,
+    redacted: bool,
+    /// What the model itself said, in `additionalModelResponseFields`.
+    reported: Option<u64>,
+}
+
+impl Thought {
+    /// Measures the reasoning among `blocks`.
+    pub(super) fn of(blocks: &[AnswerBlock]) -> Self {
+        let mut thought = Self::default();
+        for block in blocks {
+            match block {
+                AnswerBlock::Thinking { text, .. } => thought.add(text),
+                AnswerBlock::Redacted(_) => thought.add_redacted(),
+                _ => {}
+            }
+        }
+        thought
+    }
+
+    /// Counts reasoning that can be read.
+    pub(super) fn add(&mut self, text: &Text) {
+        self.bytes += text.bytes().len().saturating_sub(2) as u64;
+    }
+
+    /// Notes that there was reasoning that cannot be read.
+    pub(super) fn add_redacted(&mut self) {
+        self.redacted = true;
+    }
+
+    /// Takes the number that the model reports among its own fields, if it does.
+    pub(super) fn report(&mut self, fields: Option<&RawValue>) {
+        if let Some(fields) = fields {
+            self.reported = thinking_tokens(fields).or(self.reported);
+        }
+    }
+
+    /// Returns the tokens of reasoning among `output` generated ones; `None` when there was some that cannot be measured.
+    fn tokens(self, output: u64) -> Option<u64> {
+        match self {
+            Self {
+                reported: Some(tokens),
+                ..
+            } => Some(tokens.min(output)),
+            Self {
+                bytes: 0,
+                redacted: true,
+                ..
+            } => None,
+            Self { bytes, .. } => Some(bytes.div_ceil(BYTES_PER_TOKEN).min(output)),
+        }
+    }
+}
+
+impl WireUsage {
+    /// Returns the tokens of an answer that had this much reasoning.
+    pub(super) fn read(&self, thought: Thought) -> Usage {
+        let output = self.output_tokens.unwrap_or(0);
+        let written = self.cache_write_input_tokens.unwrap_or(0);
+        let kept = self
+            .cache_details
+            .as_ref()
+            .map(|_| (self.written_for("5m"), self.written_for("1h")));
+        // Details that do not add up say nothing that can be relied on.
+        let kept = kept.filter(|(short, long)| short.saturating_add(*long) == written);
+        Usage {
+            input_tokens: self.input_tokens.unwrap_or(0),
+            output_tokens: output,
+            total_tokens: self.total_tokens,
+            cache_read_tokens: self.cache_read_input_tokens.unwrap_or(0),
+            cache_write_tokens: written,
+            cache_write_5m_tokens: kept.map(|(short, _)| short),
+            cache_write_1h_tokens: kept.map(|(_, long)| long),
+            reasoning_tokens: thought.tokens(output),
+        }
+    }
+
+    fn written_for(&self, ttl: &str) -> u64 {
+        let details = self.cache_details.iter().flatten();
+        details
+            .filter(|detail| detail.ttl.as_deref() == Some(ttl))
+            .filter_map(|detail| detail.input_tokens)
+            .fold(0, u64::saturating_add)
+    }
+}
+
+/// Finds `usage.output_tokens_details.thinking_tokens`.
+fn thinking_tokens(fields: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Fields {
+        usage: Option<Inner>,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        output_tokens_details: Option<Details>,
+    }
+    #[derive(Deserialize)]
+    struct Details {
+        thinking_tokens: Option<i64>,
+    }
+    let fields: Fields = serde_json::from_str(fields.get()).ok()?;
+    let tokens = fields.usage?.output_tokens_details?.thinking_tokens?;
+    Some(u64::try_from(tokens).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(wire: &str, thought: Thought) -> Usage {
+        serde_json::from_str::<WireUsage>(wire)
+            .unwrap()
+            .read(thought)
+    }
+
+    fn thought(text: &str) -> Thought {
+        let mut thought = Thought::default();
+        thought.add(&Text::new(text));
+        thought
+    }
+
+    #[test]
+    fn cached_tokens_count_as_prompt_tokens() {
+        let usage = read(
+            r#"{"inputTokens":5,"outputTokens":20,"totalTokens":35,"cacheReadInputTokens":7,"cacheWriteInputTokens":3}"#,
+            Thought::default(),
+        );
+        assert_eq!(
+            (
+                usage.prompt_tokens(),
+                usage.output_tokens,
+                usage.total_tokens()
+            ),
+            (15, 20, 35)
+        );
+        assert_eq!(usage.reasoning_tokens, Some(0));
+        assert_eq!(usage.cache_write_5m_tokens, None);
+    }
+
+    #[test]
+    fn names_of_the_invoke_side_are_read_too() {
+        let usage = read(
+            r#"{"inputTokens":1,"cacheReadInputTokenCount":2,"cacheWriteInputTokenCount":3}"#,
+            Thought::default(),
+        );
+        assert_eq!(
+            (
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+                usage.total_tokens()
+            ),
+            (2, 3, 6)
+        );
+    }
+
+    #[test]
+    fn cache_details_count_only_when_they_add_up() {
+        let details =
+            r#""cacheDetails":[{"ttl":"5m","inputTokens":2},{"ttl":"1h","inputTokens":1}]"#;
+        let usage = read(
+            &format!(r#"{{"cacheWriteInputTokens":3,{details}}}"#),
+            Thought::default(),
+        );
+        assert_eq!(
+            (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens),
+            (Some(2), Some(1))
+        );
+        let usage = read(
+            &format!(r#"{{"cacheWriteInputTokens":4,{details}}}"#),
+            Thought::default(),
+        );
+        assert_eq!(
+            (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn reported_reasoning_beats_the_estimate_and_is_clamped() {
+        let fields = |tokens: i64| {
+            let json = format!(
+                r#"{{"usage":{{"output_tokens_details":{{"thinking_tokens":{tokens}}}}}}}"#
+            );
+            RawValue::from_string(json).unwrap()
+        };
+        for (reported, expected) in [(4, 4), (99, 20), (-1, 0)] {
+            let mut thought = thought("some reasoning");
+            thought.report(Some(&fields(reported)));
+            assert_eq!(
+                read(r#"{"outputTokens":20}"#, thought).reasoning_tokens,
+                Some(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn unreported_reasoning_is_estimated_or_unknown() {
+        assert_eq!(
+            read(r#"{"outputTokens":20}"#, thought("12345678")).reasoning_tokens,
+            Some(2)
+        );
+        assert_eq!(
+            read(r#"{"outputTokens":1}"#, thought("12345678")).reasoning_tokens,
+            Some(1)
+        );
+        let mut redacted = Thought::default();
+        redacted.add_redacted();
+        assert_eq!(
+            read(r#"{"outputTokens":20}"#, redacted).reasoning_tokens,
+            None
+        );
+    }
+
+    #[test]
+    fn fields_of_another_shape_report_nothing() {
+        let mut thought = thought("12345678");
+        for json in [
+            "[]",
+            r#"{"usage":3}"#,
+            r#"{"usage":{"output_tokens_details":null}}"#,
+        ] {
+            thought.report(Some(&RawValue::from_string(json.into()).unwrap()));
+        }
+        assert_eq!(
+            read(r#"{"outputTokens":20}"#, thought).reasoning_tokens,
+            Some(2)
+        );
+    }
+}
