@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from support import compare
+from support import compare, referee
 from support.exchange import Exchange, load
 from support.fake_aws import ALTERNATIVE_KEY, HELLO, MAIN_KEY, FakeAws, Received, Reply
 from support.gateway import MASTER_KEY, Gateway
@@ -140,6 +140,8 @@ def test_exchange(exchange: Exchange, gateways):
     status, answer_headers, body = gateway.post(exchange.client["path"], exchange.client["body"], headers)
     received = aws.take()
 
+    refused = [problem for call in received for problem in referee.problems_of(call)]
+    assert not refused, f"botocore's service model refuses the body: {refused}"
     problems = []
     for calls, sees in outcomes(exchange):
         differences = [] if calls is None else compare.calls(calls, received, exchange, aws)
