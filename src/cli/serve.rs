@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::banner::Banner;
 use super::{ServeArguments, complain, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, Environment, GeneralSettings, Overrides};
+use crate::config::{self, Config, Environment, GeneralSettings};
 use crate::http::{App, Shutdown};
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
