@@ -40,12 +40,8 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
 }
 
 async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), String> {
-    let mut config = config::load(
-        &arguments.config,
-        Environment::of_process(),
-        &Overrides::default(),
-    )
-    .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
+    let mut config = config::load(&arguments.config, Environment::of_process())
+        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
     let (host, mut warnings) = host(arguments, &config.general)?;
     warnings.extend(litellm_flags(arguments));
