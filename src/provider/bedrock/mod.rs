@@ -7,3 +7,6 @@ pub mod event_stream;
 pub mod family;
 pub mod model_id;
 mod route;
+pub mod sign;
+mod timestamp;
+pub mod url;
