@@ -201,6 +201,16 @@ impl Flags {
         }
     }
 
+    /// Returns what is said here, and what `other` says of the flags that nothing is said of here.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let said = self.yes | self.no;
+        Self {
+            yes: self.yes | (other.yes & !said),
+            no: self.no | (other.no & !said),
+        }
+    }
+
     /// Says `value` of `flag`, whatever was said before.
     pub fn set(&mut self, flag: Flag, value: bool) {
         let bit = 1_u64 << flag as u32;

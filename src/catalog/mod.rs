@@ -1,11 +1,51 @@
 //! What is known of Bedrock's models: windows, prices, capabilities.
 //!
-//! The facts come from a table that is compiled in (`models.csv`). A model that is not in the table has no facts: every
-//! flag is absent, and the transformers then allow what a model of its kind may be able to do.
+//! The facts come from a table that is compiled in (`models.csv`) and read once, when the first question is asked. A
+//! model that is not in the table has no facts: every flag is absent, and the transformers then allow what a model of
+//! its kind may be able to do.
 
 mod flag;
+mod stem;
+mod table;
+
+use std::sync::Arc;
 
 pub use flag::{Flag, Flags};
+
+use crate::config::ModelInfo;
+use table::TABLE;
+
+/// The provider name of a row, which decides how LiteLLM reaches the model by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CatalogProvider {
+    /// `bedrock`: `InvokeModel` by default.
+    Bedrock,
+    /// `bedrock_converse`: Converse by default.
+    BedrockConverse,
+    /// `bedrock_mantle`: the OpenAI-shaped API on `bedrock-mantle`.
+    BedrockMantle,
+}
+
+/// What a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// `chat`.
+    Chat,
+    /// `responses`: chat, by OpenAI's Responses API only.
+    Responses,
+    /// `embedding`.
+    Embedding,
+    /// `image_generation`.
+    ImageGeneration,
+    /// `image_edit`.
+    ImageEdit,
+    /// `rerank`.
+    Rerank,
+    /// `realtime`: a bidirectional stream.
+    Realtime,
+    /// `guardrail`: a price, not a model.
+    Guardrail,
+}
 
 /// What is known of one model.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +62,14 @@ pub struct Facts {
     pub max_input_tokens: Option<u64>,
     /// Most output tokens.
     pub max_output_tokens: Option<u64>,
+    /// Fewest tokens that a cached prefix must have.
+    pub prompt_cache_min_tokens: Option<u64>,
+    /// Who serves the model by default.
+    pub provider: Option<CatalogProvider>,
+    /// What the model is for.
+    pub mode: Option<Mode>,
+    /// OpenAI-shaped paths that Bedrock itself serves for the model, such as `/v1/chat/completions`.
+    pub supported_endpoints: Vec<String>,
 }
 
 impl Facts {
@@ -34,4 +82,106 @@ impl Facts {
     pub fn is(&self, flag: Flag) -> bool {
         self.flag(flag) == Some(true)
     }
+
+    /// Says whether Bedrock itself serves the OpenAI-shaped `path` for the model.
+    pub fn serves(&self, path: &str) -> bool {
+        self.supported_endpoints.iter().any(|known| known == path)
+    }
+
+    /// Returns these facts with a deployment's `model_info` laid over them.
+    ///
+    /// Switches that are no flag of ours are left out; they are listed by `/model/info` as they were written.
+    #[must_use]
+    pub fn with_overrides(&self, info: &ModelInfo) -> Self {
+        let mut facts = self.clone();
+        for (name, value) in &info.flags {
+            if let Some(flag) = Flag::parse(name) {
+                facts.flags.set(flag, *value);
+            }
+        }
+        facts.max_input_tokens = info.max_input_tokens.or(facts.max_input_tokens);
+        facts.max_output_tokens = info.max_output_tokens.or(facts.max_output_tokens);
+        if let Some(mode) = info.mode.as_deref().and_then(Mode::parse) {
+            facts.mode = Some(mode);
+        }
+        facts
+    }
+
+    /// Takes from `other` what is not said here.
+    fn fill_from(&mut self, other: &Self) {
+        self.known |= other.known;
+        self.flags = self.flags.or(other.flags);
+        self.one_hour_cache |= other.one_hour_cache;
+        self.max_input_tokens = self.max_input_tokens.or(other.max_input_tokens);
+        self.max_output_tokens = self.max_output_tokens.or(other.max_output_tokens);
+        self.prompt_cache_min_tokens = self
+            .prompt_cache_min_tokens
+            .or(other.prompt_cache_min_tokens);
+        self.provider = self.provider.or(other.provider);
+        self.mode = self.mode.or(other.mode);
+        if self.effort_ceiling.is_none() {
+            self.effort_ceiling.clone_from(&other.effort_ceiling);
+        }
+        if self.supported_endpoints.is_empty() {
+            self.supported_endpoints
+                .clone_from(&other.supported_endpoints);
+        }
+    }
 }
+
+impl Mode {
+    /// Returns the mode that the table calls `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "chat" | "completion" => Self::Chat,
+            "responses" => Self::Responses,
+            "embedding" => Self::Embedding,
+            "image_generation" => Self::ImageGeneration,
+            "image_edit" => Self::ImageEdit,
+            "rerank" => Self::Rerank,
+            "realtime" => Self::Realtime,
+            "guardrail" => Self::Guardrail,
+            _ => return None,
+        })
+    }
+}
+
+/// Returns what is known under `ids`, which go from the most particular to the most general.
+///
+/// The first id that states something decides it; later ids fill the gaps. A Claude id that is not in the table takes
+/// the facts of the row with the same stem: the name without its date and version.
+pub fn facts<'a>(ids: impl IntoIterator<Item = &'a str>) -> Arc<Facts> {
+    let mut found: Option<Arc<Facts>> = None;
+    let mut last = "";
+    for id in ids {
+        last = id;
+        let Some(row) = TABLE.row(id) else { continue };
+        match &mut found {
+            None => found = Some(Arc::clone(row)),
+            Some(facts) if !Arc::ptr_eq(facts, row) => Arc::make_mut(facts).fill_from(row),
+            Some(_) => {}
+        }
+    }
+    found
+        .or_else(|| TABLE.same_stem(last).cloned())
+        .unwrap_or_default()
+}
+
+/// Says whether `model` is a key of the table, so that it selects Bedrock without a `bedrock/` prefix.
+pub fn is_bedrock_id(model: &str) -> bool {
+    TABLE.row(model).is_some()
+}
+
+/// Returns the provider that the row of exactly this id names.
+pub fn provider_of(id: &str) -> Option<CatalogProvider> {
+    TABLE.row(id).and_then(|facts| facts.provider)
+}
+
+/// Returns every key of the table, sorted.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    TABLE.keys()
+}
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -1,3 +1,8 @@
 //! AWS Bedrock: which wire format a deployment's model needs, and how it is written and read.
 
+pub mod arn;
+mod base_model;
+pub mod family;
 pub mod model_id;
+mod route;
+pub mod url;
