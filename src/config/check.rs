@@ -180,13 +180,10 @@ pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -
         Kind::OneKeyMaps => one_key_maps(node, path, report),
         Kind::Either(kinds) => {
             let kind = kinds.iter().find(|kind| might_fit(kind, node));
-            return match kind {
-                Some(kind) => value(kind, node, path, report),
-                None => {
-                    mismatch(node, &expectation(&Kind::Either(kinds)), path, report);
-                    None
-                }
-            };
+            if let Some(kind) = kind {
+                return value(kind, node, path, report);
+            }
+            None
         }
         Kind::Map => match &node.value {
             Value::Map(_) => Some(free(node, path, report)),

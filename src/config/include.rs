@@ -94,12 +94,11 @@ pub(super) fn read_all(path: &Path, text: &str, source: u32, report: &mut Report
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string has no way to fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn folder(path: &Path) -> PathBuf {
@@ -167,7 +166,7 @@ fn merge(base: &mut Node, included: Node, mode: Merge, report: &mut Report) {
             continue;
         };
         match (&mut known.node.value, entry.node.value) {
-            (Value::List(all), Value::List(more)) => all.extend(more),
+            (Value::List(items), Value::List(added)) => items.extend(added),
             (Value::Map(_), value @ Value::Map(_)) if mode == Merge::Deep => {
                 let included = Node {
                     value,

@@ -31,7 +31,7 @@ pub fn load(path: &Path, environment: Environment) -> Result<Config, Findings> {
     load_with(path, environment, &Overrides::default())
 }
 
-/// Reads a configuration with values from the command line laid over it.
+/// Reads a configuration and lays what the command line sets over it.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
     warn_about_key(&general, &root, report);
     Config {
         router: resolve::router(router, litellm, &environment, report),
-        litellm: resolve::litellm(litellm, &callbacks, &environment),
+        litellm: resolve::litellm(litellm, callbacks, &environment),
         general,
         deployments: placed.into_iter().map(|placed| placed.deployment).collect(),
         environment,

@@ -20,6 +20,7 @@ mod read;
 mod report;
 mod resolve;
 mod scalar;
+mod schema;
 mod secret;
 mod variables;
 
@@ -28,9 +29,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::Environment;
-pub use finding::{Finding, Findings, Severity};
+pub use finding::{Finding, Findings, Severity, to_json};
 pub use layers::Overrides;
 pub use load::{load, load_bytes, load_with};
+pub use schema::schema;
 pub use secret::Secret;
 
 use crate::canonical::RawJson;

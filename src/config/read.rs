@@ -53,7 +53,7 @@ pub(super) fn decode(bytes: &[u8], at: At, report: &mut Report) -> Option<String
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             let at = At {
                 line: u32::try_from(line).unwrap_or(u32::MAX),
                 ..at

@@ -144,7 +144,7 @@ pub(super) fn targets(node: &Node) -> Vec<String> {
 /// Resolves `litellm_settings`.
 pub(super) fn litellm(
     section: &Node,
-    callbacks: &Callbacks,
+    callbacks: Callbacks,
     environment: &Environment,
 ) -> LitellmSettings {
     LitellmSettings {

@@ -287,10 +287,6 @@ fn agrees(new: &Value, old: &Yaml11) -> bool {
         (Value::Null, Yaml11::Null) | (Value::Text(_), Yaml11::Text) => true,
         (Value::Bool(new), Yaml11::Bool(old)) => new == old,
         (Value::Number(new), Yaml11::Int(old)) => new.as_i128() == Some(*old),
-        #[expect(
-            clippy::float_cmp,
-            reason = "two readings of one spelling are equal or are not"
-        )]
         (Value::Number(new), Yaml11::Float(old)) => new.as_f64() == Some(*old),
         _ => false,
     }
