@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{complain, say};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Environment, Overrides};
+use crate::config::{self, Environment};
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, Match, ModelGroup, Router};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
@@ -70,7 +70,7 @@ pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
 }
 
 fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
-    let config = config::load(file, Environment::of_process(), &Overrides::default())
+    let config = config::load(file, Environment::of_process())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let clock: SharedClock = Arc::new(SystemClock);
     let upstream = Arc::new(Upstream::new(

@@ -141,11 +141,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 /// `switchyard check FILE`.
 fn check(file: &Path, as_json: bool) -> ExitCode {
-    let (findings, summary) = match config::load(
-        file,
-        Environment::of_process(),
-        &config::Overrides::default(),
-    ) {
+    let (findings, summary) = match config::load(file, Environment::of_process()) {
         Ok(config) => {
             let summary = format!(
                 "{}: ok, {} deployments",

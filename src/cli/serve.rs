@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::banner::Banner;
 use super::{ServeArguments, complain, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, Environment, GeneralSettings, Overrides};
+use crate::config::{self, Config, Environment, GeneralSettings};
 use crate::http::{App, Shutdown};
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
@@ -40,12 +40,8 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
 }
 
 async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), String> {
-    let mut config = config::load(
-        &arguments.config,
-        Environment::of_process(),
-        &Overrides::default(),
-    )
-    .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
+    let mut config = config::load(&arguments.config, Environment::of_process())
+        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
     let (host, mut warnings) = host(arguments, &config.general)?;
     warnings.extend(litellm_flags(arguments));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
 
-use crate::dialect::{Dialect, chat::Chat};
+use crate::dialect::{Dialect, chat::ChatCompletions as Chat};
 use crate::error::Error;
 use crate::pipeline::Served;
 use crate::telemetry::names;

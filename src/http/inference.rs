@@ -18,7 +18,7 @@ use super::options::{bring, call_options};
 use super::portkey;
 use super::sse::{EventStream, Running};
 use super::{App, home};
-use crate::dialect::chat::Chat;
+use crate::dialect::chat::ChatCompletions as Chat;
 use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
