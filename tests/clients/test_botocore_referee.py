@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support import referee
+from support import referee, vectors
 from support.fake_aws import MAIN_KEY, FakeAws
 from support.gateway import MASTER_KEY, REPOSITORY, Gateway
 
@@ -193,3 +193,7 @@ def test_golden_bodies_fit_the_service_model(file):
     body = golden_body(file)
     if body is not None:
         assert referee.problems_of_body("Converse", body) == []
+
+
+def test_the_vectors_of_the_rust_tests_are_botocores():
+    assert vectors.FILE.read_text() == vectors.text(), "run `python -m support.vectors` in tests/clients"

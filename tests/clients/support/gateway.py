@@ -104,9 +104,7 @@ class Gateway:
     @property
     def simulator_url(self) -> str:
         """The address of the simulated AWS inside it."""
-        match = _SIMULATOR.search(self.output)
-        assert match, f"no simulator address in:\n{self.output}"
-        return match[1]
+        return eventually(lambda: _SIMULATOR.search(self.output), 5, f"its address in:\n{self.output}")[1]
 
     def simulator_state(self) -> dict:
         """What the simulated AWS counts."""
