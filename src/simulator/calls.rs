@@ -57,19 +57,19 @@ impl RecordedCall {
                 .collect();
             headers.insert(name.as_str().to_owned(), values.join(",").into());
         }
-        let mut call = json!({
+        // Only a body that is not text is written as base64.
+        let text = std::str::from_utf8(&self.body).ok();
+        let base64 = text.is_none().then(|| STANDARD.encode(&self.body));
+        json!({
             "method": self.method.as_str(),
             "path": self.path,
             "headers": headers,
             "body_len": self.body_len,
             "status": self.status(),
             "outcome": self.outcome(),
-        });
-        match std::str::from_utf8(&self.body) {
-            Ok(text) => call["body"] = text.into(),
-            Err(_) => call["body_base64"] = STANDARD.encode(&self.body).into(),
-        }
-        call
+            "body": text,
+            "body_base64": base64,
+        })
     }
 }
 

@@ -139,20 +139,20 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
         body: call.body,
     };
     if parts.method == Method::POST && path == "/" {
-        return sts::answer(&signed, call);
+        return sts::answer(&signed, &call);
     }
     if let (&Method::POST, Some((model, operation))) = (&parts.method, split_model_path(path)) {
         call.shared.auth.check(&signed, "bedrock")?;
-        return invoke(operation, &decode(model), call).await;
+        return invoke(operation, &decode(model), &call).await;
     }
     if path.starts_with("/converse-like") && parts.method == Method::POST {
-        return converse_like(parts, call).await;
+        return converse_like(parts, &call).await;
     }
     Err(unknown_operation(&parts.method, path).into())
 }
 
 /// Runs a Bedrock operation on a model. One arm per operation; each has its own folder or file.
-async fn invoke(operation: &str, model_id: &str, call: Call<'_>) -> Answered {
+async fn invoke(operation: &str, model_id: &str, call: &Call<'_>) -> Answered {
     let mode = match operation {
         "converse" => converse::Mode::Whole,
         "converse-stream" => converse::Mode::Stream,
@@ -171,7 +171,7 @@ async fn invoke(operation: &str, model_id: &str, call: Call<'_>) -> Answered {
 }
 
 /// Plays a third party's API that takes Converse bodies at any path, with a bearer key.
-async fn converse_like(parts: &Parts, call: Call<'_>) -> Answered {
+async fn converse_like(parts: &Parts, call: &Call<'_>) -> Answered {
     let value = parts
         .headers
         .get(header::AUTHORIZATION)

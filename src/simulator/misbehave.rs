@@ -365,12 +365,20 @@ impl<'a> Marker<'a> {
 const OPENING: &str = "[[sim:";
 const CLOSING: &str = "]]";
 
-/// Finds the closing brackets; in `[[sim:json [[1]]]]` the last pair closes the marker.
+/// Finds the brackets that close a marker: the first pair outside the brackets of its argument.
 fn end_of_marker(inner: &str) -> Option<usize> {
-    let first = inner.find(CLOSING)?;
-    let following = inner.get(first..)?;
-    let brackets = following.bytes().take_while(|byte| *byte == b']').count();
-    Some(first + brackets - CLOSING.len())
+    let bytes = inner.as_bytes();
+    let mut depth = 0_usize;
+    for (position, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth > 0 => depth -= 1,
+            b']' if bytes.get(position + 1) == Some(&b']') => return Some(position),
+            _ => {}
+        }
+    }
+    // Brackets inside a JSON string need not pair up.
+    inner.find(CLOSING)
 }
 
 #[cfg(test)]

@@ -167,3 +167,6 @@ impl fmt::Debug for Simulator {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

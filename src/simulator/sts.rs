@@ -17,7 +17,7 @@ use super::keys::AccessKey;
 use super::sigv4::{Authorization, Signed, hmac, push_hex};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 const ACCOUNT: &str = "123456789012";
 
 /// The fields of the form that a client posts.
@@ -50,14 +50,14 @@ impl Form {
 }
 
 /// Answers `POST /`. Errors are XML too, so they do not leave as Bedrock's.
-pub(super) fn answer(signed: &Signed<'_>, call: Call<'_>) -> Answered {
+pub(super) fn answer(signed: &Signed<'_>, call: &Call<'_>) -> Answered {
     call.shared.sts_calls_total.fetch_add(1, Ordering::AcqRel);
     call.directions.strike(call.shared)?;
     let form = Form::parse(call.body);
     let result = match form.get("Action") {
-        Some("AssumeRole") => assume_role(signed, &form, &call),
-        Some("AssumeRoleWithWebIdentity") => assume_with_web_identity(&form, &call),
-        Some("GetCallerIdentity") => caller_identity(signed, &call),
+        Some("AssumeRole") => assume_role(signed, &form, call),
+        Some("AssumeRoleWithWebIdentity") => assume_with_web_identity(&form, call),
+        Some("GetCallerIdentity") => caller_identity(signed, call),
         other => {
             let message = format!(
                 "Could not find operation {} for version 2011-06-15",

@@ -427,16 +427,14 @@ fn trace(request: &Request<'_>, blocked: bool) -> Option<Value> {
         "topicPolicyUnits": 1, "contentPolicyUnits": 1, "wordPolicyUnits": 0, "sensitiveInformationPolicyUnits": 0,
         "sensitiveInformationPolicyFreeUnits": 0, "contextualGroundingPolicyUnits": 0,
     });
-    let mut assessment =
-        json!({"invocationMetrics": {"guardrailProcessingLatency": 7, "usage": units}});
-    if blocked {
-        assessment["topicPolicy"] =
-            json!({"topics": [{"name": "simulated-topic", "type": "DENY", "action": "BLOCKED"}]});
-    }
-    let mut trace = json!({"inputAssessment": {id: assessment}});
-    if blocked {
-        trace["actionReason"] = "Guardrail blocked.".into();
-    }
+    let metrics = json!({"guardrailProcessingLatency": 7, "usage": units});
+    let trace = if blocked {
+        let topics = json!([{"name": "simulated-topic", "type": "DENY", "action": "BLOCKED"}]);
+        let assessment = json!({"topicPolicy": {"topics": topics}, "invocationMetrics": metrics});
+        json!({"inputAssessment": {id: assessment}, "actionReason": "Guardrail blocked."})
+    } else {
+        json!({"inputAssessment": {id: {"invocationMetrics": metrics}}})
+    };
     Some(json!({ "guardrail": trace }))
 }
 

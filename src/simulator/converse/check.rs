@@ -309,7 +309,7 @@ pub(super) fn decoded_len(text: &str) -> Option<usize> {
     let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = bytes.get(..bytes.len() - padding)?;
     let valid = padding <= 2
-        && bytes.len() % 4 == 0
+        && bytes.len().is_multiple_of(4)
         && digits
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));

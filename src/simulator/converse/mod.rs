@@ -36,7 +36,7 @@ pub(super) enum Mode {
 }
 
 /// Checks a Converse body and answers it.
-pub(super) async fn answer(mode: Mode, model: &Model, call: Call<'_>) -> Answered {
+pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answered {
     let root = parse(call.body)?;
     let shape = match mode {
         Mode::Whole => &shape::CONVERSE,
@@ -57,15 +57,15 @@ pub(super) async fn answer(mode: Mode, model: &Model, call: Call<'_>) -> Answere
         .for_each(|text| markers.add_markers(text));
     directions.merge(markers);
     let fault = directions.strike(call.shared)?;
-    wait(&directions, fault.as_ref(), &call).await?;
+    wait(&directions, fault.as_ref(), call).await?;
 
     let guardrail = fault
         .as_ref()
         .is_some_and(|fault| fault.kind == FaultKind::Guardrail);
     let answer = answer::compose(&request, &directions, guardrail, call.shared);
     match mode {
-        Mode::Whole => whole::respond(&answer, fault.as_ref(), &call),
-        Mode::Stream => Ok(stream::respond(&answer, fault.as_ref(), &directions, &call)),
+        Mode::Whole => whole::respond(&answer, fault.as_ref(), call),
+        Mode::Stream => Ok(stream::respond(&answer, fault.as_ref(), &directions, call)),
     }
 }
 

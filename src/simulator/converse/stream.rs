@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, header};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::super::body::{ReplyBody, Step};
 use super::super::dispatch::Call;
@@ -16,7 +17,8 @@ use super::super::event_stream::{push_event, push_exception};
 use super::super::misbehave::{Directions, Fault, FaultKind};
 use super::super::state::OpenStream;
 use super::answer::{Answer, Content};
-use super::whole::GARBAGE;
+use super::usage::Usage;
+use super::whole::{GARBAGE, Metrics};
 
 /// Length of a piece of a tool's input, in characters.
 const INPUT_PIECE_CHARS: usize = 12;
@@ -150,49 +152,62 @@ fn corrupt(frame: &Bytes) -> Bytes {
 
 fn exception(fault: &Fault) -> Step {
     let (exception_type, error) = fault.exception();
-    let mut payload = json!({"message": error.message});
-    if exception_type == "modelStreamErrorException" {
-        payload["originalStatusCode"] = 500.into();
-        payload["originalMessage"] = "simulated".into();
-    }
+    let payload = if exception_type == "modelStreamErrorException" {
+        json!({"message": error.message, "originalStatusCode": 500, "originalMessage": "simulated"})
+    } else {
+        json!({"message": error.message})
+    };
     let mut frame = BytesMut::new();
     push_exception(&exception_type, payload.to_string().as_bytes(), &mut frame);
     Step::Send(frame.freeze())
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageStop<'a> {
+    stop_reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_model_response_fields: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    usage: &'a Usage,
+    metrics: Metrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a Value>,
+    #[serde(flatten)]
+    echoed: &'a Map<String, Value>,
+}
+
 /// Writes every frame of the answer.
 fn write(answer: &Answer) -> Vec<EventFrame> {
     let mut writer = Writer::default();
-    writer.event("messageStart", r#""role":"assistant""#);
+    writer.event("messageStart", r#"{"role":"assistant"}"#);
     for (index, block) in answer.blocks.iter().enumerate() {
         writer.block(index, block);
         writer.event(
             "contentBlockStop",
-            &format!("\"contentBlockIndex\":{index}"),
+            &format!("{{\"contentBlockIndex\":{index}}}"),
         );
     }
-    let mut stop = format!("\"stopReason\":{}", text_json(&answer.stop_reason));
-    if let Some(fields) = &answer.fields {
-        stop.push_str(&format!(",\"additionalModelResponseFields\":{fields}"));
-    }
-    writer.event("messageStop", &stop);
-    writer.event("metadata", &metadata(answer));
+    let fields = answer.fields.as_ref();
+    let stop = MessageStop {
+        stop_reason: &answer.stop_reason,
+        additional_model_response_fields: fields,
+    };
+    writer.event("messageStop", &to_json(&stop));
+    let metrics = Metrics {
+        latency_ms: answer.usage.latency_ms(),
+    };
+    let metadata = Metadata {
+        usage: &answer.usage,
+        metrics,
+        trace: answer.trace.as_ref(),
+        echoed: &answer.echoed,
+    };
+    writer.event("metadata", &to_json(&metadata));
     writer.finish()
-}
-
-fn metadata(answer: &Answer) -> String {
-    let latency = answer.usage.latency_ms();
-    let mut text = format!(
-        "\"usage\":{},\"metrics\":{{\"latencyMs\":{latency}}}",
-        answer.usage.to_json()
-    );
-    if let Some(trace) = &answer.trace {
-        text.push_str(&format!(",\"trace\":{trace}"));
-    }
-    for (name, value) in &answer.echoed {
-        text.push_str(&format!(",\"{name}\":{value}"));
-    }
-    text
 }
 
 /// Collects frames in one buffer, which they share until the last of them is sent.
@@ -204,12 +219,13 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes an event whose payload has these members, with AWS's padding behind them.
-    fn event(&mut self, event_type: &str, members: &str) {
+    /// Writes an event with this JSON object as its payload, and AWS's padding as the object's last member.
+    fn event(&mut self, event_type: &str, object: &str) {
         let padding = PADDING
             .get(..self.ends.len() * 7 % 40 + 1)
             .unwrap_or_default();
-        let payload = format!("{{{members},\"p\":\"{padding}\"}}");
+        let members = object.strip_suffix('}').unwrap_or(object);
+        let payload = format!("{members},\"p\":\"{padding}\"}}");
         push_event(event_type, payload.as_bytes(), &mut self.buffer);
         let is_ending = ["messageStop", "metadata"].contains(&event_type);
         self.ends.push((
@@ -222,7 +238,7 @@ impl Writer {
     fn delta(&mut self, index: usize, delta: &str) {
         self.event(
             "contentBlockDelta",
-            &format!("\"contentBlockIndex\":{index},\"delta\":{{{delta}}}"),
+            &format!("{{\"contentBlockIndex\":{index},\"delta\":{{{delta}}}}}"),
         );
     }
 
@@ -231,7 +247,7 @@ impl Writer {
             Content::Text(text) => self.words(index, text, "\"text\":", ""),
             Content::Cited { text, citation } => {
                 self.words(index, text, "\"text\":", "");
-                self.delta(index, &format!("\"citation\":{}", citation));
+                self.delta(index, &format!("\"citation\":{citation}"));
             }
             Content::Thought { text, signature } => {
                 self.words(index, text, "\"reasoningContent\":{\"text\":", "}");
@@ -240,7 +256,7 @@ impl Writer {
                         index,
                         &format!(
                             "\"reasoningContent\":{{\"signature\":{}}}",
-                            text_json(signature)
+                            to_json(signature)
                         ),
                     );
                 }
@@ -250,27 +266,27 @@ impl Writer {
                     index,
                     &format!(
                         "\"reasoningContent\":{{\"redactedContent\":{}}}",
-                        text_json(data)
+                        to_json(data)
                     ),
                 );
             }
             Content::ToolUse { id, name, input } => {
-                self.tool_use(index, id, name, &input.to_string())
+                self.tool_use(index, id, name, &input.to_string());
             }
         }
     }
 
     fn words(&mut self, index: usize, text: &str, before: &str, after: &str) {
         for word in text.split_inclusive(' ') {
-            self.delta(index, &format!("{before}{}{after}", text_json(word)));
+            self.delta(index, &format!("{before}{}{after}", to_json(word)));
         }
     }
 
     fn tool_use(&mut self, index: usize, id: &str, name: &str, input: &str) {
-        let (id, name) = (text_json(id), text_json(name));
+        let (id, name) = (to_json(id), to_json(name));
         self.event(
             "contentBlockStart",
-            &format!("\"contentBlockIndex\":{index},\"start\":{{\"toolUse\":{{\"name\":{name},\"toolUseId\":{id}}}}}"),
+            &format!("{{\"contentBlockIndex\":{index},\"start\":{{\"toolUse\":{{\"name\":{name},\"toolUseId\":{id}}}}}}}"),
         );
         // AWS opens with an empty piece.
         let mut rest = input;
@@ -278,7 +294,7 @@ impl Writer {
         loop {
             self.delta(
                 index,
-                &format!("\"toolUse\":{{\"input\":{}}}", text_json(piece)),
+                &format!("\"toolUse\":{{\"input\":{}}}", to_json(piece)),
             );
             if rest.is_empty() {
                 return;
@@ -307,8 +323,9 @@ impl Writer {
     }
 }
 
-fn text_json(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+/// Serializes what always serializes: strings, and structures with string keys.
+fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]

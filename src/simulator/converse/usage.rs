@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::super::json::Node;
 use super::super::state::{Shared, hash_of};
@@ -13,42 +13,39 @@ pub(super) const CHARS_PER_TOKEN: u64 = 4;
 const TOKENS_PER_MEDIUM: u64 = 250;
 const MEDIA: [&str; 4] = ["image", "document", "video", "audio"];
 
-/// The usage of one call, as AWS reports it: `input` excludes what was read from or written to the cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// The usage of one call as AWS reports it: `input_tokens` excludes what was read from or written to the cache.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Usage {
-    pub(super) input: u64,
-    pub(super) output: u64,
-    pub(super) cache: Option<CacheUsage>,
+    input_tokens: u64,
+    output_tokens: u64,
+    total_tokens: u64,
+    #[serde(flatten)]
+    cache: Option<CacheUsage>,
 }
 
 /// What a request with cache points read and wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct CacheUsage {
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct CacheUsage {
+    #[serde(rename = "cacheReadInputTokens")]
     read: u64,
+    #[serde(rename = "cacheWriteInputTokens")]
     written: u64,
-    one_hour: bool,
+    #[serde(rename = "cacheDetails", skip_serializing_if = "Option::is_none")]
+    details: Option<[CacheDetail; 1]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CacheDetail {
+    ttl: &'static str,
+    input_tokens: u64,
 }
 
 impl Usage {
-    pub(super) fn to_json(self) -> Value {
-        let cached = self.cache.map_or(0, |cache| cache.read + cache.written);
-        let total = self.input + self.output + cached;
-        let mut usage =
-            json!({"inputTokens": self.input, "outputTokens": self.output, "totalTokens": total});
-        if let Some(cache) = self.cache {
-            usage["cacheReadInputTokens"] = cache.read.into();
-            usage["cacheWriteInputTokens"] = cache.written.into();
-            if cache.written > 0 {
-                let ttl = if cache.one_hour { "1h" } else { "5m" };
-                usage["cacheDetails"] = json!([{"ttl": ttl, "inputTokens": cache.written}]);
-            }
-        }
-        usage
-    }
-
     /// A made-up latency that grows with the answer.
-    pub(super) fn latency_ms(self) -> u64 {
-        100 + self.output
+    pub(super) fn latency_ms(&self) -> u64 {
+        100 + self.output_tokens
     }
 }
 
@@ -72,31 +69,43 @@ pub(super) fn count(request: &Request<'_>, output: u64, shared: &Arc<Shared>) ->
             .chain(messages.clone())
     };
     let total: u64 = parts().map(node_tokens).sum();
+    let whole = Usage {
+        input_tokens: total,
+        output_tokens: output,
+        total_tokens: total + output,
+        cache: None,
+    };
     if !parts().any(|part| part.has("cachePoint")) {
-        return Usage {
-            input: total,
-            output,
-            cache: None,
-        };
+        return whole;
     }
-    let mut cache = CacheUsage::default();
+    let (mut read, mut written, mut ttl) = (0, 0, "5m");
     let (mut seen, mut prefix) = (0, request.model.base.clone());
     for part in parts() {
         if let Some(point) = part.get("cachePoint") {
             if shared.remember_prefix(hash_of(&prefix)) {
-                cache.read = seen;
+                read = seen;
             }
-            cache.written = seen - cache.read;
-            cache.one_hour |= point.text_of("ttl") == Some("1h");
+            written = seen - read;
+            if point.text_of("ttl") == Some("1h") {
+                ttl = "1h";
+            }
         } else {
             seen += node_tokens(part);
             prefix.push_str(&serde_json::to_string(part).unwrap_or_default());
         }
     }
+    let cache = CacheUsage {
+        read,
+        written,
+        details: (written > 0).then_some([CacheDetail {
+            ttl,
+            input_tokens: written,
+        }]),
+    };
     Usage {
-        input: total - cache.read - cache.written,
-        output,
+        input_tokens: total - read - written,
         cache: Some(cache),
+        ..whole
     }
 }
 

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::super::body::{ReplyBody, Step};
 use super::super::dispatch::{Answered, Call, Failure};
 use super::super::misbehave::{Fault, FaultKind};
 use super::super::state::OpenStream;
 use super::answer::{Answer, Content};
+use super::usage::Usage;
 
 /// Sends the answer, or what a fault makes of it.
 pub(super) fn respond(answer: &Answer, fault: Option<&Fault>, call: &Call<'_>) -> Answered {
-    let body = Bytes::from(write(answer).to_string());
+    let body = Bytes::from(write(answer));
     let half = body.slice(..body.len() / 2);
     let script = |steps: Vec<Step>| {
         let open = OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
@@ -52,24 +54,43 @@ pub(super) fn respond(answer: &Answer, fault: Option<&Fault>, call: &Call<'_>) -
 pub(super) const GARBAGE: [u8; 24] =
     *b"\x00\xff\xfe\x80garbage\x01\x02\x03\xc3\x28{\x00\x00\x10\x00\x07\xa0\xa1";
 
-fn write(answer: &Answer) -> Value {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    metrics: Metrics,
+    output: Value,
+    stop_reason: &'a str,
+    usage: &'a Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_model_response_fields: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a Value>,
+    #[serde(flatten)]
+    echoed: &'a Map<String, Value>,
+}
+
+/// How long the model took, in both forms of an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metrics {
+    pub(super) latency_ms: u64,
+}
+
+fn write(answer: &Answer) -> Vec<u8> {
     let content: Vec<Value> = answer.blocks.iter().map(write_block).collect();
-    let mut body = json!({
-        "metrics": {"latencyMs": answer.usage.latency_ms()},
-        "output": {"message": {"content": content, "role": "assistant"}},
-        "stopReason": answer.stop_reason,
-        "usage": answer.usage.to_json(),
-    });
-    if let Some(fields) = &answer.fields {
-        body["additionalModelResponseFields"] = fields.clone();
-    }
-    if let Some(trace) = &answer.trace {
-        body["trace"] = trace.clone();
-    }
-    for (name, value) in &answer.echoed {
-        body[name.as_str()] = value.clone();
-    }
-    body
+    let body = Body {
+        metrics: Metrics {
+            latency_ms: answer.usage.latency_ms(),
+        },
+        output: json!({"message": {"content": content, "role": "assistant"}}),
+        stop_reason: &answer.stop_reason,
+        usage: &answer.usage,
+        additional_model_response_fields: answer.fields.as_ref(),
+        trace: answer.trace.as_ref(),
+        echoed: &answer.echoed,
+    };
+    // Maps with string keys always serialize.
+    serde_json::to_vec(&body).unwrap_or_default()
 }
 
 fn write_block(block: &Content) -> Value {
@@ -78,12 +99,12 @@ fn write_block(block: &Content) -> Value {
         Content::Cited { text, citation } => {
             json!({"citationsContent": {"content": [{"text": text}], "citations": [citation]}})
         }
+        Content::Thought {
+            text,
+            signature: None,
+        } => json!({"reasoningContent": {"reasoningText": {"text": text}}}),
         Content::Thought { text, signature } => {
-            let mut thought = json!({ "text": text });
-            if let Some(signature) = signature {
-                thought["signature"] = signature.as_str().into();
-            }
-            json!({"reasoningContent": {"reasoningText": thought}})
+            json!({"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}})
         }
         Content::Redacted(data) => json!({"reasoningContent": {"redactedContent": data}}),
         Content::ToolUse { id, name, input } => {
