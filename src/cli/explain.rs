@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::{complain, say};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Environment};
+use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, Match, ModelGroup, Router};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
@@ -152,6 +153,15 @@ fn fallback_names(config: &config::Config, group: &str) -> Vec<String> {
     names
 }
 
+/// Where a chat request of this deployment goes.
+fn chat_url(deployment: &Deployment) -> String {
+    let target = &deployment.target;
+    match target.model.route {
+        Route::Converse => url::converse_url(&target.endpoint, &target.model.wire, false),
+        _ => target.endpoint.clone(),
+    }
+}
+
 impl DeploymentView {
     fn of(deployment: &Deployment, config: &config::Config) -> Self {
         let limits = &deployment.entry.limits;
@@ -161,7 +171,7 @@ impl DeploymentView {
             model: deployment.model.clone(),
             model_id: deployment.target.model.wire.clone(),
             route: deployment.target.model.route.name().to_owned(),
-            url: url::of_chat(&deployment.target, false),
+            url: chat_url(deployment),
             region: deployment.region.clone(),
             credentials: deployment.credentials.describe(),
             rpm: limits.rpm,

@@ -157,26 +157,27 @@ struct Place {
 }
 
 fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -> Result<Place> {
-    let region = url::region(entry.aws.region.as_deref(), model, environment)?;
+    let aws = &entry.aws;
+    let written = aws.runtime_endpoint.as_deref().or(entry.api_base.as_deref());
+    let region = url::region(aws.region.as_deref(), model.region.as_deref(), environment, None, written)
+        .map_err(|error| Error::bad_request("aws_region_name", error.to_string()))?;
     if model.route == Route::ConverseLike {
-        let endpoint = entry
-            .api_base
-            .clone()
-            .or_else(|| entry.aws.runtime_endpoint.clone())
-            .ok_or_else(|| {
-                Error::bad_request(
-                    "api_base",
-                    "a converse_like deployment needs `api_base`: the address to post to",
-                )
-            })?;
+        let endpoint = entry.api_base.clone().or_else(|| aws.runtime_endpoint.clone());
+        let endpoint = endpoint.ok_or_else(|| {
+            Error::bad_request(
+                "api_base",
+                "a converse_like deployment needs `api_base`: the address to post to",
+            )
+        })?;
         return Ok(Place { region, endpoint });
     }
-    let endpoint = url::runtime_endpoint(
-        entry.aws.runtime_endpoint.as_deref(),
-        entry.api_base.as_deref(),
-        &region,
-        environment,
-    );
+    let overrides = url::Overrides {
+        runtime_endpoint: aws.runtime_endpoint.as_deref(),
+        api_base: entry.api_base.as_deref(),
+    };
+    let precedence = url::Precedence::RuntimeEndpoint;
+    let endpoint = url::endpoint(url::Service::Runtime, &region, overrides, precedence, environment)
+        .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
     Ok(Place { region, endpoint })
 }
 
