@@ -113,24 +113,16 @@ impl ChunkSource {
     }
 
     fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
-        while let Some(frame) = self
-            .frames
-            .next()
-            .map_err(|error| garbled(&error.to_string()))?
-        {
+        while let Some(frame) = self.frames.next()? {
+            let payload = frame.payload();
             match frame.kind() {
                 FrameKind::Event => {
-                    let event = WireEvent {
-                        kind: frame.name(),
-                        payload: frame.payload(),
-                    };
+                    let event = WireEvent { kind: frame.name(), payload };
                     self.decoder.event(event, out)?;
                 }
-                FrameKind::Exception | FrameKind::Error => {
-                    return Err(fault::classify_stream_exception(
-                        frame.name(),
-                        frame.payload(),
-                    ));
+                FrameKind::Exception => return Err(fault::classify_stream_exception(frame.name(), payload)),
+                FrameKind::Error => {
+                    return Err(fault::classify_stream_exception(frame.name(), frame.message().as_bytes()));
                 }
             }
         }
@@ -138,9 +130,7 @@ impl ChunkSource {
     }
 
     fn finish(&mut self, out: &mut Vec<ChatChunk>) -> Result<Progress> {
-        if !self.frames.is_empty() {
-            return Err(garbled("the stream was cut in the middle of a frame"));
-        }
+        self.frames.finish()?;
         self.decoder.end(out)?;
         Ok(Progress::Done)
     }
