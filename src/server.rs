@@ -23,7 +23,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::GeneralSettings;
 use crate::http::{self, App};
-use crate::simulator::Simulator;
 
 /// How long clients have to read the last event after what runs was ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -43,7 +42,6 @@ pub struct Server {
     header_read_timeout: Duration,
     drain_timeout: Duration,
     app: Arc<App>,
-    simulator: Option<Simulator>,
 }
 
 /// What serves one connection.
@@ -78,20 +76,12 @@ impl Server {
             header_read_timeout: general.header_read_timeout,
             drain_timeout: general.drain_timeout,
             app,
-            simulator: None,
         })
     }
 
     /// Returns the bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Keeps a simulator running as long as the server.
-    #[must_use]
-    pub fn with_simulator(mut self, simulator: Option<Simulator>) -> Self {
-        self.simulator = simulator;
-        self
     }
 
     /// Serves until a signal; returns how many answers were cut.
@@ -104,14 +94,10 @@ impl Server {
         };
         let serving = accept(self.listener, connections);
         let stopping = stop(&self.app, self.drain_timeout);
-        let cut = tokio::select! {
+        tokio::select! {
             never = serving => match never {},
             cut = stopping => cut,
-        };
-        if let Some(simulator) = self.simulator {
-            simulator.shutdown().await;
         }
-        cut
     }
 }
 

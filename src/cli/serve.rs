@@ -13,6 +13,7 @@ use crate::config::{self, Config, Environment, GeneralSettings};
 use crate::http::{App, Shutdown};
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
+use crate::simulator::Simulator;
 use crate::state::{Live, Parts, Snapshot};
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
@@ -23,8 +24,11 @@ const WEAK_KEY: &str = "sk-1234";
 /// Serves until a signal ends it. Exit status 0 when no answer was cut.
 pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
     match prepared(arguments).await {
-        Ok((server, telemetry)) => {
+        Ok(Prepared { server, telemetry, simulator }) => {
             let cut_total = server.run().await;
+            if let Some(simulator) = simulator {
+                simulator.shutdown().await;
+            }
             telemetry.stop();
             if cut_total == 0 {
                 ExitCode::SUCCESS
@@ -39,7 +43,14 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
     }
 }
 
-async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), String> {
+/// Everything that serves.
+struct Prepared {
+    server: Server,
+    telemetry: Telemetry,
+    simulator: Option<Simulator>,
+}
+
+async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     let mut config = config::load(&arguments.config, Environment::of_process())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
@@ -79,15 +90,12 @@ async fn prepared(arguments: &ServeArguments) -> Result<(Server, Telemetry), Str
     let banner = Banner {
         address: server.address(),
         tls: is_tls,
-        simulator: simulator
-            .as_ref()
-            .map(crate::simulator::Simulator::url)
-            .as_deref(),
+        simulator: simulator.as_ref().map(Simulator::url).as_deref(),
         warnings: &warnings,
     }
     .text(&app.live.load());
     say(&banner);
-    Ok((server.with_simulator(simulator), telemetry))
+    Ok(Prepared { server, telemetry, simulator })
 }
 
 fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOptions {
