@@ -3,6 +3,7 @@
 pub mod arn;
 mod base_model;
 pub mod family;
+pub mod fault;
 pub mod model_id;
 mod route;
 pub mod sign;
