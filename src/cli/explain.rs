@@ -78,7 +78,7 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
         UpstreamOptions::default(),
         Arc::clone(&clock),
     )?);
-    let credentials = CredentialStore::new(clock, TaskTracker::new(), upstream);
+    let credentials = CredentialStore::new(upstream, TaskTracker::new());
     let router = Router::build(&config, &credentials).map_err(|error| error.to_string())?;
     let name = config
         .litellm

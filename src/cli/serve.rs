@@ -112,21 +112,12 @@ fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOp
 }
 
 fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<Parts, String> {
-    let upstream = Arc::new(Upstream::new(
-        UpstreamOptions {
-            connect_timeout: config.router.connect_timeout,
-            ..UpstreamOptions::default()
-        },
-        Arc::clone(clock),
-    )?);
-    let credentials = Arc::new(CredentialStore::new(
-        Arc::clone(clock),
-        tracker.clone(),
-        Arc::clone(&upstream),
-    ));
+    let options = UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
+    let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
+    let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
     Ok(Parts {
         upstream,
-        credentials,
+        credentials: Arc::new(credentials),
         clock: Arc::clone(clock),
     })
 }

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use tracing::Instrument as _;
 
 use super::relay::ChunkSource;
 use super::{Call, Reply, Served};
 use crate::canonical::{Chat, ChatRequest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::bedrock::fault;
+use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
 use crate::router::Deployment;
 use crate::state::Parts;
-use crate::upstream::Response;
+use crate::upstream::{Credentials, Response};
 
 /// Largest whole answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -138,9 +139,6 @@ async fn exchanged(
     {
         tracing::Span::current().record("aws.request_id", id);
     }
-    if !response.status.is_success() {
-        return Err(read_fault(response).await);
-    }
     if is_event_stream(&response) {
         let idle = deployment
             .timeouts
@@ -193,17 +191,8 @@ async fn whole(
     ))
 }
 
-async fn read_fault(response: Response) -> Error {
-    let body = response
-        .body
-        .collect(MAX_ANSWER_BYTES)
-        .await
-        .unwrap_or_default();
-    fault::classify(response.status, response.headers, &body)
-}
-
-/// Signs and sends. Credentials that AWS calls expired are fetched anew once, a clock that it calls wrong is corrected
-/// once, and the request is signed and sent again.
+/// Signs and sends, and reads the refusal if it is one. Credentials that AWS calls expired are fetched anew once, a clock
+/// that it calls wrong is corrected once, and the request is signed and sent again.
 async fn authorized(
     deployment: &Deployment,
     request: &WireRequest,
@@ -212,34 +201,60 @@ async fn authorized(
 ) -> Result<Response> {
     let credentials = deployment.credentials.credentials().await?;
     let response = signed(deployment, request, &credentials, served, parts).await?;
-    if response.status != StatusCode::FORBIDDEN && response.status != StatusCode::UNAUTHORIZED {
+    if response.status.is_success() {
         return Ok(response);
     }
-    if fault::says_expired(&response.headers) {
-        let fresh = deployment.credentials.force_refresh(&credentials).await?;
-        return signed(deployment, request, &fresh, served, parts).await;
+    let refusal = Refusal::read(response).await;
+    let now = parts.clock.wall();
+    let again = match fault::remedy(&refusal.headers, &refusal.body, now) {
+        None => return Err(refusal.into_error(deployment, served, parts)),
+        Some(Remedy::RefreshCredentials) => deployment.credentials.force_refresh(&credentials).await?,
+        Some(Remedy::CorrectClock(_)) => {
+            parts.upstream.correct_clock(&refusal.headers, now);
+            credentials
+        }
+    };
+    let response = signed(deployment, request, &again, served, parts).await?;
+    if response.status.is_success() {
+        return Ok(response);
     }
-    if fault::says_clock_is_wrong(&response.headers)
-        && parts
-            .upstream
-            .correct_clock(&response.headers, parts.clock.wall())
-    {
-        return signed(deployment, request, &credentials, served, parts).await;
-    }
-    Ok(response)
+    Err(Refusal::read(response).await.into_error(deployment, served, parts))
 }
 
 async fn signed(
     deployment: &Deployment,
     request: &WireRequest,
-    credentials: &crate::upstream::Credentials,
+    credentials: &Credentials,
     served: &mut Served,
     parts: &Parts,
 ) -> Result<Response> {
     served.attempts += 1;
-    parts
+    let sent = parts
         .upstream
-        .send(request, credentials, &deployment.region)
-        .await
-        .map_err(Error::from)
+        .send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    Ok(sent.await?)
+}
+
+/// An answer of AWS that is no success.
+struct Refusal {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Refusal {
+    async fn read(response: Response) -> Self {
+        Self {
+            status: response.status,
+            headers: response.headers,
+            // What cannot be read leaves the status to go by.
+            body: response.body.collect(MAX_ANSWER_BYTES).await.unwrap_or_default(),
+        }
+    }
+
+    fn into_error(self, deployment: &Deployment, served: &mut Served, parts: &Parts) -> Error {
+        let error = fault::classify(self.status, &self.headers, &self.body, parts.clock.wall());
+        served.upstream_headers = self.headers;
+        fault::with_model_hint(error, &deployment.target.model)
+    }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::{chat_transformer, url};
 use crate::provider::{Repairs, Target, Transformer};
-use crate::upstream::{CredentialStore, Source};
+use crate::upstream::{CredentialStore, Source, Trust};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
 /// snapshot is built.
@@ -33,6 +33,8 @@ pub struct Deployment {
     pub target: Target,
     /// Where the credentials come from.
     pub credentials: Arc<Source>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
     /// The entry of the file that it was built from.
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
@@ -117,6 +119,7 @@ impl Builder<'_> {
                 whole: entry.timeout,
                 stream: entry.stream_timeout,
             },
+            trust: Trust::from_setting(entry.aws.ssl_verify.as_deref()),
             entry: entry.clone(),
             transformer: chat_transformer(target.model.route),
             target,
