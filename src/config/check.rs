@@ -16,7 +16,7 @@ use super::scalar::{self, Reading};
 /// How far a misspelt key may be from the one that was meant.
 const TYPO: usize = 2;
 
-/// Checks a mapping; `owner` is where a missing key is reported.
+/// Checks a mapping; a missing key is reported where the mapping begins.
 pub(super) fn table(table: &Table, node: &Node, path: &str, report: &mut Report) -> Node {
     let Value::Map(entries) = &node.value else {
         if node.value != Value::Null {
@@ -27,14 +27,15 @@ pub(super) fn table(table: &Table, node: &Node, path: &str, report: &mut Report)
     let mut kept = Vec::with_capacity(entries.len());
     for entry in entries {
         let path = child_path(path, &entry.key);
-        let value = match table.key(&entry.key) {
-            Some(key) => {
-                notice(table, key, entry, &path, report);
-                value(&key.kind, &entry.node, &path, report)
-            }
+        let key = table.key(&entry.key);
+        let checked = match key {
+            Some(key) => value(&key.kind, &entry.node, &path, report),
             None => unknown(table, entry, &path, report),
         };
-        if let Some(node) = value {
+        if let Some(node) = checked {
+            if let Some(key) = key {
+                notice(table, key, entry, &path, report);
+            }
             kept.push(Entry {
                 key: entry.key.clone(),
                 at: entry.at,
@@ -107,9 +108,8 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
         Unknown::Keep => value(&Kind::Any, &entry.node, path, report),
         Unknown::Warn => {
             let finding = report.warn(entry.at, path, "unknown key; it is ignored");
-            match known.or_else(|| misplaced(&entry.key)) {
-                Some(known) => finding.hint(did_you_mean(known)),
-                None => finding.hint("remove it"),
+            if let Some(known) = known.or_else(|| misplaced(&entry.key)) {
+                finding.hint(did_you_mean(known));
             }
             None
         }
@@ -190,6 +190,12 @@ pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -
             _ => None,
         },
         Kind::Any => Some(free(node, path, report)),
+        Kind::Misplaced(section) => {
+            report
+                .error(node.at, path, "this key does not belong here")
+                .hint(format!("move it to `{section}`"));
+            return None;
+        }
         Kind::Entries => matches!(node.value, Value::List(_)).then(|| node.clone()),
     };
     if read.is_none() && !reports_itself(kind, node) {
@@ -420,7 +426,7 @@ fn might_fit(kind: &Kind, node: &Node) -> bool {
         Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => matches!(node.value, Value::Map(_)),
         Kind::OneOrMore(item) => matches!(node.value, Value::List(_)) || might_fit(item, node),
         Kind::Either(kinds) => kinds.iter().any(|kind| might_fit(kind, node)),
-        Kind::Any => true,
+        Kind::Any | Kind::Misplaced(_) => true,
     }
 }
 
@@ -432,6 +438,10 @@ fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
         _ => node.type_name().to_owned(),
     };
     let finding = report.error(node.at, path, format!("expected {expected}, found {found}"));
+    if matches!(node.value, Value::Map(_)) && expected.starts_with("a list") {
+        finding.hint("begin each element with `- `");
+        return;
+    }
     if expected == "text" && matches!(node.value, Value::Bool(_)) {
         finding.hint("put it in quotes if it is text");
     }
@@ -465,7 +475,7 @@ fn expectation(kind: &Kind) -> String {
             .map(expectation)
             .collect::<Vec<_>>()
             .join(" or "),
-        Kind::Any => "a value".to_owned(),
+        Kind::Any | Kind::Misplaced(_) => "a value".to_owned(),
         Kind::Entries => "a list of deployments".to_owned(),
     }
 }

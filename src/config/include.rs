@@ -70,8 +70,9 @@ pub(super) fn read_all(path: &Path, text: &str, source: u32, report: &mut Report
         let Some(text) = read::read_text(&next.path, At::start_of(first), &mut problems) else {
             // What is wrong with the file is said where it is named.
             for finding in problems.into_findings().0 {
-                report.error(next.at, &next.key, finding.message).hint =
-                    Some("paths are relative to the file that names them".to_owned());
+                report
+                    .error(next.at, &next.key, finding.message)
+                    .hint("paths are relative to the file that names them");
             }
             continue;
         };

@@ -41,6 +41,8 @@ pub(super) enum MarkKind {
 #[derive(Debug)]
 pub(super) struct Marks {
     pub(super) root: Option<Mark>,
+    /// Where a second document begins, of which there should be none.
+    pub(super) second_document: Option<At>,
     anchors: BTreeMap<usize, Mark>,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn locate(text: &str, source: u32) -> Result<Marks, LocateError> {
         open: Vec::new(),
         marks: Marks {
             root: None,
+            second_document: None,
             anchors: BTreeMap::new(),
         },
         sizes: BTreeMap::new(),
@@ -121,6 +124,12 @@ impl Builder {
                 let size = self.sizes.get(&anchor).copied().unwrap_or(1);
                 let kind = MarkKind::Alias(anchor);
                 self.close(Mark { at, kind }, 0, size)
+            }
+            Event::DocumentStart(_) => {
+                if self.marks.root.is_some() {
+                    self.marks.second_document.get_or_insert(at);
+                }
+                Ok(())
             }
             Event::SequenceStart(anchor, _) => self.begin(at, anchor, false),
             Event::MappingStart(anchor, _) => self.begin(at, anchor, true),

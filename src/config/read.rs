@@ -3,6 +3,8 @@
 //! The order of the steps is what keeps a hostile file harmless: its size is looked at before it is read, its depth and
 //! its expanded size before `serde_yaml`, which rejects repeated keys but expands aliases, builds anything.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_yaml::Value as Yaml;
@@ -18,10 +20,12 @@ pub(super) const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) fn read_text(path: &Path, at: At, report: &mut Report) -> Option<String> {
     let shown = path.display();
     match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            report.error(at, "", format!("there is no file `{shown}`"));
+            return None;
+        }
         Err(error) => {
-            report
-                .error(at, "", format!("cannot read `{shown}`: {error}"))
-                .hint("name a file that exists and can be read");
+            report.error(at, "", format!("cannot read `{shown}`: {error}"));
             return None;
         }
         Ok(metadata) if metadata.is_dir() => {
@@ -102,12 +106,22 @@ pub(super) fn parse(text: &str, source: u32, report: &mut Report) -> Option<Node
     let mut yaml: Yaml = match serde_yaml::from_str(text) {
         Ok(yaml) => yaml,
         Err(error) => {
-            let at = error.location().map_or(start, |place| At {
-                source,
-                line: u32::try_from(place.line()).unwrap_or(u32::MAX),
-                column: u32::try_from(place.column()).unwrap_or(u32::MAX),
-            });
-            unreadable(at, &without_place(&error.to_string()), text, report);
+            let root = marks.as_ref().and_then(|marks| marks.root.as_ref());
+            if let Some((at, path)) = root.and_then(|root| find_repeated(root, "")) {
+                report
+                    .error(at, &path, "this key is written twice")
+                    .hint("remove or rename one of the two");
+                return None;
+            }
+            let second = marks.as_ref().and_then(|marks| marks.second_document);
+            let at = error
+                .location()
+                .map_or(second.unwrap_or(start), |place| At {
+                    source,
+                    line: u32::try_from(place.line()).unwrap_or(u32::MAX),
+                    column: u32::try_from(place.column()).unwrap_or(u32::MAX),
+                });
+            unreadable(at, &without_places(&error.to_string()), text, report);
             return None;
         }
     };
@@ -155,7 +169,7 @@ pub(super) fn parse_value(text: &str, source: u32, report: &mut Report) -> Optio
     match serde_yaml::from_str::<Yaml>(text) {
         Ok(yaml) => Some(join(yaml, at, None, None, "", report)),
         Err(error) => {
-            let reason = without_place(&error.to_string());
+            let reason = without_places(&error.to_string());
             report.error(at, "", format!("not readable as YAML: {reason}"));
             None
         }
@@ -181,9 +195,6 @@ fn cure(reason: &str, line: &str) -> Option<&'static str> {
     if value.starts_with('*') {
         return Some("`*` starts an alias in YAML: quote the value, as in `\"*\"`");
     }
-    if reason.contains("duplicate entry") {
-        return Some("a key may be written once only: remove or rename one of the two");
-    }
     if value.starts_with(['@', '`', '%']) {
         return Some("a value may not start with this character: quote it");
     }
@@ -193,20 +204,47 @@ fn cure(reason: &str, line: &str) -> Option<&'static str> {
     if reason.contains("mapping values are not allowed") {
         return Some("quote a value that contains `: `, or check the indentation");
     }
-    if reason.contains("did not find expected key") || reason.contains("block mapping") {
+    if reason.contains("did not find expected") || reason.contains("block mapping") {
         return Some("check the indentation of this line and of the one above it");
     }
     if reason.contains("more than one document") {
-        return Some("keep one document: remove the line `---`");
+        return Some("a configuration is one document: remove this line");
     }
     None
 }
 
-/// Cuts the place off `serde_yaml`'s message; the finding has it already.
-fn without_place(message: &str) -> String {
-    match message.rfind(" at line ") {
-        Some(end) => message.get(..end).unwrap_or(message).to_owned(),
-        None => message.to_owned(),
+/// Takes ` at line 2 column 18` out of `serde_yaml`'s message; the finding has its place already.
+fn without_places(message: &str) -> String {
+    let mut parts = message.split(" at line ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.trim_start_matches(|char: char| {
+            char.is_ascii_digit() || char == ' ' || "column".contains(char)
+        }));
+    }
+    text
+}
+
+/// Finds the second of two equal keys of a mapping.
+fn find_repeated(mark: &Mark, path: &str) -> Option<(At, String)> {
+    match &mark.kind {
+        MarkKind::Map(pairs) => {
+            let mut seen = BTreeSet::new();
+            pairs.iter().find_map(|(key, value)| {
+                let name = key.scalar()?;
+                let path = child_path(path, name);
+                if seen.insert(name) {
+                    find_repeated(value, &path)
+                } else {
+                    Some((key.at, path))
+                }
+            })
+        }
+        MarkKind::List(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| find_repeated(item, &format!("{path}[{index}]"))),
+        _ => None,
     }
 }
 
@@ -285,7 +323,7 @@ fn join(
             report
                 .error(at, path, format!("the tag `{}` is not known", tagged.tag))
                 .hint("remove the tag, or quote the value");
-            Value::Null
+            join(tagged.value, parent, mark, marks, path, report).value
         }
     };
     Node {

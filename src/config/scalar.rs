@@ -232,16 +232,15 @@ pub(super) fn as_number(node: &Node) -> Option<Reading<Number>> {
         (Value::Number(_) | Value::Text(_), Yaml11::Float(float)) => Number::from_f64(*float)?,
         _ => return None,
     };
-    let doubt = match (&node.value, &old) {
-        (Value::Text(_), _) => format!(
-            "YAML 1.1 reads `{plain}` as {}, YAML 1.2 as text; it is taken as {number}; write {number}",
-            describe(&old)
-        ),
-        _ => format!(
-            "YAML 1.1 reads `{plain}` as {}, YAML 1.2 as a number; it is taken as {number}; write {number}",
-            describe(&old)
-        ),
+    let new = match &node.value {
+        Value::Text(_) => "text",
+        _ => "a number",
     };
+    let old = describe(&old);
+    let shown = number.as_f64().unwrap_or_default();
+    let doubt = format!(
+        "YAML 1.1 reads `{plain}` as {old}, YAML 1.2 as {new}; it is taken as {shown}; write {shown}"
+    );
     Some(Reading {
         value: number,
         doubt: Some(doubt),

@@ -38,7 +38,7 @@ fn definitions() -> Value {
     json!({
         "reference": reference,
         "text": { "type": ["string", "number"] },
-        "flag": or_text(json!({ "type": "boolean" }), "^(?i:true|false|yes|no|on|off)$"),
+        "flag": or_text(json!({ "type": "boolean" }), "^(true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$"),
         "integer": or_text(json!({ "type": "integer" }), "^[+-]?[0-9]+$"),
         "count": or_text(json!({ "type": "integer", "minimum": 0 }), "^[+]?[0-9]+$"),
         "number": or_text(json!({ "type": "number" }), "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"),
@@ -137,6 +137,7 @@ fn kind(kind: &Kind) -> Value {
         }
         Kind::Map => nullable("object"),
         Kind::Any => json!({}),
+        Kind::Misplaced(_) => json!({ "not": {} }),
         Kind::Entries => json!({ "type": ["array", "null"], "items": table(&ENTRY) }),
     }
 }

@@ -106,6 +106,8 @@ pub(super) enum Kind {
     Map,
     /// Anything.
     Any,
+    /// Nothing: the key belongs to the section named here.
+    Misplaced(&'static str),
     /// `model_list`: its entries are checked one by one, later.
     Entries,
 }

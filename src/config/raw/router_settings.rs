@@ -46,6 +46,17 @@ const ROUTING_GROUP: Table = Table {
     unknown: Unknown::Warn,
 };
 
+#[rustfmt::skip]
+const ALIAS: Table = Table {
+    name: "model_group_alias",
+    keys: &[
+        Key::used("model", Text, "the group"),
+        Key::used("hidden", Flag, "callable, but not listed"),
+    ],
+    also: &[],
+    unknown: Unknown::Warn,
+};
+
 /// The section.
 #[rustfmt::skip]
 pub(in crate::config) const ROUTER_SETTINGS: Table = Table {
@@ -68,7 +79,7 @@ pub(in crate::config) const ROUTER_SETTINGS: Table = Table {
         Key::later("context_window_fallbacks", OneKeyMaps, "the same, when the conversation is too long"),
         Key::later("content_policy_fallbacks", OneKeyMaps, "the same, when the content was refused"),
         Key::later("default_fallbacks", List(&Text), "fallbacks of every group"),
-        Key::used("model_group_alias", MapOf(&Any), "other names of groups, as `alias: group` or `alias: {model, hidden}`"),
+        Key::used("model_group_alias", MapOf(&Either(&[Text, Kind::Keys(&ALIAS), Any])), "other names of groups, as `alias: group` or `alias: {model, hidden}`"),
         Key::later("enable_pre_call_checks", Flag, "checks windows and limits before a call"),
         Key::later("optional_pre_call_checks", List(&Choice(&[
             "prompt_caching", "router_budget_limiting", "responses_api_deployment_check", "deployment_affinity",
@@ -107,6 +118,8 @@ pub(in crate::config) const ROUTER_SETTINGS: Table = Table {
         Key::later("health_check_staleness_threshold", Seconds, "routing by health"),
         Key::later("health_check_ignore_transient_errors", Flag, "routing by health"),
         Key::later("background_health_check_model_groups", List(&Text), "routing by health"),
+        Key::used("health_check_interval", Kind::Misplaced("general_settings"), "belongs to `general_settings`"),
+        Key::used("health_check_concurrency", Kind::Misplaced("general_settings"), "belongs to `general_settings`"),
         Key::inert("alerting_config", Map, "LiteLLM's alerts"),
         Key::inert("guardrail_list", Any, "LiteLLM's guardrails"),
         Key::inert("plugins", Any, "LiteLLM's plugins"),
