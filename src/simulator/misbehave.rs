@@ -3,6 +3,21 @@
 //! Directions come as markers in a user's text (`[[sim:throttle]]`, `[[sim:slow=20]]`) or, for every call of one
 //! endpoint, as a path prefix (`/fault/throttle=2,throttle-after=3/model/…`). A number after a fault limits it to the
 //! first so many calls with that direction; `exception-…` also takes the type of the exception.
+//!
+//! | name | what happens |
+//! | --- | --- |
+//! | `throttle` `error500` `error503` `not-ready` `timeout408` `model-error` `access-denied` `context-window` `validation` `quota` `expired-token` | that AWS error instead of an answer |
+//! | `stall` `reset` | silence before the response; a TCP reset before it |
+//! | `stall-mid` `cut` `corrupt` `exception-mid`, and `reset` with `at` | silence, a cut within a frame, a wrong checksum, an exception, a reset: after some deltas |
+//! | `cut-first` `corrupt-first` `exception-first` | the same, at the first frame |
+//! | `exception-start` | an exception after `messageStart` |
+//! | `cut-end` | everything but `messageStop` and `metadata`, then a proper end |
+//! | `empty-stream` `not-json` `garbage` | status 200 with nothing, with a frame or body that is not JSON, with noise |
+//! | `guardrail` | the guardrail intervenes, configured or not |
+//!
+//! A whole answer has no frames: it is cut or stalled in its middle, dropped for `cut-first`, and for `exception-…` it is
+//! the plain error. Modifiers: `throttle-after=SECONDS` (`retry-after`), `slow-start=MS` (before the response),
+//! `slow=MS` (before each delta), `at=N` (deltas before a fault in mid-stream, default 3 or half of them), `long=N` (words).
 
 use std::time::Duration;
 
@@ -72,6 +87,79 @@ const NAMES: [(&str, FaultKind); 26] = [
     ("garbage", FaultKind::Garbage),
 ];
 
+const UNEXPECTED: &str =
+    "The system encountered an unexpected error during processing. Try your request again.";
+
+/// The faults that are plain HTTP errors.
+const ERRORS: [(FaultKind, &str, u16, &str); 11] = [
+    (
+        FaultKind::Throttle,
+        "ThrottlingException",
+        429,
+        "Too many requests, please wait before trying again.",
+    ),
+    (
+        FaultKind::Error500,
+        "InternalServerException",
+        500,
+        UNEXPECTED,
+    ),
+    (
+        FaultKind::Error503,
+        "ServiceUnavailableException",
+        503,
+        "Bedrock is unable to process your request.",
+    ),
+    (
+        FaultKind::NotReady,
+        "ModelNotReadyException",
+        429,
+        "Model is not ready for inference. Wait and try your request again.",
+    ),
+    (
+        FaultKind::Timeout408,
+        "ModelTimeoutException",
+        408,
+        "Model has timed out in processing the request. Try your request again.",
+    ),
+    (
+        FaultKind::ModelError,
+        "ModelErrorException",
+        424,
+        UNEXPECTED,
+    ),
+    (
+        FaultKind::AccessDenied,
+        "AccessDeniedException",
+        403,
+        "You don't have access to the model with the specified model ID.",
+    ),
+    (
+        FaultKind::ContextWindow,
+        "ValidationException",
+        400,
+        "Input is too long for requested model.",
+    ),
+    (
+        FaultKind::Validation,
+        "ValidationException",
+        400,
+        "Malformed input request, please reformat your input and try again.",
+    ),
+    (
+        FaultKind::Quota,
+        "ServiceQuotaExceededException",
+        400,
+        "Your request exceeds the service quota for your account.",
+    ),
+    (
+        FaultKind::ExpiredToken,
+        "ExpiredTokenException",
+        403,
+        "The security token included in the request is expired",
+    ),
+];
+
 /// Exceptions that a stream can carry, with the status each stands for.
 /// Source: `ConverseStreamOutput` in the Bedrock runtime service model.
 const STREAM_EXCEPTIONS: [(&str, &str, u16, &str); 5] = [
@@ -91,7 +179,7 @@ const STREAM_EXCEPTIONS: [(&str, &str, u16, &str); 5] = [
         "internalServerException",
         "InternalServerException",
         500,
-        "The system encountered an unexpected error during processing. Try your request again.",
+        UNEXPECTED,
     ),
     (
         "serviceUnavailableException",
@@ -117,65 +205,8 @@ impl FaultKind {
 
     /// Returns the plain HTTP error of those faults that are one.
     fn error(self) -> Option<AwsError> {
-        let (name, status, message) = match self {
-            FaultKind::Throttle => (
-                "ThrottlingException",
-                429,
-                "Too many requests, please wait before trying again.",
-            ),
-            FaultKind::Error500 => (
-                "InternalServerException",
-                500,
-                "The system encountered an unexpected error during processing. Try your request again.",
-            ),
-            FaultKind::Error503 => (
-                "ServiceUnavailableException",
-                503,
-                "Bedrock is unable to process your request.",
-            ),
-            FaultKind::NotReady => (
-                "ModelNotReadyException",
-                429,
-                "Model is not ready for inference. Wait and try your request again.",
-            ),
-            FaultKind::Timeout408 => (
-                "ModelTimeoutException",
-                408,
-                "Model has timed out in processing the request. Try your request again.",
-            ),
-            FaultKind::ModelError => (
-                "ModelErrorException",
-                424,
-                "The system encountered an unexpected error during processing. Try your request again.",
-            ),
-            FaultKind::AccessDenied => (
-                "AccessDeniedException",
-                403,
-                "You don't have access to the model with the specified model ID.",
-            ),
-            FaultKind::ContextWindow => (
-                "ValidationException",
-                400,
-                "Input is too long for requested model.",
-            ),
-            FaultKind::Validation => (
-                "ValidationException",
-                400,
-                "Malformed input request, please reformat your input and try again.",
-            ),
-            FaultKind::Quota => (
-                "ServiceQuotaExceededException",
-                400,
-                "Your request exceeds the service quota for your account.",
-            ),
-            FaultKind::ExpiredToken => (
-                "ExpiredTokenException",
-                403,
-                "The security token included in the request is expired",
-            ),
-            _ => return None,
-        };
-        let mut error = AwsError::new(name, status, message);
+        let (_, name, status, message) = ERRORS.iter().find(|(kind, ..)| *kind == self)?;
+        let mut error = AwsError::new(name, *status, *message);
         if self == FaultKind::ModelError {
             error.details = vec![
                 ("originalStatusCode", json!(500)),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +19,8 @@ use tokio_util::task::TaskTracker;
 use super::dispatch;
 use super::state::Shared;
 
+/// Wait after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// Requests with more headers are refused by the HTTP parser.
 const MAX_HEADERS: usize = 128;
 
@@ -50,7 +53,7 @@ async fn accept(
                 tasks.spawn(serve(stream, Arc::clone(&shared), stop.clone()));
             }
             // Out of file descriptors, most likely: let connections end before trying again.
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }

@@ -22,11 +22,12 @@ use serde_json::{Map, Value, json};
 use super::super::json::Node;
 use super::super::misbehave::{Directions, Marker};
 use super::super::model_id::Family;
-use super::super::sigv4::{hmac, push_hex};
 use super::super::state::Shared;
+use super::limits::{content_tokens, stop_at_sequence, truncate};
 use super::request::{Request, text_of};
-use super::usage::{Usage, tokens};
-use super::{reasoning, sample, usage};
+use super::tool_calls::call_tools;
+use super::usage::Usage;
+use super::{guardrail, reasoning, sample, usage};
 
 /// How much of the question an answer quotes, in characters.
 const QUOTE_CHARS: usize = 60;
@@ -73,7 +74,7 @@ pub(super) fn compose(
     shared: &Arc<Shared>,
 ) -> Answer {
     let turn = Turn::of(request);
-    let blocked = guardrail_strikes || guardrail_blocks(request);
+    let blocked = guardrail_strikes || guardrail::blocks(request);
     let (mut blocks, mut stop_reason) = if blocked {
         (
             vec![Content::Text(BLOCKED.to_owned())],
@@ -101,7 +102,7 @@ pub(super) fn compose(
     Answer {
         usage: usage::count(request, output_tokens, shared),
         fields: response_fields(request, stop_sequence.as_deref(), &blocks),
-        trace: trace(request, blocked),
+        trace: guardrail::trace(request, blocked),
         echoed: echo(request),
         blocks,
         stop_reason,
@@ -109,8 +110,8 @@ pub(super) fn compose(
 }
 
 /// What stands in the last message.
-struct Turn {
-    text: String,
+pub(super) struct Turn {
+    pub(super) text: String,
     tool_results: Option<String>,
 }
 
@@ -128,7 +129,8 @@ impl Turn {
         }
     }
 
-    fn marker(&self, name: &str) -> Option<Marker<'_>> {
+    /// Returns the first marker of this name.
+    pub(super) fn marker(&self, name: &str) -> Option<Marker<'_>> {
         Marker::all(&self.text).find(|marker| marker.name == name)
     }
 }
@@ -244,124 +246,6 @@ fn quote(text: &str) -> String {
         .collect()
 }
 
-fn call_tools(request: &Request<'_>, turn: &Turn) -> Vec<Content> {
-    let specs: Vec<_> = request.tool_specs().collect();
-    let named = |name: &str| {
-        specs
-            .iter()
-            .copied()
-            .find(|spec| spec.text_of("name") == Some(name))
-    };
-    let call = |index: usize, spec: &Node<'_>, input: Option<Value>| Content::ToolUse {
-        id: tool_use_id(request, turn, index),
-        name: spec.text_of("name").unwrap_or_default().to_owned(),
-        input: input.unwrap_or_else(|| {
-            sample::fitting(spec.at(&["inputSchema", "json"]).unwrap_or(&Node::Null))
-        }),
-    };
-    let Some(first) = specs.first().copied() else {
-        return Vec::new();
-    };
-    if let Some(marker) = turn.marker("tool") {
-        let (name, arguments) = marker
-            .argument
-            .split_once(' ')
-            .unwrap_or((marker.argument, ""));
-        let input = serde_json::from_str(arguments)
-            .ok()
-            .filter(Value::is_object);
-        return vec![call(0, named(name).unwrap_or(first), input)];
-    }
-    if turn.marker("tools").is_some() {
-        let second = specs.get(1).copied().unwrap_or(first);
-        return vec![call(0, first, None), call(1, second, None)];
-    }
-    match request.tool_choice() {
-        Some(("any", _)) => vec![call(0, first, None)],
-        Some(("tool", choice)) => {
-            let spec = choice.text_of("name").and_then(named).unwrap_or(first);
-            vec![call(0, spec, None)]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn tool_use_id(request: &Request<'_>, turn: &Turn, index: usize) -> String {
-    let mut id = String::from("tooluse_");
-    let seed = format!("{}\n{index}\n{}", request.messages().len(), turn.text);
-    push_hex(
-        hmac(b"tool use", seed.as_bytes())
-            .get(..11)
-            .unwrap_or_default(),
-        &mut id,
-    );
-    id
-}
-
-/// Cuts the texts at the first stop sequence and returns it.
-fn stop_at_sequence(request: &Request<'_>, blocks: &mut Vec<Content>) -> Option<String> {
-    let sequences = request.inference("stopSequences")?.items();
-    for index in 0..blocks.len() {
-        let Some(Content::Text(text)) = blocks.get_mut(index) else {
-            continue;
-        };
-        let found = sequences
-            .iter()
-            .filter_map(Node::text)
-            .filter_map(|stop| Some((text.find(stop)?, stop)))
-            .min();
-        if let Some((at, stop)) = found {
-            text.truncate(at);
-            blocks.truncate(index + 1);
-            return Some(stop.to_owned());
-        }
-    }
-    None
-}
-
-/// Cuts the answer at `max_tokens` and says whether something is missing.
-fn truncate(blocks: &mut Vec<Content>, max_tokens: u64) -> bool {
-    let mut left = max_tokens;
-    for index in 0..blocks.len() {
-        let Some(block) = blocks.get_mut(index) else {
-            break;
-        };
-        let needed = content_tokens(block);
-        if needed <= left {
-            left -= needed;
-            continue;
-        }
-        let chars =
-            usize::try_from(left.saturating_mul(usage::CHARS_PER_TOKEN)).unwrap_or(usize::MAX);
-        let kept = match block {
-            Content::Text(text) | Content::Cited { text, .. } => {
-                *text = text.chars().take(chars).collect();
-                chars > 0
-            }
-            // Half a thought has no signature.
-            Content::Thought { text, signature } => {
-                *text = text.chars().take(chars).collect();
-                *signature = None;
-                chars > 0
-            }
-            Content::Redacted(_) | Content::ToolUse { .. } => false,
-        };
-        blocks.truncate(index + usize::from(kept));
-        return true;
-    }
-    false
-}
-
-fn content_tokens(content: &Content) -> u64 {
-    match content {
-        Content::Text(text) | Content::Cited { text, .. } | Content::Thought { text, .. } => {
-            tokens(text)
-        }
-        Content::Redacted(data) => tokens(data),
-        Content::ToolUse { name, input, .. } => tokens(name) + tokens(&input.to_string()),
-    }
-}
-
 fn response_fields(
     request: &Request<'_>,
     stop_sequence: Option<&str>,
@@ -393,49 +277,6 @@ fn response_fields(
         }
     }
     (!fields.is_empty()).then_some(Value::Object(fields))
-}
-
-/// Whether the guardrail that the request names stops it; guarded blocks alone are looked at where there are any.
-fn guardrail_blocks(request: &Request<'_>) -> bool {
-    let configured = request
-        .root
-        .at(&["guardrailConfig", "guardrailIdentifier"])
-        .is_some();
-    let guarded = request.blocks().any(|block| block.node.has("guardContent"));
-    let looked_at =
-        |text: &&str| !guarded || request.blocks().any(|block| is_guarded(block.node, text));
-    let marked = |text: &str| Marker::all(text).any(|marker| marker.name == "guardrail");
-    configured && request.user_texts().filter(looked_at).any(marked)
-}
-
-fn is_guarded(block: &Node<'_>, text: &str) -> bool {
-    block
-        .at(&["guardContent", "text", "text"])
-        .and_then(Node::text)
-        == Some(text)
-}
-
-fn trace(request: &Request<'_>, blocked: bool) -> Option<Value> {
-    let guardrail = request.root.get("guardrailConfig")?;
-    let wanted = guardrail
-        .text_of("trace")
-        .is_some_and(|trace| trace != "disabled");
-    let id = guardrail
-        .text_of("guardrailIdentifier")
-        .filter(|_| wanted)?;
-    let units = json!({
-        "topicPolicyUnits": 1, "contentPolicyUnits": 1, "wordPolicyUnits": 0, "sensitiveInformationPolicyUnits": 0,
-        "sensitiveInformationPolicyFreeUnits": 0, "contextualGroundingPolicyUnits": 0,
-    });
-    let metrics = json!({"guardrailProcessingLatency": 7, "usage": units});
-    let trace = if blocked {
-        let topics = json!([{"name": "simulated-topic", "type": "DENY", "action": "BLOCKED"}]);
-        let assessment = json!({"topicPolicy": {"topics": topics}, "invocationMetrics": metrics});
-        json!({"inputAssessment": {id: assessment}, "actionReason": "Guardrail blocked."})
-    } else {
-        json!({"inputAssessment": {id: {"invocationMetrics": metrics}}})
-    };
-    Some(json!({ "guardrail": trace }))
 }
 
 fn echo(request: &Request<'_>) -> Map<String, Value> {

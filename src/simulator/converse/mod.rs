@@ -4,8 +4,11 @@
 //! then `answer.rs` decides what the model says and `whole.rs` or `stream.rs` writes it down.
 
 mod answer;
+mod blocks;
 mod check;
 mod content;
+mod guardrail;
+mod limits;
 mod model_rules;
 mod reasoning;
 mod request;
@@ -13,6 +16,7 @@ mod rules;
 mod sample;
 mod shape;
 mod stream;
+mod tool_calls;
 mod tools;
 mod usage;
 mod whole;
@@ -27,6 +31,11 @@ use super::misbehave::{Directions, Fault, FaultKind};
 use super::model_id::Model;
 use super::state::OpenStream;
 use request::Request;
+
+/// The context window of every simulated model, as large as the largest at Bedrock.
+const CONTEXT_WINDOW_TOKENS: u64 = 1_000_000;
+/// Smaller bodies need not be counted: a token has four characters, and a character at least one byte.
+const CONTEXT_WINDOW_BYTES: usize = 4_000_000;
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +58,11 @@ pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answer
         mode,
     };
     rules::check(&request)?;
+    if call.body.len() > CONTEXT_WINDOW_BYTES
+        && usage::input_tokens(&request) > CONTEXT_WINDOW_TOKENS
+    {
+        return Err(AwsError::validation("Input is too long for requested model.").into());
+    }
 
     let mut directions = call.directions.clone();
     let mut markers = Directions::default();

@@ -131,6 +131,17 @@ fn check_thinking(request: &Request<'_>) -> Checked {
             ));
         }
     }
+    check_beside_thinking(request)?;
+    if request.thinking() == "enabled" {
+        check_thinking_first(request)
+    } else {
+        Ok(())
+    }
+}
+
+/// What may not be set while Claude thinks.
+fn check_beside_thinking(request: &Request<'_>) -> Checked {
+    let refuse = |message: &str| Err(AwsError::from_model(message));
     if request.forces_tool() {
         return refuse("Thinking may not be enabled when tool_choice forces tool use.");
     }
@@ -153,11 +164,7 @@ fn check_thinking(request: &Request<'_>) -> Checked {
     if request.extra("top_k").is_some() {
         return refuse("`top_k` must be unset when thinking is enabled.");
     }
-    if request.thinking() == "enabled" {
-        check_thinking_first(request)
-    } else {
-        Ok(())
-    }
+    Ok(())
 }
 
 fn check_budget(request: &Request<'_>, thinking: &Node<'_>) -> Checked {

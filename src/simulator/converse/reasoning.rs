@@ -1,7 +1,8 @@
 //! Who thinks when, and the signatures on Claude's thoughts.
 //!
 //! Claude signs its reasoning and checks the signature when a client sends it back; the simulator does the same with a
-//! fixed key, so that a gateway which loses or alters one is found out. Other models neither sign nor check.
+//! fixed key, so that a gateway which loses or alters one is found out. What AWS itself signed, in a conversation that
+//! was recorded there, cannot be checked here and passes if it is long enough. Other models neither sign nor check.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +15,10 @@ use super::request::Request;
 
 /// The same in every simulator, so that one can read what another wrote.
 const KEY: &[u8] = b"switchyard simulator reasoning";
-/// How redacted reasoning starts once it is decoded.
-const REDACTED: &[u8] = b"simulated redacted reasoning ";
+/// How signatures and redacted thoughts of a simulator start once they are decoded.
+const OURS: &[u8] = b"simulated ";
+/// No signature of AWS's is shorter, in bytes.
+const SHORTEST_FOREIGN: usize = 48;
 
 /// Whether the answer starts with reasoning.
 pub(super) fn is_wanted(request: &Request<'_>) -> bool {
@@ -60,48 +63,57 @@ pub(super) fn is_signed(request: &Request<'_>) -> bool {
 
 /// Signs a thought.
 pub(super) fn sign(text: &str) -> String {
-    STANDARD.encode([hmac(KEY, text.as_bytes()), hmac(KEY, b"second half")].concat())
+    let (first, second) = (hmac(KEY, text.as_bytes()), hmac(KEY, b"second half"));
+    STANDARD.encode([OURS, &first, &second].concat())
 }
 
 /// Makes a redacted thought, base64 as on the wire.
 pub(super) fn redact(text: &str) -> String {
-    STANDARD.encode([REDACTED, &hmac(KEY, text.as_bytes())].concat())
+    STANDARD.encode([OURS, b"redacted ", &hmac(KEY, text.as_bytes())].concat())
+}
+
+/// Whether a thought may have this signature.
+fn may_sign(signature: &str, text: &str) -> bool {
+    match STANDARD.decode(signature) {
+        Ok(bytes) if bytes.starts_with(OURS) => signature == sign(text),
+        Ok(bytes) => bytes.len() >= SHORTEST_FOREIGN,
+        Err(_) => false,
+    }
+}
+
+/// Whether this may be a redacted thought; one of ours has a known length.
+fn may_be_redacted(data: &str) -> bool {
+    let ours = redact("");
+    let looks_ours = data.get(..OURS.len()) == ours.get(..OURS.len());
+    !data.is_empty() && (!looks_ours || data.len() == ours.len())
 }
 
 /// Checks every thought that comes back.
 pub(super) fn check_signatures(request: &Request<'_>) -> Result<(), AwsError> {
     for block in request.blocks() {
-        let ("reasoningContent", node) = block.kind() else {
-            continue;
-        };
-        let place = block.place();
-        if let Some(data) = node.text_of("redactedContent") {
-            let known = STANDARD
-                .decode(data)
-                .is_ok_and(|bytes| bytes.starts_with(REDACTED));
-            if !known {
-                let message = format!("{place}: Invalid `data` in `redacted_thinking` block");
-                return Err(AwsError::from_model(message));
-            }
-            continue;
-        }
-        let thought = node.get("reasoningText");
-        let text = thought
-            .and_then(|thought| thought.text_of("text"))
-            .unwrap_or_default();
-        match thought.and_then(|thought| thought.text_of("signature")) {
-            None => {
-                return Err(AwsError::from_model(format!(
-                    "{place}.thinking.signature: Field required"
-                )));
-            }
-            Some(signature) if signature != sign(text) => {
-                return Err(AwsError::from_model(format!(
-                    "{place}: Invalid `signature` in `thinking` block"
-                )));
-            }
-            Some(_) => {}
+        if let ("reasoningContent", thought) = block.kind() {
+            check_thought(&block.place(), thought)?;
         }
     }
     Ok(())
+}
+
+fn check_thought(place: &str, thought: &Node<'_>) -> Result<(), AwsError> {
+    let refuse = |message: String| Err(AwsError::from_model(message));
+    if let Some(data) = thought.text_of("redactedContent") {
+        if may_be_redacted(data) {
+            return Ok(());
+        }
+        return refuse(format!(
+            "{place}: Invalid `data` in `redacted_thinking` block"
+        ));
+    }
+    let part = |name: &str| thought.at(&["reasoningText", name]).and_then(Node::text);
+    match part("signature") {
+        None => refuse(format!("{place}.thinking.signature: Field required")),
+        Some(signature) if !may_sign(signature, part("text").unwrap_or_default()) => {
+            refuse(format!("{place}: Invalid `signature` in `thinking` block"))
+        }
+        Some(_) => Ok(()),
+    }
 }

@@ -1,5 +1,5 @@
 use super::super::Mode;
-use super::super::reasoning::sign;
+use super::super::reasoning::{redact, sign};
 use super::*;
 use crate::simulator::model_id::Model;
 use serde_json::{Value, json};
@@ -372,6 +372,12 @@ fn signatures_come_back_unharmed() {
         |signature: &str| talk(json!({"reasoningText": {"text": "t", "signature": signature}}));
     let bodies = [
         (signed(&sign("t")), ""),
+        (signed(&"QUJD".repeat(16)), ""),
+        (signed("QUJD"), "Invalid `signature` in `thinking` block"),
+        (
+            signed(sign("t").get(..40).unwrap()),
+            "Invalid `signature` in `thinking` block",
+        ),
         (
             signed(&sign("u")),
             "messages.1.content.0: Invalid `signature` in `thinking` block",
@@ -381,7 +387,7 @@ fn signatures_come_back_unharmed() {
             "thinking.signature: Field required",
         ),
         (
-            talk(json!({"redactedContent": "AAAA"})),
+            talk(json!({"redactedContent": redact("x").get(..20).unwrap()})),
             "Invalid `data` in `redacted_thinking` block",
         ),
     ];

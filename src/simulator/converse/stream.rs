@@ -63,69 +63,73 @@ fn script(
     at: Option<usize>,
     delay: Duration,
 ) -> Vec<Step> {
+    let Some(fault) = fault else {
+        return play(frames, delay);
+    };
     let deltas = frames.iter().filter(|frame| frame.is_delta).count();
     // A short answer still breaks in its middle.
     let at = at.unwrap_or_else(|| DELTAS_BEFORE_FAULT.min(deltas / 2).max(1));
-    let before = frames_before_delta(frames, at);
-    let play = |frames: &[EventFrame]| {
-        let mut steps = Vec::with_capacity(frames.len() * 2);
-        for frame in frames {
-            if frame.is_delta && !delay.is_zero() {
-                steps.push(Step::Pause(delay));
-            }
-            steps.push(Step::Send(frame.bytes.clone()));
-        }
+    let middle = frames_before_delta(frames, at);
+    let break_at = |position: usize, last: Vec<Step>| {
+        let mut steps = play(frames.get(..position).unwrap_or(frames), delay);
+        steps.extend(last);
         steps
     };
-    let upto = |count: usize| play(frames.get(..count).unwrap_or(frames));
-    let with = |mut steps: Vec<Step>, more: Vec<Step>| {
-        steps.extend(more);
-        steps
+    let frame_at = |position: usize| {
+        frames
+            .get(position)
+            .map_or_else(Bytes::new, |frame| frame.bytes.clone())
     };
-    let first = frames
-        .first()
-        .map(|frame| frame.bytes.clone())
-        .unwrap_or_default();
-    let next = frames
-        .get(before)
-        .map(|frame| frame.bytes.clone())
-        .unwrap_or_default();
-    let half = |bytes: &Bytes| Step::Send(bytes.slice(..bytes.len() / 2));
-    let Some(fault) = fault else {
-        return play(frames);
+    let cut_at = |position: usize| {
+        let frame = frame_at(position);
+        break_at(
+            position,
+            vec![Step::Send(frame.slice(..frame.len() / 2)), Step::Cut],
+        )
+    };
+    let corrupt_at = |position: usize| {
+        let mut steps = break_at(position, vec![Step::Send(corrupt(&frame_at(position)))]);
+        steps.extend(play(frames.get(position + 1..).unwrap_or_default(), delay));
+        steps
     };
     match fault.kind {
-        FaultKind::StallMid => with(upto(before), vec![Step::Stall]),
-        FaultKind::Cut => with(upto(before), vec![half(&next), Step::Cut]),
-        FaultKind::Reset => with(upto(before), vec![Step::Reset]),
-        FaultKind::CutFirst => vec![half(&first), Step::Cut],
-        FaultKind::CutEnd => play(
-            &frames
-                .iter()
-                .filter(|frame| !frame.is_ending)
-                .cloned()
-                .collect::<Vec<_>>(),
-        ),
-        FaultKind::Corrupt => {
-            let rest = play(frames.get(before + 1..).unwrap_or_default());
-            with(with(upto(before), vec![Step::Send(corrupt(&next))]), rest)
+        FaultKind::StallMid => break_at(middle, vec![Step::Stall]),
+        FaultKind::Reset => break_at(middle, vec![Step::Reset]),
+        FaultKind::Cut => cut_at(middle),
+        FaultKind::CutFirst => cut_at(0),
+        FaultKind::CutEnd => {
+            let ending = frames.iter().position(|frame| frame.is_ending);
+            break_at(ending.unwrap_or(frames.len()), Vec::new())
         }
-        FaultKind::CorruptFirst => {
-            let rest = play(frames.get(1..).unwrap_or_default());
-            with(vec![Step::Send(corrupt(&first))], rest)
-        }
+        FaultKind::Corrupt => corrupt_at(middle),
+        FaultKind::CorruptFirst => corrupt_at(0),
         FaultKind::ExceptionFirst => vec![exception(fault)],
-        FaultKind::ExceptionStart => with(upto(1), vec![exception(fault)]),
-        FaultKind::ExceptionMid => with(upto(before), vec![exception(fault)]),
-        FaultKind::NotJson => {
-            let mut frame = BytesMut::new();
-            push_event("contentBlockDelta", b"<html>not json</html>", &mut frame);
-            with(upto(1), vec![Step::Send(frame.freeze())])
-        }
+        FaultKind::ExceptionStart => break_at(1, vec![exception(fault)]),
+        FaultKind::ExceptionMid => break_at(middle, vec![exception(fault)]),
+        FaultKind::NotJson => break_at(1, vec![not_json()]),
         FaultKind::EmptyStream => Vec::new(),
         FaultKind::Garbage => vec![Step::Send(Bytes::from_static(&GARBAGE))],
-        _ => play(frames),
+        _ => play(frames, delay),
     }
+}
+
+/// Sends frames, with a pause before each delta.
+fn play(frames: &[EventFrame], delay: Duration) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(frames.len() * 2);
+    for frame in frames {
+        if frame.is_delta && !delay.is_zero() {
+            steps.push(Step::Pause(delay));
+        }
+        steps.push(Step::Send(frame.bytes.clone()));
+    }
+    steps
+}
+
+/// A frame whose checksums are right and whose payload is not JSON.
+fn not_json() -> Step {
+    let mut frame = BytesMut::new();
+    push_event("contentBlockDelta", b"<html>not json</html>", &mut frame);
+    Step::Send(frame.freeze())
 }
 
 /// Counts the frames that leave before delta number `at` (from 0) or the ending.

@@ -54,33 +54,39 @@ pub(super) fn tokens(text: &str) -> u64 {
     (text.chars().count() as u64).div_ceil(CHARS_PER_TOKEN)
 }
 
-/// Counts a request; looks up and remembers the prefixes that end at its cache points.
-pub(super) fn count(request: &Request<'_>, output: u64, shared: &Arc<Shared>) -> Usage {
+/// Counts a request.
+pub(super) fn input_tokens(request: &Request<'_>) -> u64 {
+    parts(request).map(node_tokens).sum()
+}
+
+/// Returns tools, system and content: the order in which models see a request and in which its prefixes are cached.
+fn parts<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a Node<'a>> {
     let messages = request
         .messages()
         .iter()
         .flat_map(|message| message.items_of("content"));
-    // The order in which models see a request, and so the order in which prefixes are cached.
-    let parts = || {
-        request
-            .tools()
-            .iter()
-            .chain(request.root.items_of("system"))
-            .chain(messages.clone())
-    };
-    let total: u64 = parts().map(node_tokens).sum();
+    request
+        .tools()
+        .iter()
+        .chain(request.root.items_of("system"))
+        .chain(messages)
+}
+
+/// Counts a request; looks up and remembers the prefixes that end at its cache points.
+pub(super) fn count(request: &Request<'_>, output: u64, shared: &Arc<Shared>) -> Usage {
+    let total = input_tokens(request);
     let whole = Usage {
         input_tokens: total,
         output_tokens: output,
         total_tokens: total + output,
         cache: None,
     };
-    if !parts().any(|part| part.has("cachePoint")) {
+    if !parts(request).any(|part| part.has("cachePoint")) {
         return whole;
     }
     let (mut read, mut written, mut ttl) = (0, 0, "5m");
     let (mut seen, mut prefix) = (0, request.model.base.clone());
-    for part in parts() {
+    for part in parts(request) {
         if let Some(point) = part.get("cachePoint") {
             if shared.remember_prefix(hash_of(&prefix)) {
                 read = seen;
