@@ -12,3 +12,4 @@ pub mod dialect;
 pub mod error;
 pub mod provider;
 pub mod simulator;
+pub mod upstream;
