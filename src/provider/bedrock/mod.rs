@@ -3,6 +3,9 @@
 pub mod arn;
 mod base_model;
 pub mod family;
+pub mod fault;
 pub mod model_id;
 mod route;
+pub mod sign;
+mod timestamp;
 pub mod url;
