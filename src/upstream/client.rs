@@ -18,8 +18,7 @@ use super::body::Body;
 use super::credentials::Credentials;
 use super::failure::{SendError, SendFailure};
 use super::fetch::Fetcher;
-use super::headers::Prepared;
-use super::signing;
+use super::headers;
 use super::trust::Trust;
 use crate::clock::SharedClock;
 use crate::config::Environment;
@@ -32,7 +31,7 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 const POOL_IDLE_PER_HOST: usize = 256;
 
 /// How the client connects.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct UpstreamOptions {
     /// Bound on TCP and TLS together.
     pub connect_timeout: Duration,
@@ -44,6 +43,18 @@ pub struct UpstreamOptions {
     pub no_proxy: Option<String>,
     /// `AWS_CA_BUNDLE`: what a deployment without `ssl_verify` trusts.
     pub ca_bundle: Option<String>,
+}
+
+impl Default for UpstreamOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            https_proxy: None,
+            http_proxy: None,
+            no_proxy: None,
+            ca_bundle: None,
+        }
+    }
 }
 
 impl UpstreamOptions {
@@ -83,7 +94,6 @@ pub struct Upstream {
     /// Clients for deployments with an `ssl_verify` of their own; as many as the configuration names.
     others: RwLock<HashMap<Trust, Client>>,
     fetcher: Fetcher,
-    keys: signing::SigningKeys,
     clock: AwsClock,
 }
 
@@ -121,7 +131,6 @@ impl Upstream {
             direct,
             others: RwLock::default(),
             fetcher,
-            keys: signing::SigningKeys::default(),
             clock: AwsClock::new(clock),
             options,
         })
@@ -161,40 +170,12 @@ impl Upstream {
     ) -> Result<Response, SendError> {
         let url = Url::parse(&request.url)
             .map_err(|error| SendError::because(SendFailure::Address, error))?;
-        let mut prepared = Prepared::new(&request.headers, credentials);
-        match credentials {
-            Credentials::Keys {
-                access_key_id,
-                secret,
-                session_token,
-                ..
-            } if !prepared.has_own_authorization() => {
-                signing::sign(
-                    signing::Request {
-                        method: &request.method,
-                        url: &url,
-                        headers: &mut prepared.signed,
-                        body: &request.body,
-                        service: request.service,
-                        region,
-                        time: self.clock.wall(),
-                    },
-                    &signing::Keys {
-                        access_key_id,
-                        secret,
-                        session_token: session_token.as_ref(),
-                    },
-                    &self.keys,
-                )?;
-            }
-            _ => {}
-        }
-        let all = prepared.finish(credentials)?;
+        let headers = headers::complete(request, credentials, region, self.clock.wall())?;
         self.exchange(
             trust,
             request.method.clone(),
             url,
-            all,
+            headers,
             request.body.clone(),
         )
         .await
@@ -248,10 +229,6 @@ impl Upstream {
 
     pub(super) fn fetcher(&self) -> &Fetcher {
         &self.fetcher
-    }
-
-    pub(super) fn signing_keys(&self) -> &signing::SigningKeys {
-        &self.keys
     }
 }
 

@@ -1,88 +1,62 @@
-//! The headers of a request: which are signed, which only ride along, and whose `authorization` it is.
+//! The headers of a request: what its encoder wrote, and what authorizes it.
+
+use std::time::SystemTime;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::credentials::Credentials;
 use super::failure::{SendError, SendFailure};
+use crate::provider::WireRequest;
+use crate::provider::bedrock::sign;
 
-/// Headers that describe the connection or the signature; a caller's would contradict ours.
-fn is_ours(name: &HeaderName) -> bool {
+/// Headers that describe the connection; a caller's would contradict ours.
+fn is_connections(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "host"
-            | "content-length"
-            | "transfer-encoding"
-            | "connection"
-            | "x-amz-date"
-            | "x-amz-security-token"
-            | "x-amz-content-sha256"
+        "host" | "content-length" | "transfer-encoding" | "connection"
     )
 }
 
-/// AWS refuses a request with an unsigned header of its own.
-fn is_signed(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("x-amz-") || name.starts_with("x-amzn-") || name == "content-type"
+/// A signature that a caller brings was made for another request.
+fn is_signature(name: &HeaderName, value: &HeaderValue) -> bool {
+    *name == header::AUTHORIZATION && value.as_bytes().starts_with(b"AWS4-HMAC-SHA256")
 }
 
-/// The headers of one request, on their way to being complete.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    /// What is signed.
-    pub(super) signed: HeaderMap,
-    unsigned: Vec<(HeaderName, HeaderValue)>,
-    authorization: Option<HeaderValue>,
+/// Returns all headers of a request, authorized at `time`.
+///
+/// An `authorization` among the request's own replaces the computed one, unless it is a signature.
+pub(super) fn complete(
+    request: &WireRequest,
+    credentials: &Credentials,
+    region: &str,
+    time: SystemTime,
+) -> Result<HeaderMap, SendError> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    for (name, value) in &request.headers {
+        // Appended, because a header that comes twice is signed twice.
+        if !is_connections(name) && !is_signature(name, value) {
+            headers.append(name, value.clone());
+        }
+    }
+    let sign = |credentials| {
+        sign::sign(request, credentials, region, time)
+            .map_err(|error| SendError::because(SendFailure::Request, error))
+    };
+    let added = match credentials {
+        Credentials::Keys(keys) => sign(&sign::Credentials::Keys(keys.clone()))?,
+        Credentials::Bearer(key) => sign(&sign::Credentials::Bearer(key.clone()))?,
+        Credentials::None => Vec::new(),
+    };
+    for (name, value) in added {
+        headers.insert(name, value);
+    }
+    headers
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("application/json"));
+    Ok(headers)
 }
 
-impl Prepared {
-    /// Sorts `extra` into what is signed and what is not.
-    ///
-    /// An `authorization` among them replaces the computed one, unless it is itself a SigV4 signature: that of another request
-    /// is never right for this one.
-    pub(super) fn new(extra: &[(HeaderName, HeaderValue)], credentials: &Credentials) -> Self {
-        let mut prepared = Self {
-            signed: HeaderMap::with_capacity(extra.len() + 8),
-            unsigned: Vec::new(),
-            authorization: None,
-        };
-        let json = HeaderValue::from_static("application/json");
-        prepared.signed.insert(header::CONTENT_TYPE, json);
-        for (name, value) in extra {
-            if name == header::AUTHORIZATION {
-                if !value.as_bytes().starts_with(b"AWS4-HMAC-SHA256") {
-                    prepared.authorization = Some(value.clone());
-                }
-            } else if is_ours(name) {
-            } else if is_signed(name) || !matches!(credentials, Credentials::Keys { .. }) {
-                prepared.signed.insert(name, value.clone());
-            } else {
-                prepared.unsigned.push((name.clone(), value.clone()));
-            }
-        }
-        prepared
-    }
-
-    /// Says whether the caller brought an `authorization` that replaces ours.
-    pub(super) fn has_own_authorization(&self) -> bool {
-        self.authorization.is_some()
-    }
-
-    /// Puts everything together.
-    pub(super) fn finish(self, credentials: &Credentials) -> Result<HeaderMap, SendError> {
-        let mut headers = self.signed;
-        for (name, value) in self.unsigned {
-            headers.insert(name, value);
-        }
-        if let Some(own) = self.authorization {
-            headers.insert(header::AUTHORIZATION, own);
-        } else if let Credentials::Bearer(key) = credentials {
-            headers.insert(header::AUTHORIZATION, bearer(key.expose())?);
-        }
-        Ok(headers)
-    }
-}
-
-/// Writes `authorization: Bearer …`, marked so that nothing prints it.
+/// Writes `Bearer …`, marked so that nothing prints it.
 pub(super) fn bearer(key: &str) -> Result<HeaderValue, SendError> {
     let mut value = HeaderValue::try_from(format!("Bearer {key}"))
         .map_err(|error| SendError::because(SendFailure::Request, error))?;
@@ -92,64 +66,82 @@ pub(super) fn bearer(key: &str) -> Result<HeaderValue, SendError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use bytes::Bytes;
+
     use super::*;
     use crate::config::Secret;
 
-    fn extra(headers: &[(&'static str, &'static str)]) -> Vec<(HeaderName, HeaderValue)> {
-        headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
-            .collect()
+    fn headers(extra: &[(&'static str, &'static str)], credentials: &Credentials) -> HeaderMap {
+        let request = WireRequest {
+            method: http::Method::POST,
+            url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse".to_owned(),
+            headers: extra
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    )
+                })
+                .collect(),
+            body: Bytes::from_static(b"{}"),
+            service: "bedrock",
+        };
+        let time = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+        complete(&request, credentials, "us-east-1", time).unwrap()
     }
 
     fn keys() -> Credentials {
-        Credentials::keys("AKID", "secret", None)
+        Credentials::keys("AKID", "secret", Some("token"))
     }
 
     #[test]
-    fn only_aws_headers_are_signed() {
-        let extra = extra(&[
+    fn only_aws_headers_are_signed_and_all_are_sent() {
+        let extra = [
             ("x-amzn-bedrock-guardrailidentifier", "gr1"),
             ("anthropic-beta", "b"),
             ("x-amz-date", "20200101T000000Z"),
-        ]);
-        let prepared = Prepared::new(&extra, &keys());
-        let signed: Vec<&str> = prepared.signed.keys().map(HeaderName::as_str).collect();
+            ("host", "elsewhere"),
+        ];
+        let headers = headers(&extra, &keys());
+        let authorization = headers.get("authorization").unwrap().to_str().unwrap();
+        let signed = "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amzn-bedrock-guardrailidentifier,";
+        assert!(authorization.contains(signed), "{authorization}");
+        assert_eq!(headers.get("anthropic-beta").unwrap(), "b");
         assert_eq!(
-            signed,
-            ["content-type", "x-amzn-bedrock-guardrailidentifier"]
+            headers.get_all("x-amz-date").iter().collect::<Vec<_>>(),
+            ["20260102T030405Z"]
         );
-        let all = prepared.finish(&keys()).unwrap();
-        assert_eq!(all.get("anthropic-beta").unwrap(), "b");
-        assert!(!all.contains_key("x-amz-date"));
+        assert!(!headers.contains_key("host"));
     }
 
     #[test]
     fn callers_authorization_replaces_ours_unless_it_is_a_signature() {
-        let own = extra(&[("authorization", "Basic abc")]);
         let bearer = Credentials::Bearer(Secret::new("key"));
-        let all = Prepared::new(&own, &bearer).finish(&bearer).unwrap();
-        assert_eq!(all.get("authorization").unwrap(), "Basic abc");
-
-        let signature = extra(&[("authorization", "AWS4-HMAC-SHA256 Credential=x")]);
-        let prepared = Prepared::new(&signature, &bearer);
-        assert!(!prepared.has_own_authorization());
-        let all = prepared.finish(&bearer).unwrap();
-        assert_eq!(all.get("authorization").unwrap(), "Bearer key");
-        assert!(all.get("authorization").unwrap().is_sensitive());
+        for credentials in [&bearer, &keys(), &Credentials::None] {
+            let headers = headers(&[("authorization", "Basic abc")], credentials);
+            assert_eq!(
+                headers.get_all("authorization").iter().collect::<Vec<_>>(),
+                ["Basic abc"]
+            );
+            assert!(!headers.contains_key("x-amz-date"));
+        }
+        let signature = [("authorization", "AWS4-HMAC-SHA256 Credential=x")];
+        let ours = headers(&signature, &bearer);
+        assert_eq!(
+            ours.get_all("authorization").iter().collect::<Vec<_>>(),
+            ["Bearer key"]
+        );
+        assert!(ours.get("authorization").unwrap().is_sensitive());
+        assert!(!headers(&signature, &Credentials::None).contains_key("authorization"));
     }
 
     #[test]
     fn no_credentials_no_authorization() {
-        let all = Prepared::new(&[], &Credentials::None)
-            .finish(&Credentials::None)
-            .unwrap();
-        assert!(!all.contains_key("authorization"));
-        assert_eq!(all.get("content-type").unwrap(), "application/json");
+        let headers = headers(&[], &Credentials::None);
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers.get("content-type").unwrap(), "application/json");
     }
 }

@@ -12,7 +12,6 @@ mod failure;
 mod fetch;
 mod headers;
 mod network;
-mod signing;
 mod trust;
 
 pub use body::Body;

@@ -95,12 +95,12 @@ async fn read(response: Response) -> Result<Credentials, Error> {
                 .ok_or_else(unreadable)?,
         ),
     };
-    Ok(Credentials::Keys {
-        access_key_id: answer.access_key_id,
-        secret: Secret::new(answer.secret_access_key),
-        session_token: answer.token.map(Secret::new),
+    Ok(Credentials::temporary(
+        answer.access_key_id,
+        answer.secret_access_key,
+        answer.token,
         expires_at,
-    })
+    ))
 }
 
 /// Asks the metadata service of an EC2 instance (IMDSv2); `None` if this machine has none.

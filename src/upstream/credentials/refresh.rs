@@ -131,7 +131,7 @@ impl Refresher {
                 .same_again_until
                 .is_some_and(|until| self.around.clock.now() < until);
             if let Some(held) = &state.held
-                && (pointless || !same_keys(&held.credentials, stale))
+                && (pointless || !held.credentials.are(stale))
             {
                 return Ok(Arc::clone(&held.credentials));
             }
@@ -199,7 +199,7 @@ impl Refresher {
         let same_again = state
             .held
             .as_ref()
-            .is_some_and(|held| same_keys(&held.credentials, &credentials));
+            .is_some_and(|held| held.credentials.are(&credentials));
         state.same_again_until = same_again.then(|| self.around.clock.now() + FIRST_BACKOFF);
         state.failure = None;
         let refresh_at = refresh_at(wall, credentials.expires_at(), (self.around.draw)());
@@ -248,24 +248,6 @@ fn refresh_at(now: SystemTime, expires_at: Option<SystemTime>, draw: f64) -> Sys
         .min(life / 4)
         .mul_f64(1.0 + draw.clamp(0.0, 1.0) / 2.0);
     end.checked_sub(ahead).unwrap_or(now)
-}
-
-fn same_keys(one: &Credentials, other: &Credentials) -> bool {
-    match (one, other) {
-        (
-            Credentials::Keys {
-                access_key_id: one,
-                session_token: token,
-                ..
-            },
-            Credentials::Keys {
-                access_key_id: other,
-                session_token: other_token,
-                ..
-            },
-        ) => one == other && token == other_token,
-        _ => one == other,
-    }
 }
 
 #[cfg(test)]

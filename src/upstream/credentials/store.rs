@@ -12,6 +12,7 @@ use super::provide::Fetch;
 use super::refresh::{Refresher, Surroundings};
 use super::source::Source;
 use crate::config::{AwsParams, Environment};
+use crate::provider::bedrock::sign::Keys;
 use crate::upstream::Upstream;
 
 /// How many identities are kept. More than that can only come from clients that bring their own; the one that was asked for
@@ -140,12 +141,17 @@ impl Known {
 
 impl From<&Pair> for Credentials {
     fn from(pair: &Pair) -> Self {
-        Self::Keys {
-            access_key_id: pair.access_key_id.clone(),
-            secret: pair.secret.clone(),
-            session_token: pair.session_token.clone(),
-            expires_at: None,
-        }
+        let Pair {
+            access_key_id,
+            secret,
+            session_token,
+        } = pair.clone();
+        Self::Keys(Arc::new(Keys::new(
+            access_key_id,
+            secret,
+            session_token,
+            None,
+        )))
     }
 }
 

@@ -9,14 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use url::{Url, form_urlencoded};
+use http::{HeaderValue, Method, StatusCode, header};
+use url::form_urlencoded;
 
 use super::Credentials;
 use super::identity::{Role, StsPlace, WebIdentity};
 use crate::config::Secret;
+use crate::provider::WireRequest;
+use crate::provider::bedrock::url::Service;
 use crate::upstream::failure::{SendError, SendFailure};
-use crate::upstream::{Response, Trust, Upstream, signing};
+use crate::upstream::{Response, Trust, Upstream};
 
 /// Largest answer that is read; real ones have about 2 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -137,7 +139,7 @@ impl<'a> Sts<'a> {
             form.push((format!("Tags.member.{place}.Key"), key.clone()));
             form.push((format!("Tags.member.{place}.Value"), value.clone()));
         }
-        let answer = self.call("AssumeRole", &form, Some(base)).await?;
+        let answer = self.call("AssumeRole", &form, base).await?;
         credentials(&answer).ok_or(StsFailure::Garbled)
     }
 
@@ -158,14 +160,16 @@ impl<'a> Sts<'a> {
         if let Some(id) = &web.external_id {
             form.push(("ExternalId".to_owned(), id.clone()));
         }
-        let answer = self.call("AssumeRoleWithWebIdentity", &form, None).await?;
+        let answer = self
+            .call("AssumeRoleWithWebIdentity", &form, &Credentials::None)
+            .await?;
         credentials(&answer).ok_or(StsFailure::Garbled)
     }
 
     /// `GetCallerIdentity`: the ARN of whoever `base` belongs to.
     pub(super) async fn caller(&self, base: &Credentials) -> Result<String, StsFailure> {
         let form = action("GetCallerIdentity");
-        let answer = self.call("GetCallerIdentity", &form, Some(base)).await?;
+        let answer = self.call("GetCallerIdentity", &form, base).await?;
         element(&answer, "Arn").ok_or(StsFailure::Garbled)
     }
 
@@ -185,7 +189,7 @@ impl<'a> Sts<'a> {
         &self,
         operation: &'static str,
         form: &Form,
-        signer: Option<&Credentials>,
+        signer: &Credentials,
     ) -> Result<String, StsFailure> {
         let body = Bytes::from(
             form_urlencoded::Serializer::new(String::new())
@@ -216,7 +220,7 @@ impl<'a> Sts<'a> {
         &self,
         operation: &'static str,
         body: Bytes,
-        signer: Option<&Credentials>,
+        signer: &Credentials,
     ) -> Result<Result<String, (StsFailure, bool)>, StsFailure> {
         let response = self
             .send(body, signer)
@@ -252,39 +256,17 @@ impl<'a> Sts<'a> {
         Ok(Err((StsFailure::Refused(refusal), corrected)))
     }
 
-    async fn send(&self, body: Bytes, signer: Option<&Credentials>) -> Result<Response, SendError> {
-        let url = Url::parse(&self.place.endpoint)
-            .map_err(|error| SendError::because(SendFailure::Address, error))?;
-        let mut headers = HeaderMap::new();
+    async fn send(&self, body: Bytes, signer: &Credentials) -> Result<Response, SendError> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, form);
-        if let Some(Credentials::Keys {
-            access_key_id,
-            secret,
-            session_token,
-            ..
-        }) = signer
-        {
-            signing::sign(
-                signing::Request {
-                    method: &Method::POST,
-                    url: &url,
-                    headers: &mut headers,
-                    body: &body,
-                    service: "sts",
-                    region: &self.place.region,
-                    time: self.upstream.clock().wall(),
-                },
-                &signing::Keys {
-                    access_key_id,
-                    secret,
-                    session_token: session_token.as_ref(),
-                },
-                self.upstream.signing_keys(),
-            )?;
-        }
+        let request = WireRequest {
+            method: Method::POST,
+            url: self.place.endpoint.clone(),
+            headers: vec![(header::CONTENT_TYPE, form)],
+            body,
+            service: Service::Sts.signing_name(),
+        };
         self.upstream
-            .exchange(self.trust, Method::POST, url, headers, body)
+            .send_trusting(self.trust, &request, signer, &self.place.region)
             .await
     }
 }
@@ -304,12 +286,12 @@ fn default_session_name(now: SystemTime) -> String {
 fn credentials(xml: &str) -> Option<Credentials> {
     let expiration = element(xml, "Expiration")?;
     let expires_at = DateTime::from_str(&expiration, Format::DateTimeWithOffset).ok()?;
-    Some(Credentials::Keys {
-        access_key_id: element(xml, "AccessKeyId")?,
-        secret: Secret::new(element(xml, "SecretAccessKey")?),
-        session_token: Some(Secret::new(element(xml, "SessionToken")?)),
-        expires_at: Some(SystemTime::try_from(expires_at).ok()?),
-    })
+    Some(Credentials::temporary(
+        element(xml, "AccessKeyId")?,
+        element(xml, "SecretAccessKey")?,
+        Some(element(xml, "SessionToken")?),
+        Some(SystemTime::try_from(expires_at).ok()?),
+    ))
 }
 
 /// The text of the first element with this name. Enough for STS: its elements have no attributes, and the names asked for
@@ -343,19 +325,14 @@ mod tests {
             <AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>\
             <SessionToken>\n tok \n</SessionToken><Expiration>2026-01-02T03:04:05Z</Expiration>\
             </Credentials></AssumeRoleResult></AssumeRoleResponse>";
-        let Some(Credentials::Keys {
-            access_key_id,
-            secret,
-            session_token,
-            expires_at,
-        }) = credentials(xml)
-        else {
+        let Some(Credentials::Keys(keys)) = credentials(xml) else {
             panic!("no keys");
         };
-        assert_eq!(access_key_id, "ASIA1");
-        assert_eq!(secret.expose(), "s/+=");
-        assert_eq!(session_token.unwrap().expose(), "tok");
-        let seconds = expires_at
+        assert_eq!(keys.access_key_id(), "ASIA1");
+        assert_eq!(keys.secret_access_key().expose(), "s/+=");
+        assert_eq!(keys.session_token().unwrap().expose(), "tok");
+        let seconds = keys
+            .expires_at()
             .unwrap()
             .duration_since(UNIX_EPOCH)
             .unwrap()
