@@ -9,7 +9,6 @@ use futures_util::future::try_join_all;
 use super::Call;
 use crate::canonical::{ChatRequest, MediaSource, Text};
 use crate::error::Result;
-use crate::provider::bedrock::converse::remote_media;
 use crate::state::Parts;
 
 /// Returns the request with every remote part fetched; borrows it when there is none.
@@ -23,7 +22,7 @@ pub(super) async fn fetch<'a>(call: &'a Call, parts: &Parts) -> Result<Cow<'a, C
         return Ok(request);
     }
     let allowed = &call.snapshot.config.litellm.user_url_allowed_hosts;
-    let remote = remote_media(request.to_mut());
+    let remote = request.to_mut().remote_media();
     let fetches = remote.iter().map(|part| match &part.source {
         MediaSource::Url(url) => parts.upstream.fetch(url, allowed),
         _ => parts.upstream.fetch("", allowed),

@@ -20,8 +20,6 @@ const TAKEN: [&str; 13] = [
     "token-efficient-tools-2025-02-19",
 ];
 
-/// The window of a million tokens, asked for by `[1m]` behind a model's name.
-pub(super) const CONTEXT_1M: &str = "context-1m-2025-08-07";
 /// `output_config.effort` on models before adaptive thinking.
 pub(super) const EFFORT: &str = "effort-2025-11-24";
 /// `eager_input_streaming` of a tool.

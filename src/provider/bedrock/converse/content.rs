@@ -29,11 +29,7 @@ pub(super) struct Writer<'a, 'n> {
 }
 
 /// Appends what the user says.
-pub(super) fn user(
-    writer: &Writer<'_, '_>,
-    message: &Message,
-    out: &mut Vec<Block>,
-) -> Result<()> {
+pub(super) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Block>) -> Result<()> {
     match &message.content {
         Content::Absent => {}
         Content::Text(text) if text.is_blank() => {
@@ -208,8 +204,8 @@ fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: String, out: &mut 
 fn inputs(arguments: &str) -> Vec<String> {
     const EMPTY: &str = "{}";
     let mut objects = Vec::with_capacity(1);
-    let mut values = serde_json::Deserializer::from_str(arguments)
-        .into_iter::<&serde_json::value::RawValue>();
+    let mut values =
+        serde_json::Deserializer::from_str(arguments).into_iter::<&serde_json::value::RawValue>();
     for value in &mut values {
         match value {
             Ok(value) if value.get().starts_with('{') => objects.push(value.get().to_owned()),
@@ -253,7 +249,9 @@ pub(super) fn tool_result(
         content,
         status,
     });
-    writer.cache.push(message.cache.as_ref().or(part_cache), out);
+    writer
+        .cache
+        .push(message.cache.as_ref().or(part_cache), out);
     out.append(&mut beside);
     Ok(())
 }

@@ -285,8 +285,7 @@ pub(super) fn ensure_user_speaks(messages: &mut Messages<'_>, mending: &Mending)
         }
         return Ok(());
     };
-    let is_answer =
-        |message: &Cow<'_, Message>| message.role == Role::Assistant && !message.prefix;
+    let is_answer = |message: &Cow<'_, Message>| message.role == Role::Assistant && !message.prefix;
     if messages.is_empty() {
         messages.push(Cow::Owned(user.clone()));
     }

@@ -31,10 +31,6 @@ pub(super) enum Kind {
     Cohere,
     /// AI21's Jamba and Jurassic.
     Ai21,
-    /// Meta's Llama.
-    Llama,
-    /// Mistral's.
-    Mistral,
     /// Any other vendor's.
     Other,
     /// Nobody can tell from the name: application profiles, custom models, an address of the operator's.
@@ -43,37 +39,29 @@ pub(super) enum Kind {
 
 impl Kind {
     fn of(model: &ModelId) -> Self {
-        let base = model.base.as_str();
-        let starts = |prefix: &str| base.starts_with(prefix);
-        if starts("anthropic") || base.contains("claude") {
+        if model.is_claude() {
             Self::Claude
-        } else if starts("amazon.nova-2") {
+        } else if model.is_nova2() {
             Self::Nova2
-        } else if starts("amazon.nova") {
+        } else if model.is_nova() {
             Self::Nova
-        } else if starts("amazon.") {
+        } else if model.base.starts_with("amazon.") {
             Self::Amazon
-        } else if base.contains("gpt-oss") {
+        } else if model.is_gpt_oss() {
             Self::GptOss
-        } else if starts("openai.") {
+        } else if model.is_openai() {
             Self::Gpt
-        } else if starts("deepseek.") {
-            if base.contains("r1") {
-                Self::DeepSeekR1
-            } else {
-                Self::DeepSeek
-            }
-        } else if starts("xai.") {
+        } else if model.is_deepseek_r1() {
+            Self::DeepSeekR1
+        } else if model.base.starts_with("deepseek.") {
+            Self::DeepSeek
+        } else if model.is_xai() {
             Self::Grok
-        } else if starts("cohere.") {
+        } else if model.is_cohere() {
             Self::Cohere
-        } else if starts("ai21.") {
+        } else if model.is_ai21() {
             Self::Ai21
-        } else if starts("meta.") {
-            Self::Llama
-        } else if starts("mistral.") {
-            Self::Mistral
-        } else if is_arn(model) || model.route == Route::ConverseLike {
+        } else if model.is_opaque_arn() || model.route == Route::ConverseLike {
             Self::Opaque
         } else {
             Self::Other
@@ -122,11 +110,6 @@ impl<'a> Model<'a> {
         matches!(self.kind, Kind::Claude | Kind::Opaque)
     }
 
-    /// Says whether the id is a stored prompt's, which defines everything but its variables.
-    pub(super) fn is_prompt(&self) -> bool {
-        self.id.wire.starts_with("arn:") && self.id.wire.contains(":prompt/")
-    }
-
     /// Says whether the model takes tools.
     pub(super) fn takes_tools(&self) -> bool {
         const FAMILIES: [&str; 8] = [
@@ -170,13 +153,6 @@ impl<'a> Model<'a> {
     pub(super) fn takes_schema(&self) -> bool {
         self.facts.is(Flag::NativeStructuredOutput)
             || self.facts.is(Flag::BedrockNativeStructuredOutput)
-    }
-
-    /// Says whether ConverseStream refuses this model when tools are sent.
-    pub(super) fn cannot_stream(&self, has_tools: bool) -> bool {
-        let base = self.id.base.as_str();
-        base.starts_with("ai21.j2")
-            || (has_tools && (base.starts_with("meta.llama3") || base.starts_with("meta.llama4")))
     }
 
     /// Returns the fewest output tokens that the model accepts as a limit.

@@ -104,9 +104,8 @@ impl Form {
     fn of(mime: &str, kind: MediaKind) -> Option<Self> {
         let mime = mime.split(';').next().unwrap_or(mime).trim();
         let mime = mime.to_ascii_lowercase();
-        let form = |member, format: Option<&'static str>| {
-            format.map(|format| Self { member, format })
-        };
+        let form =
+            |member, format: Option<&'static str>| format.map(|format| Self { member, format });
         let Some((class, subtype)) = mime.split_once('/') else {
             return Self::of_extension(mime.trim_start_matches('.'), kind);
         };
@@ -119,9 +118,8 @@ impl Form {
     }
 
     fn of_extension(extension: &str, kind: MediaKind) -> Option<Self> {
-        let form = |member, format: Option<&'static str>| {
-            format.map(|format| Self { member, format })
-        };
+        let form =
+            |member, format: Option<&'static str>| format.map(|format| Self { member, format });
         let sound = || form("audio", find(&SOUNDS, extension));
         let video = || form("video", find(&VIDEOS, extension));
         let document = DOCUMENTS
@@ -176,7 +174,10 @@ fn in_s3(media: &Media, uri: &str, bucket_owner: Option<String>) -> Result<Media
     };
     let form = Form::of(given, media.kind).ok_or_else(|| unsupported(given))?;
     let is_account = |owner: &str| owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit());
-    if bucket_owner.as_deref().is_some_and(|owner| !is_account(owner)) {
+    if bucket_owner
+        .as_deref()
+        .is_some_and(|owner| !is_account(owner))
+    {
         return Err(Error::bad_request(
             "messages",
             "Invalid Message: bucketOwner must be an account id of 12 digits.",
@@ -337,7 +338,10 @@ fn content_digest(source: &BlockSource) -> String {
     let unescaped = serde_json::from_str::<String>(&format!("\"{text}\""));
     let unescaped = unescaped.unwrap_or_else(|_| text.to_owned());
     let dense: String = unescaped.split_whitespace().collect();
-    let head = dense.as_bytes().get(..LOOKED_AT).unwrap_or(dense.as_bytes());
+    let head = dense
+        .as_bytes()
+        .get(..LOOKED_AT)
+        .unwrap_or(dense.as_bytes());
     hex_digest(&[head, dense.len().to_string().as_bytes()], 16)
 }
 

@@ -61,9 +61,17 @@ mod tests {
         assert!(problem(json!([])).unwrap_err().contains("an object"));
         assert!(problem(json!({"": "x"})).unwrap_err().contains("keys"));
         assert!(problem(json!({"k": 1})).unwrap_err().contains("strings"));
-        assert!(problem(json!({"k": "!"})).unwrap_err().contains("characters of"));
+        assert!(
+            problem(json!({"k": "!"}))
+                .unwrap_err()
+                .contains("characters of")
+        );
         let many: serde_json::Map<String, Value> =
             (0..17).map(|i| (i.to_string(), json!("x"))).collect();
-        assert!(problem(Value::Object(many)).unwrap_err().contains("16 entries"));
+        assert!(
+            problem(Value::Object(many))
+                .unwrap_err()
+                .contains("16 entries")
+        );
     }
 }

@@ -112,9 +112,11 @@ impl<'a> Screen<'a> {
             Some(ToolChoice::Auto) if !self.model.takes_tool_choice() => {
                 self.params.tool_choice = None;
             }
-            Some(ToolChoice::Required | ToolChoice::Named(_))
-                if !self.model.takes_tool_choice() && !self.is_allowed("tool_choice") =>
-            {
+            Some(
+                ToolChoice::Required
+                | ToolChoice::Named(_)
+                | ToolChoice::Allowed { required: true, .. },
+            ) if !self.model.takes_tool_choice() && !self.is_allowed("tool_choice") => {
                 self.refuse("tool_choice");
             }
             _ => {}
@@ -136,9 +138,17 @@ impl<'a> Screen<'a> {
             _ => true,
         };
         let asked = [
-            ("reasoning_effort", self.params.reasoning_effort.clone(), takes_effort),
+            (
+                "reasoning_effort",
+                self.params.reasoning_effort.clone(),
+                takes_effort,
+            ),
             ("thinking", self.params.thinking.clone(), takes_thinking),
-            ("output_config", self.params.output_config.clone(), takes_config),
+            (
+                "output_config",
+                self.params.output_config.clone(),
+                takes_config,
+            ),
         ];
         for (name, value, taken) in asked {
             let Some(value) = value else { continue };

@@ -128,9 +128,8 @@ impl Question<'_> {
             out.fields.push(("thinking", thinking));
         }
         if let Some(Value::Object(config)) = config.filter(|config| config != &json!({})) {
-            out.needs_effort_beta = config.contains_key("effort")
-                && !self.is_adaptive()
-                && self.model.facts.known;
+            out.needs_effort_beta =
+                config.contains_key("effort") && !self.is_adaptive() && self.model.facts.known;
             out.fields.push(("output_config", Value::Object(config)));
         }
         Ok(())
@@ -316,17 +315,11 @@ impl Question<'_> {
 fn set_effort(config: &mut Option<Value>, effort: &str) {
     let config = config.get_or_insert_with(|| json!({}));
     if let Value::Object(members) = config {
-        members
-            .entry("effort")
-            .or_insert_with(|| json!(effort));
+        members.entry("effort").or_insert_with(|| json!(effort));
     }
 }
 
-fn nova2(
-    effort: Option<&RawJson>,
-    out: &mut Reasoning,
-    warnings: &mut Vec<String>,
-) -> Result<()> {
+fn nova2(effort: Option<&RawJson>, out: &mut Reasoning, warnings: &mut Vec<String>) -> Result<()> {
     let Some(effort) = effort else {
         return Ok(());
     };

@@ -204,7 +204,9 @@ fn flatten_unions(root: &mut Map<String, Value>) {
         let mut required: Option<Vec<Value>> = None;
         let properties = root.entry("properties").or_insert_with(|| json!({}));
         for branch in &mut branches {
-            let Value::Object(branch) = branch else { continue };
+            let Value::Object(branch) = branch else {
+                continue;
+            };
             flatten_unions(branch);
             if let (Value::Object(all), Some(Value::Object(own))) =
                 (&mut *properties, branch.get("properties"))
@@ -220,7 +222,10 @@ fn flatten_unions(root: &mut Map<String, Value>) {
             required = Some(match required {
                 None => own,
                 Some(before) if key == "allOf" => union(before, own),
-                Some(before) => before.into_iter().filter(|name| own.contains(name)).collect(),
+                Some(before) => before
+                    .into_iter()
+                    .filter(|name| own.contains(name))
+                    .collect(),
             });
         }
         let before = match root.get("required") {

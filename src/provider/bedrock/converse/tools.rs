@@ -162,7 +162,8 @@ impl Reader<'_> {
             self.function(index, tool, allowed, out);
         } else {
             let name = if kind.is_empty() { "unknown" } else { kind };
-            self.warnings.push(format!("tool of type {name} was left out"));
+            self.warnings
+                .push(format!("tool of type {name} was left out"));
         }
     }
 
@@ -245,10 +246,7 @@ fn control_of(value: &Value) -> Option<CacheControl> {
     let kind = value.get("type").and_then(Value::as_str)?;
     (kind == "ephemeral").then(|| CacheControl {
         kind: Some(kind.to_owned()),
-        ttl: value
-            .get("ttl")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        ttl: value.get("ttl").and_then(Value::as_str).map(str::to_owned),
     })
 }
 
