@@ -85,7 +85,7 @@ fn delta(block: u32, delta: &Value) -> (&'static str, Value) {
     )
 }
 
-fn text(block: u32, text: &str) -> (&'static str, Value) {
+fn text_delta(block: u32, text: &str) -> (&'static str, Value) {
     delta(block, &json!({"text": text}))
 }
 
@@ -140,7 +140,7 @@ fn a_turn_with_reasoning_text_and_a_call() {
         delta(0, &json!({"reasoningContent": {"text": "R"}})),
         delta(0, &json!({"reasoningContent": {"signature": "SG"}})),
         close(0),
-        text(1, "he"),
+        text_delta(1, "he"),
         close(1),
         call(2, "f"),
         input(2, "{\"x\""),
@@ -243,12 +243,12 @@ fn calls_that_bedrock_runs_itself_are_hidden() {
 #[test]
 fn think_tags_become_reasoning_however_they_are_cut() {
     let events = vec![
-        text(0, "<th"),
-        text(0, "ink>why</thi"),
-        text(0, "nk>be"),
-        text(0, "cause"),
+        text_delta(0, "<th"),
+        text_delta(0, "ink>why</thi"),
+        text_delta(0, "nk>be"),
+        text_delta(0, "cause"),
         close(0),
-        text(1, "<thinking>open"),
+        text_delta(1, "<thinking>open"),
         stop("max_tokens"),
     ];
     let expected = [
@@ -263,7 +263,12 @@ fn think_tags_become_reasoning_however_they_are_cut() {
 
 #[test]
 fn text_held_for_a_tag_is_not_lost() {
-    let events = vec![text(0, "<th"), close(0), text(1, "<"), stop("end_turn")];
+    let events = vec![
+        text_delta(0, "<th"),
+        close(0),
+        text_delta(1, "<"),
+        stop("end_turn"),
+    ];
     assert_eq!(
         read(&events, &plain()),
         ["0 text <th", "1 text <", "finish stop end_turn 0"]
@@ -311,7 +316,7 @@ fn citations_pictures_and_redacted_reasoning_are_passed_on() {
     let events = vec![
         start(0, &json!({"reasoningContent": {"redactedContent": "UkVE"}})),
         delta(0, &json!({"reasoningContent": {"redactedContent": "UkUy"}})),
-        text(1, "cited"),
+        text_delta(1, "cited"),
         delta(1, &json!({"citation": {"title": "T"}})),
         start(2, &json!({"image": {"format": "webp"}})),
         delta(2, &json!({"image": {"source": {"bytes": "QUJD"}}})),
@@ -363,7 +368,7 @@ fn the_end_tells_everything_in_order() {
 
 #[test]
 fn a_stream_without_message_stop_is_garbled() {
-    for events in [vec![], vec![text(0, "half")], vec![metadata()]] {
+    for events in [vec![], vec![text_delta(0, "half")], vec![metadata()]] {
         let error = try_read(&events, &plain()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Garbled);
         assert_eq!(error.message(), "stream ended before messageStop");
