@@ -16,8 +16,8 @@ fn decode(body: &[u8], context: DecodeContext) -> Result<ChatAnswer, Error> {
     }
 }
 
-fn answer(stop: &str, content: &Value, context: DecodeContext) -> ChatAnswer {
-    let body = json!({"output": {"message": {"role": "assistant", "content": content}}, "stopReason": stop});
+fn answer(reason: &str, blocks: &Value, context: DecodeContext) -> ChatAnswer {
+    let body = json!({"output": {"message": {"role": "assistant", "content": blocks}}, "stopReason": reason});
     decode(body.to_string().as_bytes(), context).unwrap()
 }
 
@@ -157,8 +157,8 @@ fn renamed_tools_get_their_names_back() {
         tool_names,
         ..DecodeContext::default()
     };
-    let content = json!([call("get_time_1", &json!({})), call("other", &json!({}))]);
-    let answer = answer("tool_use", &content, context);
+    let calls = json!([call("get_time_1", &json!({})), call("other", &json!({}))]);
+    let answer = answer("tool_use", &calls, context);
     assert_eq!(
         shown(&answer),
         ["call tu_1 get time é {}", "call tu_1 other {}"]

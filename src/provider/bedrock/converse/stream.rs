@@ -133,7 +133,7 @@ impl StreamState {
         }
         let index = self.calls;
         self.calls += 1;
-        let id = text(payload, call.tool_use_id).unwrap_or_else(|| Text::new(""));
+        let id = text(payload, call.id).unwrap_or_else(|| Text::new(""));
         let name = clients_name(name, context);
         out.push(ChatChunk::ToolStart {
             block,
