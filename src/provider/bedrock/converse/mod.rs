@@ -3,14 +3,37 @@
 //! Encoding goes from [`crate::canonical::ChatRequest`] to the body of `/model/{id}/converse[-stream]`; what it leaves
 //! behind for the answer is a [`DecodeContext`].
 
+mod betas;
+mod blocks;
+mod cache;
+mod choice;
 mod chunks;
+mod computer;
+mod content;
 mod context;
 mod decode;
+mod encode;
+mod fields;
+mod history;
 mod json_tool;
+mod kind;
+mod media;
+mod messages;
+mod metadata;
+mod names;
+mod params;
+mod prompt;
+mod reasoning;
 mod reply;
+mod request;
+mod response_format;
+mod schema;
 mod stream;
 mod thinking_tags;
+mod tools;
+mod top_level;
 mod usage;
 
 pub use context::{DecodeContext, JsonTool, ToolNames};
 pub use decode::ConverseDecoder;
+pub use encode::Converse;

@@ -1,0 +1,319 @@
+//! What one message says → content blocks.
+
+use serde_json::{Map, Value, json};
+
+use super::blocks::Block;
+use super::cache::CachePolicy;
+use super::history::Mending;
+use super::kind::{Kind, Model};
+use super::media;
+use super::messages::nothing_said;
+use super::names::Namer;
+use crate::canonical::{
+    CacheControl, Content, Media, Message, Part, PartKind, RawJson, Text, Thinking, ToolCall,
+};
+use crate::catalog::Flag;
+use crate::error::{Error, Result};
+
+/// What blocks are written with.
+#[derive(Debug)]
+pub(super) struct Writer<'a, 'n> {
+    /// The model they are for.
+    pub(super) model: &'a Model<'a>,
+    /// Which cache points it takes.
+    pub(super) cache: CachePolicy,
+    /// How empty texts are mended.
+    pub(super) mending: &'a Mending,
+    /// The tools' names.
+    pub(super) namer: &'n mut Namer,
+}
+
+/// Appends what the user says.
+pub(super) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Block>) -> Result<()> {
+    match &message.content {
+        Content::Absent => {}
+        Content::Text(text) if text.is_blank() => {
+            if let Some(said) = writer.mending.user_text() {
+                out.push(Block::Text(said));
+            } else if !text.is_empty() {
+                return Err(nothing_said());
+            }
+        }
+        Content::Text(text) => {
+            out.push(Block::Text(text.clone()));
+            writer.cache.push(message.cache.as_ref(), out);
+        }
+        Content::Parts(parts) => user_parts(writer, parts, out)?,
+    }
+    Ok(())
+}
+
+fn user_parts(writer: &Writer<'_, '_>, parts: &[Part], out: &mut Vec<Block>) -> Result<()> {
+    let mut stand_in = writer.mending.user_text();
+    for part in parts {
+        let block = match &part.kind {
+            PartKind::Text(text) | PartKind::GuardedText(text) if text.is_blank() => {
+                match stand_in.take() {
+                    Some(said) => Block::Text(said),
+                    None => continue,
+                }
+            }
+            PartKind::Text(text) => Block::Text(text.clone()),
+            PartKind::GuardedText(text) => guard(text, None),
+            PartKind::GroundingSource(text) | PartKind::GroundingQuery(text) => {
+                grounding(writer, &part.kind, text)
+            }
+            PartKind::Media(media) => media_block(media)?,
+            PartKind::SearchResult(raw) => Block::SearchResult(search_result(raw)?),
+            // Thinking is the model's; a client that sends it as the user's means nothing by it.
+            PartKind::Thinking(_) => continue,
+            PartKind::Json(_) => return Err(unknown("json")),
+            PartKind::Unknown(kind) => return Err(unknown(kind)),
+        };
+        out.push(block);
+        writer.cache.push(part.cache.as_ref(), out);
+    }
+    Ok(())
+}
+
+fn guard(text: &Text, qualifier: Option<&'static str>) -> Block {
+    let text = text.clone();
+    Block::Guard { text, qualifier }
+}
+
+/// Text for a grounding check, which is plain text where no guardrail checks it.
+fn grounding(writer: &Writer<'_, '_>, kind: &PartKind, text: &Text) -> Block {
+    if !writer.mending.guardrail {
+        return Block::Text(text.clone());
+    }
+    let is_source = matches!(kind, PartKind::GroundingSource(_));
+    guard(
+        text,
+        Some(if is_source {
+            "grounding_source"
+        } else {
+            "query"
+        }),
+    )
+}
+
+fn media_block(media: &Media) -> Result<Block> {
+    media::block(media).map(|media| Block::Media(Box::new(media)))
+}
+
+fn unknown(kind: &str) -> Error {
+    Error::bad_request(
+        "messages",
+        format!("Invalid Message: bedrock cannot be sent content of type '{kind}'."),
+    )
+}
+
+/// Appends what the assistant said and called; `ids` are those of its calls.
+pub(super) fn assistant(
+    writer: &mut Writer<'_, '_>,
+    message: &Message,
+    ids: Vec<String>,
+    out: &mut Vec<Block>,
+) -> Result<()> {
+    let start = out.len();
+    for thinking in &message.thinking {
+        out.extend(reasoning(writer.model.kind, thinking));
+    }
+    match &message.content {
+        Content::Absent => {}
+        Content::Text(text) if text.is_blank() => {}
+        Content::Text(text) => {
+            out.push(Block::Text(text.clone()));
+            writer.cache.push(message.cache.as_ref(), out);
+        }
+        Content::Parts(parts) => assistant_parts(writer, message, parts, out)?,
+    }
+    for (call, id) in message.tool_calls.iter().zip(ids) {
+        tool_use(writer, call, id, out);
+    }
+    if out.len() == start && writer.mending.modify {
+        out.extend(writer.mending.assistant.clone().map(Block::Text));
+    }
+    Ok(())
+}
+
+fn assistant_parts(
+    writer: &Writer<'_, '_>,
+    message: &Message,
+    parts: &[Part],
+    out: &mut Vec<Block>,
+) -> Result<()> {
+    for part in parts {
+        let block = match &part.kind {
+            PartKind::Text(text) | PartKind::GuardedText(text) if text.is_blank() => continue,
+            PartKind::Text(text)
+            | PartKind::GuardedText(text)
+            | PartKind::GroundingSource(text)
+            | PartKind::GroundingQuery(text) => Block::Text(text.clone()),
+            // Clients that echo everything send the same thinking in two places.
+            PartKind::Thinking(_) if !message.thinking.is_empty() => continue,
+            PartKind::Thinking(thinking) => match reasoning(writer.model.kind, thinking) {
+                Some(block) => block,
+                None => continue,
+            },
+            PartKind::Media(media) => media_block(media)?,
+            PartKind::SearchResult(_) => return Err(unknown("search_result")),
+            PartKind::Json(_) => return Err(unknown("json")),
+            PartKind::Unknown(kind) => return Err(unknown(kind)),
+        };
+        out.push(block);
+        writer.cache.push(part.cache.as_ref(), out);
+    }
+    Ok(())
+}
+
+/// Thinking of an earlier turn: Claude takes it only with its signature, others never gave one.
+fn reasoning(kind: Kind, thinking: &Thinking) -> Option<Block> {
+    match thinking {
+        Thinking::Redacted(data) => Some(Block::Redacted(data.clone())),
+        Thinking::Shown {
+            signature: None, ..
+        } if kind == Kind::Claude => None,
+        Thinking::Shown { text, signature } => Some(Block::Reasoning {
+            text: text.clone(),
+            signature: signature.clone(),
+        }),
+    }
+}
+
+/// Says whether thinking is replayed to the model, so that thinking may go on.
+pub(super) fn is_replayed(kind: Kind, thinking: &Thinking) -> bool {
+    reasoning(kind, thinking).is_some()
+}
+
+fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: String, out: &mut Vec<Block>) {
+    let name = writer.namer.name(&call.name);
+    for (place, input) in inputs(&call.arguments).into_iter().enumerate() {
+        let id = if place == 0 {
+            id.clone()
+        } else {
+            format!("{id}_{place}")
+        };
+        let name = name.clone();
+        out.push(Block::ToolUse { id, name, input });
+    }
+    writer.cache.push(call.cache.as_ref(), out);
+}
+
+/// Reads arguments: JSON objects, of which some models write several in a row. What is no object becomes an empty one.
+fn inputs(arguments: &str) -> Vec<String> {
+    const EMPTY: &str = "{}";
+    let mut objects = Vec::with_capacity(1);
+    let mut values =
+        serde_json::Deserializer::from_str(arguments).into_iter::<&serde_json::value::RawValue>();
+    for value in &mut values {
+        match value {
+            Ok(value) if value.get().starts_with('{') => objects.push(value.get().to_owned()),
+            _ => return vec![EMPTY.to_owned()],
+        }
+    }
+    if objects.is_empty() {
+        objects.push(EMPTY.to_owned());
+    }
+    objects
+}
+
+/// Appends what a tool said.
+pub(super) fn tool_result(
+    writer: &Writer<'_, '_>,
+    message: &Message,
+    id: String,
+    out: &mut Vec<Block>,
+) -> Result<()> {
+    let mut content = Vec::new();
+    let mut beside = Vec::new();
+    let mut part_cache: Option<&CacheControl> = None;
+    let mut status = message.is_error.then_some("error");
+    if let Some(results) = &message.search_results {
+        for raw in results.parse::<Vec<RawJson>>().unwrap_or_default() {
+            content.push(Block::SearchResult(search_result(&raw)?));
+        }
+        status = status.or(Some("success"));
+    } else {
+        match &message.content {
+            Content::Text(text) if !text.is_empty() => content.push(Block::Text(text.clone())),
+            Content::Parts(parts) => {
+                part_cache = parts.iter().find_map(|part| part.cache.as_ref());
+                result_parts(writer, parts, &mut content, &mut beside)?;
+            }
+            Content::Text(_) | Content::Absent => {}
+        }
+    }
+    out.push(Block::ToolResult {
+        id,
+        content,
+        status,
+    });
+    writer
+        .cache
+        .push(message.cache.as_ref().or(part_cache), out);
+    out.append(&mut beside);
+    Ok(())
+}
+
+/// Reads the parts of a result; images that the model takes only outside of it go `beside` it.
+fn result_parts(
+    writer: &Writer<'_, '_>,
+    parts: &[Part],
+    content: &mut Vec<Block>,
+    beside: &mut Vec<Block>,
+) -> Result<()> {
+    const BELOW: &str = "[image attached below]";
+    let images_inside = writer.model.facts.flag(Flag::ToolResultImages) != Some(false);
+    for part in parts {
+        match &part.kind {
+            PartKind::Text(text)
+            | PartKind::GuardedText(text)
+            | PartKind::GroundingSource(text)
+            | PartKind::GroundingQuery(text) => content.push(Block::Text(text.clone())),
+            PartKind::Json(raw) => content.push(Block::Json(raw.clone())),
+            PartKind::SearchResult(raw) => content.push(Block::SearchResult(search_result(raw)?)),
+            PartKind::Media(media) => {
+                let block = media::block(media)?;
+                if block.member == "image" && !images_inside {
+                    content.push(Block::Text(Text::new(BELOW)));
+                    beside.push(Block::Media(Box::new(block)));
+                } else {
+                    content.push(Block::Media(Box::new(block)));
+                }
+            }
+            PartKind::Thinking(_) => {}
+            PartKind::Unknown(kind) => return Err(unknown(kind)),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a search result in Anthropic's shape, whose members are Converse's.
+fn search_result(raw: &RawJson) -> Result<RawJson> {
+    let Value::Object(given) = raw.to_value() else {
+        return Err(unknown("search_result"));
+    };
+    let mut out = Map::new();
+    for name in ["source", "title"] {
+        let value = given.get(name).cloned();
+        out.insert(name.to_owned(), value.unwrap_or_else(|| json!("")));
+    }
+    let content = match given.get("content") {
+        Some(Value::String(text)) => vec![json!({ "text": text })],
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .filter_map(|part| part.get("text").map(|text| json!({ "text": text })))
+            .collect(),
+        _ => Vec::new(),
+    };
+    out.insert("content".to_owned(), Value::Array(content));
+    if let Some(Value::Object(citations)) = given.get("citations") {
+        let enabled = citations.get("enabled").and_then(Value::as_bool);
+        out.insert(
+            "citations".to_owned(),
+            json!({ "enabled": enabled.unwrap_or(false) }),
+        );
+    }
+    Ok(RawJson::from_value(&out))
+}

@@ -1,0 +1,137 @@
+//! `additionalModelRequestFields`: members that only the model understands, gathered from several places.
+
+use serde_json::Value;
+
+use crate::canonical::{RawJson, write_escaped};
+
+/// Members in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, RawJson)>);
+
+impl Fields {
+    /// Says whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns a member.
+    pub(super) fn get(&self, name: &str) -> Option<&RawJson> {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Sets a member, whatever it was.
+    pub(super) fn set(&mut self, name: &str, value: RawJson) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Sets a member to a small value.
+    pub(super) fn set_value(&mut self, name: &str, value: &Value) {
+        self.set(name, RawJson::from_value(value));
+    }
+
+    /// Appends elements to a list, leaving out those it has already.
+    pub(super) fn append(&mut self, name: &str, elements: Vec<Value>) {
+        if elements.is_empty() {
+            return;
+        }
+        let mut list = match self.get(name).map(RawJson::to_value) {
+            Some(Value::Array(list)) => list,
+            Some(Value::Null) | None => Vec::new(),
+            Some(single) => vec![single],
+        };
+        for element in elements {
+            if !list.contains(&element) {
+                list.push(element);
+            }
+        }
+        self.set_value(name, &Value::Array(list));
+    }
+
+    /// Lays the caller's own members over these; lists of tools and betas are joined.
+    pub(super) fn merge(&mut self, given: &RawJson) {
+        let Ok(Members(members)) = given.parse() else {
+            return;
+        };
+        for (name, value) in members {
+            let joined = matches!(name.as_str(), "tools" | "anthropic_beta");
+            match value.to_value() {
+                Value::Array(list) if joined => self.append(&name, list),
+                _ => self.set(&name, value),
+            }
+        }
+    }
+
+    /// Appends the members as a JSON object.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_escaped(name, out);
+            out.push(b':');
+            out.extend_from_slice(value.bytes());
+        }
+        out.push(b'}');
+    }
+}
+
+/// The members of an object, as they are written.
+struct Members(Vec<(String, RawJson)>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(fields: &Fields) -> Value {
+        let mut out = Vec::new();
+        fields.write(&mut out);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn callers_members_win_and_lists_are_joined() {
+        let mut fields = Fields::default();
+        fields.set_value("top_k", &json!(3));
+        fields.append("anthropic_beta", vec![json!("a"), json!("b")]);
+        fields.merge(&RawJson::from_value(&json!({
+            "top_k": 9, "anthropic_beta": ["b", "c"], "deep": {"x": 1.0}
+        })));
+        assert_eq!(
+            written(&fields),
+            json!({"top_k": 9, "anthropic_beta": ["a", "b", "c"], "deep": {"x": 1.0}})
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! What kind of model a request goes to, where that changes what is written.
+//!
+//! Kinds are told by the base model's name; what the table of facts states of a model wins over its kind.
+
+use crate::catalog::{Facts, Flag};
+use crate::provider::Target;
+use crate::provider::bedrock::model_id::{ModelId, Route};
+
+/// Whose model it is, as far as Converse requests differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Anthropic's Claude.
+    Claude,
+    /// Amazon Nova 2.
+    Nova2,
+    /// Amazon Nova 1.
+    Nova,
+    /// Amazon's others: Titan.
+    Amazon,
+    /// OpenAI's open weights (`gpt-oss`).
+    GptOss,
+    /// OpenAI's other models.
+    Gpt,
+    /// `DeepSeek` R1.
+    DeepSeekR1,
+    /// `DeepSeek`'s others.
+    DeepSeek,
+    /// xAI's Grok.
+    Grok,
+    /// Cohere's Command.
+    Cohere,
+    /// AI21's Jamba and Jurassic.
+    Ai21,
+    /// Any other vendor's.
+    Other,
+    /// Nobody can tell from the name: application profiles, custom models, an address of the operator's.
+    Opaque,
+}
+
+impl Kind {
+    fn of(model: &ModelId) -> Self {
+        if model.is_claude() {
+            Self::Claude
+        } else if model.is_nova2() {
+            Self::Nova2
+        } else if model.is_nova() {
+            Self::Nova
+        } else if model.base.starts_with("amazon.") {
+            Self::Amazon
+        } else if model.is_gpt_oss() {
+            Self::GptOss
+        } else if model.is_openai() {
+            Self::Gpt
+        } else if model.is_deepseek_r1() {
+            Self::DeepSeekR1
+        } else if model.base.starts_with("deepseek.") {
+            Self::DeepSeek
+        } else if model.is_xai() {
+            Self::Grok
+        } else if model.is_cohere() {
+            Self::Cohere
+        } else if model.is_ai21() {
+            Self::Ai21
+        } else if model.is_opaque_arn() || model.route == Route::ConverseLike {
+            Self::Opaque
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The model that a request is written for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Model<'a> {
+    /// Its id.
+    pub(super) id: &'a ModelId,
+    /// What is known of it.
+    pub(super) facts: &'a Facts,
+    /// Whose it is.
+    pub(super) kind: Kind,
+    /// Whether everything that any model may take is let through, because nobody knows what this one takes.
+    pub(super) permissive: bool,
+}
+
+/// Says whether the model string itself is an ARN; a `model_id` that replaces another id in the URL does not count.
+fn is_arn(model: &ModelId) -> bool {
+    model.wire.starts_with("arn:")
+        && (model.wire.ends_with(&model.base) || model.base.contains("custom"))
+}
+
+impl<'a> Model<'a> {
+    /// Looks at the model of a target.
+    pub(super) fn new(target: &'a Target) -> Self {
+        let id = &target.model;
+        Self {
+            id,
+            facts: &target.facts,
+            kind: Kind::of(id),
+            permissive: is_arn(id) || id.route == Route::ConverseLike || !target.facts.known,
+        }
+    }
+
+    /// Says whether this is Claude.
+    pub(super) fn is_claude(&self) -> bool {
+        self.kind == Kind::Claude
+    }
+
+    /// Says whether what only Claude takes may be sent: it is Claude, or it may be for all we know.
+    pub(super) fn may_be_claude(&self) -> bool {
+        matches!(self.kind, Kind::Claude | Kind::Opaque)
+    }
+
+    /// Says whether the model takes tools.
+    pub(super) fn takes_tools(&self) -> bool {
+        const FAMILIES: [&str; 8] = [
+            "anthropic",
+            "mistral",
+            "cohere",
+            "meta.llama3-1",
+            "meta.llama3-2",
+            "meta.llama3-3",
+            "meta.llama4",
+            "amazon.nova",
+        ];
+        let base = self.id.base.as_str();
+        self.permissive
+            || FAMILIES.iter().any(|family| base.starts_with(family))
+            || self.facts.is(Flag::FunctionCalling)
+    }
+
+    /// Says whether the model takes `tool_choice`.
+    pub(super) fn takes_tool_choice(&self) -> bool {
+        match self.facts.flag(Flag::ToolChoice) {
+            Some(stated) => stated,
+            None => self.permissive,
+        }
+    }
+
+    /// Says whether the model is one that thinks in Claude's way, by its facts or its name.
+    pub(super) fn reasons(&self) -> bool {
+        const NAMES: [&str; 3] = ["claude-3-7", "claude-sonnet-4", "claude-opus-4"];
+        self.permissive
+            || self.facts.is(Flag::Reasoning)
+            || NAMES.iter().any(|name| self.id.base.contains(name))
+    }
+
+    /// Says whether `strict` may be sent with a tool.
+    pub(super) fn takes_strict(&self) -> bool {
+        self.is_claude() && self.facts.flag(Flag::StrictTools) != Some(false)
+    }
+
+    /// Says whether answers can be held to a schema without a stand-in tool.
+    pub(super) fn takes_schema(&self) -> bool {
+        self.facts.is(Flag::NativeStructuredOutput)
+            || self.facts.is(Flag::BedrockNativeStructuredOutput)
+    }
+
+    /// Returns the fewest output tokens that the model accepts as a limit.
+    pub(super) fn least_max_tokens(&self) -> u64 {
+        match self.kind {
+            Kind::Gpt | Kind::Grok => 16,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `response_format`: an answer that fits a schema, by the model's own means or by a tool that stands in.
+
+use std::io;
+
+use serde_json::ser::Formatter;
+use serde_json::{Value, json};
+
+use super::context::{JSON_TOOL, JsonTool};
+use super::kind::Model;
+use super::schema;
+use super::tools::spec;
+use crate::canonical::{JsonSchemaFormat, RawJson, ResponseFormat};
+use crate::error::{Error, Result};
+
+/// How the answer is held to a schema.
+#[derive(Debug)]
+pub(super) enum Format {
+    /// Not at all.
+    Free,
+    /// By `outputConfig`.
+    Native(Value),
+    /// By a tool that the model must call.
+    Tool {
+        /// The `toolSpec`.
+        spec: Value,
+        /// How to read the call.
+        tool: JsonTool,
+    },
+}
+
+/// Decides how the answer is held to the schema that the client gave.
+pub(super) fn plan(format: Option<&ResponseFormat>, model: &Model<'_>) -> Result<Format> {
+    match format {
+        None | Some(ResponseFormat::Text | ResponseFormat::JsonObject) => Ok(Format::Free),
+        Some(ResponseFormat::JsonSchema(format)) if model.takes_schema() => {
+            Ok(Format::Native(native(format)))
+        }
+        Some(ResponseFormat::JsonSchema(format)) => Ok(stand_in(format)),
+        Some(ResponseFormat::Other(raw)) => Err(Error::bad_request(
+            "response_format",
+            format!(
+                "Invalid value for 'response_format': bedrock does not know {}.",
+                raw.get().chars().take(200).collect::<String>()
+            ),
+        )),
+    }
+}
+
+/// Writes `outputConfig` for a schema.
+pub(super) fn native(format: &JsonSchemaFormat) -> Value {
+    let schema = schema::for_answer(format.schema.to_value());
+    let mut inner = json!({ "schema": in_pythons_spacing(&schema) });
+    if let Value::Object(inner) = &mut inner {
+        if let Some(name) = &format.name {
+            inner.insert("name".to_owned(), json!(name));
+        }
+        if let Some(description) = &format.description {
+            inner.insert("description".to_owned(), json!(description));
+        }
+    }
+    json!({"textFormat": {"type": "json_schema", "structure": {"jsonSchema": inner}}})
+}
+
+/// Reads the schema of Anthropic's `output_config.format`.
+pub(super) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
+    let schema = format.get("schema").filter(|schema| schema.is_object())?;
+    Some(JsonSchemaFormat {
+        name: None,
+        description: None,
+        schema: RawJson::from_value(schema),
+        strict: None,
+    })
+}
+
+fn stand_in(format: &JsonSchemaFormat) -> Format {
+    let schema = schema::inline(format.schema.to_value());
+    let wrapped = !schema::is_object(&schema);
+    let schema = if wrapped {
+        json!({"type": "object", "properties": {"value": schema}, "required": ["value"]})
+    } else {
+        schema
+    };
+    let schema = schema::for_tool(schema, true);
+    let description = format.description.as_deref().unwrap_or(JSON_TOOL);
+    Format::Tool {
+        spec: spec(JSON_TOOL, description, &schema, false),
+        tool: JsonTool { wrapped },
+    }
+}
+
+/// Writes JSON as Python does, so that Bedrock's cache of compiled schemas is shared with clients of LiteLLM.
+fn in_pythons_spacing(value: &Value) -> String {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: io::Write + ?Sized>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_key<W: io::Write + ?Sized>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+
+        fn write_string_fragment<W: io::Write + ?Sized>(
+            &mut self,
+            out: &mut W,
+            fragment: &str,
+        ) -> io::Result<()> {
+            let mut units = [0; 2];
+            for c in fragment.chars() {
+                if c.is_ascii() {
+                    write!(out, "{c}")?;
+                } else {
+                    for unit in c.encode_utf16(&mut units) {
+                        write!(out, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    match serde::Serialize::serialize(value, &mut serializer) {
+        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Err(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spacing_is_pythons() {
+        let value = json!({"a": [1, "é"], "b": {"c": null}});
+        assert_eq!(
+            in_pythons_spacing(&value),
+            r#"{"a": [1, "\u00e9"], "b": {"c": null}}"#
+        );
+    }
+
+    #[test]
+    fn schemas_that_are_no_objects_are_wrapped() {
+        let format = JsonSchemaFormat {
+            name: Some("n".to_owned()),
+            description: None,
+            schema: RawJson::from_value(&json!({
+                "type": "array", "items": {"$ref": "#/$defs/E"}, "$defs": {"E": {"type": "string"}}
+            })),
+            strict: None,
+        };
+        let Format::Tool { spec, tool } = stand_in(&format) else {
+            panic!()
+        };
+        assert!(tool.wrapped);
+        assert_eq!(
+            spec["toolSpec"]["inputSchema"]["json"],
+            json!({"type": "object", "required": ["value"],
+                "properties": {"value": {"type": "array", "items": {"type": "string"}}}})
+        );
+    }
+}
