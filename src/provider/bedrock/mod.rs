@@ -5,6 +5,7 @@ mod base_model;
 pub mod converse;
 pub mod event_stream;
 pub mod family;
+pub mod fault;
 pub mod model_id;
 mod route;
 pub mod sign;
