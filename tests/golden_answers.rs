@@ -21,11 +21,10 @@ use serde_json::{Map, Value, json};
 use switchyard::canonical::{Chat, ChatAnswer};
 use switchyard::dialect::chat::ChatCompletions;
 use switchyard::dialect::{Dialect, Envelope};
-use switchyard::error::{Error, ErrorKind};
 use switchyard::provider::bedrock::converse::{
     ConverseDecoder, DecodeContext, JsonTool, ToolNames,
 };
-use switchyard::provider::bedrock::event_stream::{FrameKind, FrameReader};
+use switchyard::provider::bedrock::event_stream::FrameReader;
 use switchyard::provider::{Decoded, Decoder, WireAnswer, WireEvent};
 
 const MODEL: &str = "the \"model\"";
@@ -102,9 +101,8 @@ impl Fixture {
             .try_for_each(|read| {
                 frames.push(Bytes::copy_from_slice(read));
                 while let Some(frame) = frames.next()? {
-                    if frame.kind() != FrameKind::Event {
-                        let message = String::from_utf8_lossy(frame.payload()).into_owned();
-                        return Err(Error::new(ErrorKind::Unavailable, message));
+                    if let Some(fault) = frame.fault() {
+                        return Err(fault);
                     }
                     let event = WireEvent {
                         kind: frame.name(),
