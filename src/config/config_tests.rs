@@ -27,10 +27,17 @@ fn good(text: &str, variables: &[(&str, &str)]) -> Config {
 
 /// One deployment with these `litellm_params`, each on a line of its own.
 fn deployment(params: &str, variables: &[(&str, &str)]) -> DeploymentConfig {
-    let lines: String = params
+    let lines: Vec<_> = params
         .lines()
-        .map(|line| format!("      {}\n", line.trim()))
+        .map(|line| {
+            format!(
+                "      {}
+",
+                line.trim()
+            )
+        })
         .collect();
+    let lines = lines.concat();
     let text = format!(
         "model_list:\n  - model_name: m\n    litellm_params:\n      model: bedrock/x\n{lines}"
     );
@@ -464,14 +471,16 @@ const SAMPLE: &str = "include: []\nmodel_list:\n  - model_name: &n claude\n    l
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let _ = load_bytes(Path::new("c.yaml"), &bytes, Environment::default(), &Overrides::default());
+        let loaded = load_bytes(Path::new("c.yaml"), &bytes, Environment::default(), &Overrides::default());
+        prop_assert!(loaded.map_or_else(|findings| findings.has_errors(), |_| true));
     }
 
     #[test]
     fn no_text_made_of_yaml_makes_it_panic(
         text in "([-?:,\\[\\]{}#&*!|>'\"%@`~ \t\n]|a|b|<<|os\\.environ/X|model_list|[0-9]){0,120}"
     ) {
-        let _ = load_text(&text, &[]);
+        let loaded = load_text(&text, &[]);
+        prop_assert!(loaded.map_or_else(|findings| findings.has_errors(), |_| true));
     }
 
     #[test]
