@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use switchyard::config::{Environment, Findings, load};
 
+#[expect(clippy::expect_used, reason = "the folders are part of the repository")]
 fn files(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
+        let entries = std::fs::read_dir(&folder).expect("a folder of configurations");
+        for entry in entries {
+            let path = entry.expect("a readable folder").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path

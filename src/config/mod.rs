@@ -328,3 +328,11 @@ impl Default for GeneralSettings {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "docs_tests.rs"]
+mod docs;
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -70,6 +70,10 @@ pub(super) fn decode(bytes: &[u8], at: At, report: &mut Report) -> Option<String
     }
 }
 
+fn too_deep() -> String {
+    format!("nested more than {MAX_DEPTH} levels deep")
+}
+
 fn too_big() -> String {
     format!(
         "the file is larger than {} MiB",
@@ -83,7 +87,7 @@ pub(super) fn parse(text: &str, source: u32, report: &mut Report) -> Option<Node
     let marks = match locate(text, source) {
         Ok(marks) => Some(marks),
         Err(LocateError::TooDeep(at)) => {
-            report.error(at, "", format!("nested more than {MAX_DEPTH} levels deep"));
+            report.error(at, "", too_deep());
             return None;
         }
         Err(LocateError::TooMany(at)) => {
@@ -121,7 +125,12 @@ pub(super) fn parse(text: &str, source: u32, report: &mut Report) -> Option<Node
                     line: u32::try_from(place.line()).unwrap_or(u32::MAX),
                     column: u32::try_from(place.column()).unwrap_or(u32::MAX),
                 });
-            unreadable(at, &without_places(&error.to_string()), text, report);
+            let reason = without_places(&error.to_string());
+            if reason.contains("recursion limit") {
+                report.error(at, "", too_deep());
+            } else {
+                unreadable(at, &reason, text, report);
+            }
             return None;
         }
     };

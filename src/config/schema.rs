@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::defaults;
+use super::defaults::{self, Source};
 use super::raw::{ENTRY, Key, Kind, Support, TOP_LEVEL, Table, Unknown};
 
 /// Returns the JSON Schema (2020-12) of `config.yaml`.
@@ -81,20 +81,24 @@ fn property(table: &Table, key: &Key) -> Value {
         let inner = Value::Object(std::mem::take(&mut schema));
         schema.insert("anyOf".to_owned(), json!([inner, { "type": "null" }]));
     }
-    let note = match key.support {
+    let mut note = match key.support {
         Support::Honoured | Support::Default => "",
         Support::Later => " (accepted, not supported yet)",
         Support::Inert => " (accepted, no effect)",
         Support::OutOfScope => " (not a part of Switchyard)",
-    };
+    }
+    .to_owned();
+    if let Some(default) = defaults::of(table.name, key.name) {
+        let value = serde_json::from_str(default.value).unwrap_or_else(|_| json!(default.value));
+        schema.insert("default".to_owned(), value);
+        if default.source == Source::Ours {
+            note.push_str("; the default is Switchyard's, not LiteLLM's");
+        }
+    }
     schema.insert(
         "description".to_owned(),
         json!(format!("{}{note}", key.about)),
     );
-    if let Some(default) = defaults::of(table.name, key.name) {
-        let value = serde_json::from_str(default.value).unwrap_or_else(|_| json!(default.value));
-        schema.insert("default".to_owned(), value);
-    }
     Value::Object(schema)
 }
 

@@ -4,6 +4,26 @@ use super::{
     CREDENTIAL, GENERAL_SETTINGS, Key, Kind, LITELLM_SETTINGS, ROUTER_SETTINGS, Table, Unknown,
 };
 
+#[rustfmt::skip]
+const CALLBACK_SETTINGS: Table = Table {
+    name: "callback_settings",
+    keys: &[
+        Key::used("otel", Kind::Keys(&OTEL), "options of the export of traces"),
+    ],
+    also: &[],
+    unknown: Unknown::Keep,
+};
+
+#[rustfmt::skip]
+const OTEL: Table = Table {
+    name: "callback_settings.otel",
+    keys: &[
+        Key::later("message_logging", Kind::Flag, "prompts and answers in the traces; they are never there yet"),
+    ],
+    also: &[],
+    unknown: Unknown::Warn,
+};
+
 /// The sections.
 #[rustfmt::skip]
 pub(in crate::config) const TOP_LEVEL: Table = Table {
@@ -17,7 +37,7 @@ pub(in crate::config) const TOP_LEVEL: Table = Table {
         Key::used("include", Kind::List(&Kind::Text), "files that are merged into this one, relative to it"),
         Key::used("include_merge", Kind::Choice(&["replace", "deep"]), "what an included section does to one of the same name: `replace` it (LiteLLM), or be merged into it key by key"),
         Key::used("credential_list", Kind::List(&Kind::Keys(&CREDENTIAL)), "named sets of credentials, for `litellm_credential_name`"),
-        Key::used("callback_settings", Kind::Map, "options of callbacks, by callback; `otel` is used"),
+        Key::used("callback_settings", Kind::Keys(&CALLBACK_SETTINGS), "options of callbacks, by callback"),
         Key::later("virtual_keys", Kind::List(&Kind::Map), "keys for clients, with models, limits and budgets"),
         Key::later("gateway_configs", Kind::MapOf(&Kind::Map), "gateway configurations by id, for `x-portkey-config`"),
         Key::out("guardrails", "LiteLLM's guardrail integrations; Bedrock's own are `guardrailConfig` in `litellm_params`"),
