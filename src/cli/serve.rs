@@ -24,7 +24,11 @@ const WEAK_KEY: &str = "sk-1234";
 /// Serves until a signal ends it. Exit status 0 when no answer was cut.
 pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
     match prepared(arguments).await {
-        Ok(Prepared { server, telemetry, simulator }) => {
+        Ok(Prepared {
+            server,
+            telemetry,
+            simulator,
+        }) => {
             let cut_total = server.run().await;
             if let Some(simulator) = simulator {
                 simulator.shutdown().await;
@@ -95,7 +99,11 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     }
     .text(&app.live.load());
     say(&banner);
-    Ok(Prepared { server, telemetry, simulator })
+    Ok(Prepared {
+        server,
+        telemetry,
+        simulator,
+    })
 }
 
 fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOptions {
@@ -112,7 +120,8 @@ fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOp
 }
 
 fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<Parts, String> {
-    let options = UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
+    let options =
+        UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
     let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
     let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
     Ok(Parts {

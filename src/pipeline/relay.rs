@@ -117,12 +117,20 @@ impl ChunkSource {
             let payload = frame.payload();
             match frame.kind() {
                 FrameKind::Event => {
-                    let event = WireEvent { kind: frame.name(), payload };
+                    let event = WireEvent {
+                        kind: frame.name(),
+                        payload,
+                    };
                     self.decoder.event(event, out)?;
                 }
-                FrameKind::Exception => return Err(fault::classify_stream_exception(frame.name(), payload)),
+                FrameKind::Exception => {
+                    return Err(fault::classify_stream_exception(frame.name(), payload));
+                }
                 FrameKind::Error => {
-                    return Err(fault::classify_stream_exception(frame.name(), frame.message().as_bytes()));
+                    return Err(fault::classify_stream_exception(
+                        frame.name(),
+                        frame.message().as_bytes(),
+                    ));
                 }
             }
         }

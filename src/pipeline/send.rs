@@ -208,7 +208,9 @@ async fn authorized(
     let now = parts.clock.wall();
     let again = match fault::remedy(&refusal.headers, &refusal.body, now) {
         None => return Err(refusal.into_error(deployment, served, parts)),
-        Some(Remedy::RefreshCredentials) => deployment.credentials.force_refresh(&credentials).await?,
+        Some(Remedy::RefreshCredentials) => {
+            deployment.credentials.force_refresh(&credentials).await?
+        }
         Some(Remedy::CorrectClock(_)) => {
             parts.upstream.correct_clock(&refusal.headers, now);
             credentials
@@ -218,7 +220,9 @@ async fn authorized(
     if response.status.is_success() {
         return Ok(response);
     }
-    Err(Refusal::read(response).await.into_error(deployment, served, parts))
+    Err(Refusal::read(response)
+        .await
+        .into_error(deployment, served, parts))
 }
 
 async fn signed(
@@ -229,9 +233,10 @@ async fn signed(
     parts: &Parts,
 ) -> Result<Response> {
     served.attempts += 1;
-    let sent = parts
-        .upstream
-        .send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    let sent =
+        parts
+            .upstream
+            .send_trusting(&deployment.trust, request, credentials, &deployment.region);
     Ok(sent.await?)
 }
 
@@ -248,7 +253,11 @@ impl Refusal {
             status: response.status,
             headers: response.headers,
             // What cannot be read leaves the status to go by.
-            body: response.body.collect(MAX_ANSWER_BYTES).await.unwrap_or_default(),
+            body: response
+                .body
+                .collect(MAX_ANSWER_BYTES)
+                .await
+                .unwrap_or_default(),
         }
     }
 

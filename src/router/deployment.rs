@@ -161,11 +161,23 @@ struct Place {
 
 fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -> Result<Place> {
     let aws = &entry.aws;
-    let written = aws.runtime_endpoint.as_deref().or(entry.api_base.as_deref());
-    let region = url::region(aws.region.as_deref(), model.region.as_deref(), environment, None, written)
-        .map_err(|error| Error::bad_request("aws_region_name", error.to_string()))?;
+    let written = aws
+        .runtime_endpoint
+        .as_deref()
+        .or(entry.api_base.as_deref());
+    let region = url::region(
+        aws.region.as_deref(),
+        model.region.as_deref(),
+        environment,
+        None,
+        written,
+    )
+    .map_err(|error| Error::bad_request("aws_region_name", error.to_string()))?;
     if model.route == Route::ConverseLike {
-        let endpoint = entry.api_base.clone().or_else(|| aws.runtime_endpoint.clone());
+        let endpoint = entry
+            .api_base
+            .clone()
+            .or_else(|| aws.runtime_endpoint.clone());
         let endpoint = endpoint.ok_or_else(|| {
             Error::bad_request(
                 "api_base",
@@ -179,8 +191,14 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         api_base: entry.api_base.as_deref(),
     };
     let precedence = url::Precedence::RuntimeEndpoint;
-    let endpoint = url::endpoint(url::Service::Runtime, &region, overrides, precedence, environment)
-        .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
+    let endpoint = url::endpoint(
+        url::Service::Runtime,
+        &region,
+        overrides,
+        precedence,
+        environment,
+    )
+    .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
     Ok(Place { region, endpoint })
 }
 

@@ -17,10 +17,17 @@ use model_id::Route;
 use super::Transformer;
 use crate::canonical::Chat;
 
-/// Returns what writes chat requests for a route; `None` where the route does not serve chat.
+/// Returns what writes chat requests for a route; `None` where chat is not served on it.
+///
+/// Models whose own OpenAI-shaped API would be asked first are asked by Converse, which serves them too.
 pub fn chat_transformer(route: Route) -> Option<&'static dyn Transformer<Chat>> {
     match route {
-        Route::Converse | Route::ConverseLike => Some(&converse::Converse),
-        _ => None,
+        Route::Converse | Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
+        Route::Invoke
+        | Route::AsyncInvoke
+        | Route::Mantle
+        | Route::Agent
+        | Route::AgentCore
+        | Route::ClaudePlatform => None,
     }
 }
