@@ -239,6 +239,7 @@ struct Detail {
     retry_after: Option<Duration>,
     upstream_headers: HeaderMap,
     original_status: Option<u16>,
+    retry: Option<Retry>,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -256,6 +257,7 @@ impl Error {
             retry_after: None,
             upstream_headers: HeaderMap::new(),
             original_status: None,
+            retry: None,
             source: None,
         }))
     }
@@ -297,6 +299,13 @@ impl Error {
     #[must_use]
     pub fn with_original_status(mut self, status: Option<u16>) -> Self {
         self.0.original_status = status;
+        self
+    }
+
+    /// Says whether another attempt may help, where the kind alone does not tell: a daily quota is gone until tomorrow.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = Some(retry);
         self
     }
 
@@ -347,6 +356,9 @@ impl Error {
 
     /// Says whether another attempt in the same group may help.
     pub fn retry(&self) -> Retry {
+        if let Some(retry) = self.0.retry {
+            return retry;
+        }
         match (self.0.kind, self.0.original_status) {
             (ErrorKind::ModelFault, Some(status)) if status < 500 => Retry::Never,
             _ => self.0.kind.policy().retry,

@@ -6,9 +6,18 @@
 
 pub mod canonical;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod error;
+pub mod http;
+pub mod keys;
+pub mod pipeline;
 pub mod provider;
+pub mod router;
+pub mod server;
 pub mod simulator;
+pub mod state;
+pub mod telemetry;
+pub mod upstream;

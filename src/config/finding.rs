@@ -69,6 +69,11 @@ impl Findings {
     }
 }
 
+/// Returns the document that `switchyard check --json` prints: `{"ok": …, "findings": […]}`.
+pub fn to_json(findings: &Findings) -> serde_json::Value {
+    serde_json::json!({ "ok": !findings.has_errors(), "findings": findings })
+}
+
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, finding) in self.0.iter().enumerate() {

@@ -3,15 +3,36 @@
 //! `config.yaml` is written in LiteLLM's words; [`Config`] is the same in ours: typed, complete, with every default
 //! filled in.
 
+mod check;
+mod defaults;
+mod deployment;
 mod environment;
 mod finding;
+mod include;
+mod layers;
+mod load;
+mod locate;
+mod names;
+mod node;
+mod provider;
+mod raw;
+mod read;
+mod report;
+mod resolve;
+mod scalar;
+mod schema;
 mod secret;
+mod variables;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::Environment;
-pub use finding::{Finding, Findings, Severity};
+pub use finding::{Finding, Findings, Severity, to_json};
+pub use layers::Overrides;
+pub use load::{load, load_bytes, load_with};
+pub use schema::schema;
 pub use secret::Secret;
 
 use crate::canonical::RawJson;
@@ -31,6 +52,8 @@ pub struct Config {
     pub environment: Environment,
     /// SHA-256 (hex) over the files' contents.
     pub hash: String,
+    /// The files that it was read from: the first one, then those that it includes.
+    pub files: Vec<PathBuf>,
     /// What was found while reading; only warnings, since errors stop it.
     pub warnings: Vec<Finding>,
 }
@@ -74,6 +97,8 @@ pub struct DeploymentConfig {
     pub extra_headers: Vec<(String, String)>,
     /// `keepalive_seconds`: cadence of keep-alive comments in a stream.
     pub keepalive: Option<Duration>,
+    /// `allow_client_keepalive_override`: a client may choose the cadence.
+    pub allow_client_keepalive: bool,
     /// Every other key of `litellm_params`, as JSON: request defaults (`max_tokens`, `tools`, `guardrailConfig`,
     /// `user_continue_message`, …) and provider-specific parameters.
     pub params: Vec<(String, RawJson)>,
@@ -215,6 +240,8 @@ pub struct LitellmSettings {
     pub forward_traceparent: bool,
     /// Whether `callbacks` (or `success_callback`) name `otel`.
     pub otel: bool,
+    /// `ssl_verify: false`, or the path of a CA bundle; a deployment's own wins.
+    pub ssl_verify: Option<String>,
 }
 
 /// `general_settings`.
@@ -301,3 +328,11 @@ impl Default for GeneralSettings {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "docs_tests.rs"]
+mod docs;
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

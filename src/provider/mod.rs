@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use wire::{WireAnswer, WireEvent, WireRequest};
 
-use crate::canonical::{ChatParams, Message, Operation};
+use crate::canonical::{ChatParams, Operation};
 use crate::catalog::Facts;
 use crate::error::Error;
 use bedrock::model_id::ModelId;
@@ -56,7 +56,6 @@ pub struct Target {
     pub defaults: ChatParams,
     /// What to do with parameters and messages that Bedrock would refuse.
     pub repairs: Repairs,
-    /// `litellm_settings.bedrock_request_metadata_fields` is not here: identity is the pipeline's. These are headers of
     /// `extra_headers` of the deployment: name and value.
     pub extra_headers: Vec<(String, String)>,
 }
@@ -72,10 +71,6 @@ pub struct Repairs {
     pub additional_drop_params: Vec<String>,
     /// OpenAI parameters that are sent as they are (`allowed_openai_params`).
     pub allowed_openai_params: Vec<String>,
-    /// The user message put in where one is missing (`user_continue_message`).
-    pub user_continue_message: Option<Message>,
-    /// The assistant text put between two user turns (`assistant_continue_message`).
-    pub assistant_continue_message: Option<String>,
     /// `litellm_settings.bedrock_neutralize_orphaned_tool_blocks: false`: do not turn tool history without tools into text.
     pub keep_orphaned_tool_blocks: bool,
     /// Betas that the operator allows beyond the built-in table.

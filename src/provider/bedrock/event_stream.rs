@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 
+use super::fault::classify_stream_exception;
 use crate::error::{Error, ErrorKind};
 
 /// The longest frame that AWS sends.
@@ -93,6 +94,18 @@ impl Frame {
     /// Returns the payload, which shares the memory of the read.
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// Returns the error that the frame says the stream failed with; `None` for an event.
+    pub fn fault(&self) -> Option<Error> {
+        match self.kind {
+            FrameKind::Event => None,
+            FrameKind::Exception => Some(classify_stream_exception(self.name(), &self.payload)),
+            FrameKind::Error => Some(classify_stream_exception(
+                self.name(),
+                self.message().as_bytes(),
+            )),
+        }
     }
 
     fn header(&self, range: &Range<usize>) -> &str {

@@ -103,6 +103,33 @@ fn known_frames_are_read_byte_by_byte() {
 }
 
 #[test]
+fn frames_that_are_no_events_are_faults() {
+    let error = frame(
+        &[
+            (":message-type", 7, b"error"),
+            (":error-code", 7, b"throttlingException"),
+            (":error-message", 7, b"too fast"),
+        ],
+        b"",
+    );
+    let mut reader = FrameReader::new();
+    reader.push(Bytes::from([vectors(), error].concat()));
+    let mut faults = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        faults.extend(frame.fault());
+    }
+    let [exception, error] = faults.as_slice() else {
+        panic!("{faults:?}")
+    };
+    assert_eq!(
+        (exception.kind(), error.kind()),
+        (ErrorKind::Throttled, ErrorKind::Throttled)
+    );
+    assert!(exception.message().contains("slow"), "{exception}");
+    assert!(error.message().contains("too fast"), "{error}");
+}
+
+#[test]
 fn frames_share_the_read_that_holds_them() {
     let read = Bytes::from(vectors());
     let mut reader = FrameReader::new();
@@ -261,7 +288,8 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(reads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8)) {
-        let _ = read_all(reads.iter().map(Vec::as_slice));
+        let read = read_all(reads.iter().map(Vec::as_slice));
+        prop_assert!(read.is_err() || reads.concat().is_empty());
     }
 
     #[test]
@@ -271,7 +299,8 @@ proptest! {
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
         bytes.extend_from_slice(&block);
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-        let _ = read_all([bytes.as_slice()]);
+        let read = read_all([bytes.as_slice()]);
+        prop_assert!(read.is_err() || read.is_ok_and(|frames| frames.len() == 1));
     }
 
     #[test]

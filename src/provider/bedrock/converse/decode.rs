@@ -233,7 +233,7 @@ impl<'b> BlockReader<'b> {
             return;
         }
         self.blocks.push(AnswerBlock::ToolUse {
-            id: self.text(call.tool_use_id).unwrap_or_else(|| Text::new("")),
+            id: self.text(call.id).unwrap_or_else(|| Text::new("")),
             name: clients_name(name, self.context),
             input,
         });
@@ -243,7 +243,7 @@ impl<'b> BlockReader<'b> {
         let Ok(reasoning) = serde_json::from_str::<Reasoning<'_>>(raw.get()) else {
             return;
         };
-        let shown = reasoning.reasoning_text.as_ref();
+        let shown = reasoning.shown.as_ref();
         if let Some(text) = shown.and_then(|shown| self.text(shown.text)) {
             let signature = shown.and_then(|shown| self.text(shown.signature));
             self.blocks.push(AnswerBlock::Thinking { text, signature });
@@ -350,11 +350,11 @@ fn call_in_text(blocks: &[AnswerBlock], context: &DecodeContext) -> Option<Answe
         AnswerBlock::Text(text) => Some(text.decoded()),
         _ => None,
     });
-    let content: String = texts.collect();
-    if !content.trim_start().starts_with('{') {
+    let whole: String = texts.collect();
+    if !whole.trim_start().starts_with('{') {
         return None;
     }
-    let call: Call<'_> = serde_json::from_str(&content).ok()?;
+    let call: Call<'_> = serde_json::from_str(&whole).ok()?;
     let name = context.tool_names.original(&call.name);
     if call.kind != "function" || !context.tools.iter().any(|tool| tool == name) {
         return None;
@@ -362,7 +362,7 @@ fn call_in_text(blocks: &[AnswerBlock], context: &DecodeContext) -> Option<Answe
     let arguments = call.parameters.or(call.arguments)?;
     Some(AnswerBlock::ToolUse {
         // Equal answers give equal ids; no other call is in this answer.
-        id: Text::new(&format!("call_{:08x}", crc32fast::hash(content.as_bytes()))),
+        id: Text::new(&format!("call_{:08x}", crc32fast::hash(whole.as_bytes()))),
         name: Text::new(name),
         input: RawJson::from_value(arguments),
     })

@@ -42,8 +42,8 @@ impl Mending {
         guardrail: bool,
     ) -> Self {
         let modify = repairs.modify_params;
-        let given = user.or(repairs.user_continue_message.as_ref()).cloned();
-        let said = assistant.or(repairs.assistant_continue_message.as_deref());
+        let given = user.cloned();
+        let said = assistant;
         let said = said.or(modify.then_some(CONTINUE));
         Self {
             modify,

@@ -66,8 +66,8 @@ pub(super) struct Block<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ToolUse<'a> {
-    #[serde(borrow)]
-    pub(super) tool_use_id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "toolUseId")]
+    pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) name: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -87,8 +87,8 @@ impl ToolUse<'_> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Reasoning<'a> {
-    #[serde(borrow)]
-    pub(super) reasoning_text: Option<ReasoningText<'a>>,
+    #[serde(borrow, rename = "reasoningText")]
+    pub(super) shown: Option<ReasoningText<'a>>,
     #[serde(borrow)]
     pub(super) text: Option<&'a RawValue>,
     #[serde(borrow)]

@@ -5,6 +5,7 @@
 //! before would wait for it, because usage is the last thing that a client hears.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::context::DecodeContext;
 use super::decode::{
@@ -125,15 +126,14 @@ impl StreamState {
         if call.is_servers() {
             return BlockState::Hidden;
         }
-        let text = |raw| Option::and_then(raw, |raw| Text::from_raw(payload, raw));
-        let name = text(call.name).unwrap_or_else(|| Text::new(""));
+        let name = text(payload, call.name).unwrap_or_else(|| Text::new(""));
         if let Some(tool) = json_tool_of(&name, context) {
             self.json_called = true;
             return BlockState::Json(JsonStream::new(tool));
         }
         let index = self.calls;
         self.calls += 1;
-        let id = text(call.tool_use_id).unwrap_or_else(|| Text::new(""));
+        let id = text(payload, call.id).unwrap_or_else(|| Text::new(""));
         let name = clients_name(name, context);
         out.push(ChatChunk::ToolStart {
             block,
@@ -209,15 +209,15 @@ impl StreamState {
         payload: &Bytes,
         out: &mut Vec<ChatChunk>,
     ) {
-        let text = |raw| Option::and_then(raw, |raw| Text::from_raw(payload, raw));
-        if let Some(text) = text(reasoning.text).filter(|text| !text.is_empty()) {
+        if let Some(text) = text(payload, reasoning.text).filter(|text| !text.is_empty()) {
             self.thought.add(&text);
             out.push(ChatChunk::Thinking { block, text });
         }
-        if let Some(signature) = text(reasoning.signature).filter(|text| !text.is_empty()) {
+        if let Some(signature) = text(payload, reasoning.signature).filter(|text| !text.is_empty())
+        {
             out.push(ChatChunk::Signature { block, signature });
         }
-        if let Some(data) = text(reasoning.redacted_content) {
+        if let Some(data) = text(payload, reasoning.redacted_content) {
             self.thought.add_redacted();
             out.push(ChatChunk::Redacted { block, data });
         }
@@ -331,6 +331,11 @@ impl StreamState {
         }));
         Ok(())
     }
+}
+
+/// Takes a string out of a payload, sharing it.
+fn text(payload: &Bytes, raw: Option<&RawValue>) -> Option<Text> {
+    Text::from_raw(payload, raw?)
 }
 
 fn push_piece(block: u32, piece: Piece, thought: &mut Thought, out: &mut Vec<ChatChunk>) {

@@ -1,0 +1,106 @@
+//! The bytes that the upstream sends, HTTP and all, computed once.
+
+use super::frames;
+
+/// Deltas in a stream.
+pub(crate) const DELTAS: usize = 100;
+/// The text of the first delta and of no other, by which the driver knows that the first token is there.
+pub(crate) const FIRST_DELTA: &str = "Certainly";
+
+/// What Bedrock pads its deltas with, so that lengths tell an eavesdropper nothing.
+const PADDING: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ";
+const WORDS: [&str; 8] = [
+    " the",
+    " switch",
+    " yard",
+    " sorts",
+    " each",
+    " wagon",
+    " by",
+    " its \\\"goal\\\",\\n",
+];
+
+pub(super) struct Answers {
+    pub(super) whole: Vec<u8>,
+    pub(super) burst: Vec<u8>,
+    pub(super) opening: Vec<u8>,
+    pub(super) deltas: Vec<Vec<u8>>,
+    pub(super) closing: Vec<u8>,
+}
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        let opening = stream_opening();
+        let deltas: Vec<_> = (0..DELTAS).map(delta).collect();
+        let closing = stream_closing();
+        let burst = [opening.clone(), deltas.concat(), closing.clone()].concat();
+        Self {
+            whole: whole(),
+            burst,
+            opening,
+            deltas,
+            closing,
+        }
+    }
+}
+
+const REQUEST_ID: &str = "x-amzn-RequestId: 6f2d3c0e-5a0b-4f57-9a43-3f0a8c1d2e4b\r\n";
+const DATE: &str = "Date: Thu, 20 Nov 2025 10:00:00 GMT\r\n";
+
+fn whole() -> Vec<u8> {
+    let body = concat!(
+        r#"{"metrics":{"latencyMs":412},"output":{"message":{"content":[{"text":"Certainly. A switchyard "#,
+        r#"sorts wagons:\n\n1. each arrives on one track,\n2. each leaves on the track to its \"goal\"."}],"#,
+        r#""role":"assistant"}},"stopReason":"end_turn","#,
+        r#""usage":{"inputTokens":24,"outputTokens":31,"totalTokens":55}}"#
+    );
+    format!(
+        "HTTP/1.1 200 OK\r\n{DATE}Content-Type: application/json\r\nContent-Length: {}\r\n{REQUEST_ID}\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn stream_opening() -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\n{DATE}Content-Type: application/vnd.amazon.eventstream\r\n\
+         Transfer-Encoding: chunked\r\n{REQUEST_ID}\r\n"
+    );
+    let start = format!(r#"{{"p":"{PADDING}","role":"assistant"}}"#);
+    [head.into_bytes(), chunk("messageStart", &start)].concat()
+}
+
+fn delta(index: usize) -> Vec<u8> {
+    let text = match index {
+        0 => FIRST_DELTA,
+        _ => WORDS.iter().cycle().nth(index).copied().unwrap_or_default(),
+    };
+    let padding = PADDING.get(..4 + index % 32).unwrap_or(PADDING);
+    let payload =
+        format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}},"p":"{padding}"}}"#);
+    chunk("contentBlockDelta", &payload)
+}
+
+fn stream_closing() -> Vec<u8> {
+    let usage = concat!(
+        r#"{"metrics":{"latencyMs":812},"p":"abcdefgh","#,
+        r#""usage":{"inputTokens":24,"outputTokens":100,"totalTokens":124}}"#
+    );
+    [
+        chunk(
+            "contentBlockStop",
+            r#"{"contentBlockIndex":0,"p":"abcdefghijk"}"#,
+        ),
+        chunk("messageStop", r#"{"p":"abcdefg","stopReason":"end_turn"}"#),
+        chunk("metadata", usage),
+        b"0\r\n\r\n".to_vec(),
+    ]
+    .concat()
+}
+
+/// One event in an HTTP chunk of its own.
+fn chunk(event_type: &str, payload: &str) -> Vec<u8> {
+    let frame = frames::event(event_type, payload);
+    let size = format!("{:x}\r\n", frame.len()).into_bytes();
+    [size, frame, b"\r\n".to_vec()].concat()
+}

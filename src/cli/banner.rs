@@ -1,0 +1,62 @@
+//! What is printed at the start: where, how much, and what to look at.
+
+use std::net::SocketAddr;
+
+use crate::state::Snapshot;
+
+/// What the banner says beside the snapshot.
+#[derive(Debug)]
+pub(super) struct Banner<'a> {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub(super) tls: bool,
+    /// The simulator's base URL under `--simulate`.
+    pub(super) simulator: Option<&'a str>,
+    /// Warnings beside those of the configuration.
+    pub(super) warnings: &'a [String],
+}
+
+impl Banner<'_> {
+    /// Writes the banner.
+    pub(super) fn text(&self, snapshot: &Snapshot) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let groups = snapshot.router.groups().len();
+        let deployments = snapshot.router.deployments_total();
+        let mut lines = vec![
+            format!("Switchyard {}", super::VERSION),
+            format!("  listening on {scheme}://{}", self.address),
+            format!(
+                "  serving {} over {}",
+                count(groups, "model group"),
+                count(deployments, "deployment")
+            ),
+        ];
+        if let Some(simulator) = self.simulator {
+            lines.push(format!(
+                "  simulator on {simulator}: answers are made up, AWS is not called"
+            ));
+        }
+        lines.push(
+            "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
+        );
+        // What is weak about the master key is said below, louder.
+        let findings = snapshot.config.warnings.iter();
+        let mut warnings: Vec<String> = findings
+            .filter(|finding| finding.key != "general_settings.master_key")
+            .map(ToString::to_string)
+            .collect();
+        warnings.extend(self.warnings.iter().map(|text| format!("warning: {text}")));
+        if !warnings.is_empty() {
+            lines.push(format!("  {}:", count(warnings.len(), "warning")));
+            lines.extend(warnings.into_iter().map(|warning| format!("    {warning}")));
+        }
+        lines.join("\n")
+    }
+}
+
+/// `1 deployment`, `2 deployments`.
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

@@ -1,0 +1,207 @@
+//! Serving, the default command: read the file, build everything, serve until a signal.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use super::banner::Banner;
+use super::{ServeArguments, complain, say, simulate};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{self, Config, Environment, GeneralSettings};
+use crate::http::{App, Shutdown};
+use crate::pipeline::Pipeline;
+use crate::server::{self, Server};
+use crate::simulator::Simulator;
+use crate::state::{Live, Parts, Snapshot};
+use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
+use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+/// A key that everyone knows from LiteLLM's documentation.
+const WEAK_KEY: &str = "sk-1234";
+
+/// Serves until a signal ends it. Exit status 0 when no answer was cut.
+pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
+    match prepared(arguments).await {
+        Ok(Prepared {
+            server,
+            telemetry,
+            simulator,
+        }) => {
+            let cut_total = server.run().await;
+            if let Some(simulator) = simulator {
+                simulator.shutdown().await;
+            }
+            telemetry.stop();
+            if cut_total == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that serves.
+struct Prepared {
+    server: Server,
+    telemetry: Telemetry,
+    simulator: Option<Simulator>,
+}
+
+async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
+    let mut config = config::load(&arguments.config, Environment::of_process())
+        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
+    let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
+    let (host, mut warnings) = host(arguments, &config.general)?;
+    warnings.extend(litellm_flags(arguments));
+    let tls = match (&arguments.ssl_certfile, &arguments.ssl_keyfile) {
+        (Some(certificate), Some(key)) => Some(server::tls(certificate, key)?),
+        _ => None,
+    };
+    let mut simulated = None;
+    let mut simulator = None;
+    if arguments.simulate {
+        let (running, target, replaced) = simulate::start(&mut config)
+            .await
+            .map_err(|error| format!("the simulator cannot start: {error}"))?;
+        simulated = Some(target);
+        simulator = Some(running);
+        warnings.extend(replaced);
+    }
+    let tracker = TaskTracker::new();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let parts = parts(&config, &clock, &tracker)?;
+    let snapshot = Snapshot::build(config, simulated, None, &parts)
+        .map_err(|error| format!("the configuration cannot be used: {error}"))?;
+    let general = snapshot.config.general.clone();
+    let app = Arc::new(App {
+        live: Arc::new(Live::new(snapshot)),
+        pipeline: Pipeline::new(parts),
+        clock,
+        tracker,
+        shutdown: Shutdown::default(),
+        running: Arc::default(),
+    });
+    let address = SocketAddr::new(host, arguments.port);
+    let is_tls = tls.is_some();
+    let server = Server::bind(address, tls, &general, Arc::clone(&app)).await?;
+    let banner = Banner {
+        address: server.address(),
+        tls: is_tls,
+        simulator: simulator.as_ref().map(Simulator::url).as_deref(),
+        warnings: &warnings,
+    }
+    .text(&app.live.load());
+    say(&banner);
+    Ok(Prepared {
+        server,
+        telemetry,
+        simulator,
+    })
+}
+
+fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOptions {
+    let configured = if config.litellm.json_logs {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    TelemetryOptions {
+        format: arguments.log_format.unwrap_or(configured),
+        level: arguments.log_level.clone(),
+        traces: config.litellm.otel,
+    }
+}
+
+fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<Parts, String> {
+    let options =
+        UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
+    let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
+    let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
+    Ok(Parts {
+        upstream,
+        credentials: Arc::new(credentials),
+        clock: Arc::clone(clock),
+    })
+}
+
+/// Where to listen: everywhere with a good master key, on this machine only without one.
+fn host(
+    arguments: &ServeArguments,
+    general: &GeneralSettings,
+) -> Result<(IpAddr, Vec<String>), String> {
+    let weakness = weakness(general);
+    let host = match &arguments.host {
+        Some(host) => parse_host(host)?,
+        None if weakness.is_some() && !general.permit_weak_master_key => {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        }
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let Some(weakness) = weakness else {
+        return Ok((host, Vec::new()));
+    };
+    if !host.is_loopback() && !general.permit_weak_master_key {
+        return Err(format!(
+            "{weakness}; not listening on {host}, where others could call. Set `general_settings.master_key` (or the variable \
+             LITELLM_MASTER_KEY) to a key of your own, or use --host 127.0.0.1, or set \
+             `general_settings.dangerously_permit_weak_or_unset_master_key: true`"
+        ));
+    }
+    Ok((host, vec![weakness]))
+}
+
+/// What is weak about the master key, if anything.
+fn weakness(general: &GeneralSettings) -> Option<String> {
+    if let Some(variable) = &general.master_key_missing {
+        return Some(format!(
+            "OPEN TO EVERYONE WHO CAN REACH IT: `general_settings.master_key` refers to {variable}, which is not set"
+        ));
+    }
+    match &general.master_key {
+        None => Some("OPEN TO EVERYONE WHO CAN REACH IT: no master key is set".to_owned()),
+        Some(key) if key.expose() == WEAK_KEY => Some(format!(
+            "the master key is `{WEAK_KEY}`, which everyone knows from documentation"
+        )),
+        Some(_) => None,
+    }
+}
+
+fn parse_host(host: &str) -> Result<IpAddr, String> {
+    match host {
+        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        _ => host
+            .trim_matches(['[', ']'])
+            .parse()
+            .map_err(|_| format!("--host {host}: expected an IP address or `localhost`")),
+    }
+}
+
+/// Flags of LiteLLM's that are accepted and do nothing here.
+fn litellm_flags(arguments: &ServeArguments) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut note = |given: bool, text: &str| {
+        if given {
+            warnings.push(text.to_owned());
+        }
+    };
+    note(
+        arguments.num_workers.is_some(),
+        "--num_workers is accepted and not needed: one process uses all cores",
+    );
+    note(
+        arguments.detailed_debug || arguments.debug,
+        "--debug and --detailed_debug are accepted; --log-level debug is ours",
+    );
+    note(
+        arguments.telemetry.is_some(),
+        "--telemetry is accepted: nothing is sent anywhere",
+    );
+    warnings
+}

@@ -1,0 +1,104 @@
+//! `--simulate`: every deployment of any configuration, served by a Bedrock simulator in this process.
+//!
+//! Endpoints are pointed at the simulator, static keys are made known to it, and credentials that would need the outside
+//! world are replaced by its own. Nothing outside the machine is contacted, except media that a client names.
+
+use std::io;
+
+use crate::config::{AwsParams, Config, DeploymentConfig, Secret};
+use crate::simulator::{ACCESS_KEY_ID, AccessKey, Options, SECRET_ACCESS_KEY, Simulator};
+use crate::state::Simulated;
+
+/// Variables that would send a call, or a look-up of credentials, somewhere else.
+const ENDPOINTS: [&str; 4] = [
+    "AWS_BEDROCK_RUNTIME_ENDPOINT",
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+    "AWS_STS_ENDPOINT",
+    "AWS_ENDPOINT_URL_STS",
+];
+
+/// Starts the simulator and points `config` at it; returns what was replaced, as warnings.
+pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulated, Vec<String>)> {
+    let simulator = Simulator::start(Options {
+        accept_any_bearer: true,
+        ..Options::default()
+    })
+    .await?;
+    let url = simulator.url();
+    for name in ENDPOINTS {
+        config.environment.set(name, url.clone());
+    }
+    let mut replaced = Vec::new();
+    for entry in &mut config.deployments {
+        point(entry, &url);
+        if !keep_credentials(entry, &simulator) {
+            replaced.push(format!("`{}`", entry.model_name));
+        }
+    }
+    let mut warnings = Vec::new();
+    if !replaced.is_empty() {
+        warnings.push(format!(
+            "model_list: the simulator's credentials are used where the configured ones cannot be resolved here: {}",
+            replaced.join(", ")
+        ));
+    }
+    let simulated = Simulated {
+        endpoint: url,
+        credentials: own_keys(),
+    };
+    Ok((simulator, simulated, warnings))
+}
+
+/// Points one deployment at the simulator, misbehaving as its `model_info.simulate` says.
+fn point(entry: &mut DeploymentConfig, url: &str) {
+    let base = match &entry.info.simulate {
+        Some(fault) => format!("{url}/fault/{fault}"),
+        None => url.to_owned(),
+    };
+    let posts_to_api_base = entry.model.contains("converse_like/");
+    entry.api_base = posts_to_api_base.then(|| format!("{base}/converse-like"));
+    entry.aws.runtime_endpoint = (!posts_to_api_base).then_some(base);
+    entry.aws.sts_endpoint = None;
+    entry.aws.ssl_verify = None;
+}
+
+/// Makes the deployment's own keys known to the simulator; otherwise gives it the simulator's and returns false.
+fn keep_credentials(entry: &mut DeploymentConfig, simulator: &Simulator) -> bool {
+    let aws = &entry.aws;
+    if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
+        return true;
+    }
+    if let (Some(id), Some(secret), None, None) = (
+        &aws.access_key_id,
+        &aws.secret_access_key,
+        &aws.role,
+        &aws.profile,
+    ) {
+        simulator.add_key(AccessKey {
+            id: id.clone(),
+            secret: secret.expose().to_owned(),
+            session_token: aws
+                .session_token
+                .as_ref()
+                .map(|token| token.expose().to_owned()),
+            expired: false,
+        });
+        return true;
+    }
+    entry.aws = AwsParams {
+        region: aws.region.clone(),
+        runtime_endpoint: aws.runtime_endpoint.clone(),
+        ..own_keys()
+    };
+    false
+}
+
+/// The simulator's keys; the empty API key turns one of the environment off.
+fn own_keys() -> AwsParams {
+    AwsParams {
+        access_key_id: Some(ACCESS_KEY_ID.to_owned()),
+        secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
+        api_key: Some(Secret::new("")),
+        ..AwsParams::default()
+    }
+}

@@ -1,0 +1,481 @@
+//! Holds what was written against the tables of [`super::raw`].
+//!
+//! Every key of every mapping is looked at, whatever is wrong with the one before it, so that all mistakes are reported
+//! at once. What comes back is the same tree with its scalars read as the keys' types, and without what is unusable: the
+//! steps after this one need not ask about types again.
+
+use serde_json::Number;
+
+use super::defaults;
+use super::node::{At, Entry, Node, Spelling, Value};
+use super::raw::{CREDENTIAL_KEYS, Key, Kind, Support, Table, Unknown};
+use super::read::child_path;
+use super::report::{Report, did_you_mean, nearest};
+use super::scalar::{self, Reading};
+
+/// How far a misspelt key may be from the one that was meant.
+const TYPO: usize = 2;
+
+/// Checks a mapping; a missing key is reported where the mapping begins.
+pub(super) fn table(table: &Table, node: &Node, path: &str, report: &mut Report) -> Node {
+    let Value::Map(entries) = &node.value else {
+        if node.value != Value::Null {
+            mismatch(node, "a mapping", path, report);
+        }
+        return Node::new(node.at, Value::Map(Vec::new()));
+    };
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let path = child_path(path, &entry.key);
+        let key = table.key(&entry.key);
+        let checked = match key {
+            Some(key) => value(&key.kind, &entry.node, &path, report),
+            None => unknown(table, entry, &path, report),
+        };
+        if let Some(node) = checked {
+            if let Some(key) = key {
+                notice(table, key, entry, &path, report);
+            }
+            kept.push(Entry {
+                key: entry.key.clone(),
+                at: entry.at,
+                node,
+            });
+        }
+    }
+    for key in table.all().filter(|key| key.required) {
+        // A value of the wrong type has been reported already.
+        let written = entries.iter().find(|entry| entry.key == key.name);
+        if written.is_none_or(|entry| is_missing(&entry.node)) {
+            let at = written.map_or(node.at, |entry| entry.at);
+            report
+                .error(
+                    at,
+                    &child_path(path, key.name),
+                    format!("`{}` is missing", key.name),
+                )
+                .hint(format!("add `{}:`: {}", key.name, key.about));
+        }
+    }
+    Node::new(node.at, Value::Map(kept))
+}
+
+/// A null says nothing, unless it stands for a variable that is not set: that has a warning of its own.
+fn is_missing(node: &Node) -> bool {
+    node.value == Value::Null && !matches!(node.spelling, Spelling::Variable(_))
+}
+
+/// Says that a key does nothing here, if it was meant to do something.
+fn notice(table: &Table, key: &Key, entry: &Entry, path: &str, report: &mut Report) {
+    let message = match key.support {
+        Support::Honoured | Support::Default | Support::Inert => return,
+        Support::Later => "accepted, not supported yet",
+        Support::OutOfScope => "not a part of Switchyard; accepted and ignored",
+    };
+    if entry.node.at == At::DEFAULT || !has_effect(table, key, &entry.node) {
+        return;
+    }
+    if report.first_time(&format!("{}.{}", table.name, key.name)) {
+        report.warn(entry.at, path, message);
+    }
+}
+
+/// Says whether a value changes anything: it is neither empty, nor off, nor the default.
+fn has_effect(table: &Table, key: &Key, node: &Node) -> bool {
+    if node.is_empty() {
+        return false;
+    }
+    let default = defaults::of(table.name, key.name).map(|default| default.value);
+    match key.kind {
+        Kind::Flag => {
+            let flag = scalar::as_flag(node).map(|flag| flag.value);
+            flag != Some(default == Some("true"))
+        }
+        Kind::Keys(_) => true,
+        _ => match (&node.value, default) {
+            (Value::Text(text), Some(default)) => text != default,
+            (Value::Number(number), Some(default)) => number.as_f64() != default.parse().ok(),
+            (Value::Bool(flag), None) => *flag,
+            _ => true,
+        },
+    }
+}
+
+/// Judges a key that is not in the table; returns its value if it is kept.
+fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Option<Node> {
+    let known = nearest(&entry.key, table.all().map(|key| key.name), TYPO);
+    match table.unknown {
+        Unknown::Keep => value(&Kind::Any, &entry.node, path, report),
+        Unknown::Warn => {
+            let finding = report.warn(entry.at, path, "unknown key; it is ignored");
+            if let Some(known) = known.or_else(|| misplaced(&entry.key)) {
+                finding.hint(did_you_mean(known));
+            }
+            None
+        }
+        Unknown::Provider => {
+            let credential = nearest(&entry.key, CREDENTIAL_KEYS.all().map(|key| key.name), TYPO);
+            // Its value may be a secret: it goes nowhere.
+            if credential.is_some() || entry.key.starts_with("aws_") {
+                let finding = report.warn(
+                    entry.at,
+                    path,
+                    "unknown key that looks like a credential; it is not sent to the provider",
+                );
+                if let Some(known) = credential.or(known) {
+                    finding.hint(did_you_mean(known));
+                }
+                return None;
+            }
+            if let Some(known) = known {
+                report
+                    .warn(
+                        entry.at,
+                        path,
+                        "unknown key; it is sent to the provider as it is",
+                    )
+                    .hint(did_you_mean(known));
+            }
+            value(&Kind::Any, &entry.node, path, report)
+        }
+    }
+}
+
+/// Knows the keys that are often written in the wrong place.
+fn misplaced(key: &str) -> Option<&'static str> {
+    match key {
+        "enable_jwt_auth" | "litellm_jwtauth" => Some("general_settings.enable_jwt_auth"),
+        "general_setting" => Some("general_settings"),
+        "models" => Some("model_list"),
+        _ => None,
+    }
+}
+
+/// Checks a value; `None` when there is none, or none that can be used.
+pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    if node.value == Value::Null {
+        return None;
+    }
+    let read = match kind {
+        Kind::Text | Kind::Secret => take(node, scalar::as_text(node), path, report, Value::Text),
+        Kind::Flag => take(node, scalar::as_flag(node), path, report, Value::Bool),
+        Kind::Count | Kind::Integer => whole(kind, node, path, report),
+        Kind::Amount | Kind::Number | Kind::Seconds | Kind::Millis => {
+            let reading = scalar::as_number(node).filter(|number| fits(kind, &number.value));
+            take(node, reading, path, report, Value::Number)
+        }
+        Kind::Choice(words) => return choice(words, node, path, report),
+        Kind::Status(statuses) => return status(statuses, node, path, report),
+        Kind::List(item) => items(item, node, path, report),
+        Kind::OneOrMore(item) => match &node.value {
+            Value::List(_) => items(item, node, path, report),
+            _ => value(item, node, path, report)
+                .map(|only| Node::new(node.at, Value::List(vec![only]))),
+        },
+        Kind::MapOf(item) => members(item, node, path, report),
+        Kind::Keys(keys) => match &node.value {
+            Value::Map(_) => Some(table(keys, node, path, report)),
+            _ => None,
+        },
+        Kind::OneKeyMaps => one_key_maps(node, path, report),
+        Kind::Either(kinds) => {
+            let kind = kinds.iter().find(|kind| might_fit(kind, node));
+            if let Some(kind) = kind {
+                return value(kind, node, path, report);
+            }
+            None
+        }
+        Kind::Map => match &node.value {
+            Value::Map(_) => Some(free(node, path, report)),
+            _ => None,
+        },
+        Kind::Any => Some(free(node, path, report)),
+        Kind::Misplaced(section) => {
+            report
+                .error(node.at, path, "this key does not belong here")
+                .hint(format!("move it to `{section}`"));
+            return None;
+        }
+        Kind::Entries => matches!(node.value, Value::List(_)).then(|| node.clone()),
+    };
+    if read.is_none() && !reports_itself(kind, node) {
+        mismatch(node, &expectation(kind), path, report);
+    }
+    read
+}
+
+/// Says whether what is wrong inside the value has been reported by those who looked into it.
+fn reports_itself(kind: &Kind, node: &Node) -> bool {
+    match kind {
+        Kind::OneOrMore(_) => !matches!(node.value, Value::List(_)),
+        _ => false,
+    }
+}
+
+/// Takes a scalar over, with what is doubtful about it.
+fn take<T>(
+    node: &Node,
+    reading: Option<Reading<T>>,
+    path: &str,
+    report: &mut Report,
+    wrap: impl FnOnce(T) -> Value,
+) -> Option<Node> {
+    let reading = reading?;
+    if let Some(doubt) = reading.doubt {
+        report.warn(node.at, path, doubt);
+    }
+    Some(Node {
+        at: node.at,
+        value: wrap(reading.value),
+        spelling: match &node.spelling {
+            Spelling::Variable(name) => Spelling::Variable(name.clone()),
+            Spelling::Plain(_) | Spelling::Exact => Spelling::Exact,
+        },
+    })
+}
+
+/// Reads a whole number; `3.0` is one.
+fn whole(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let reading = scalar::as_number(node)?;
+    let number = match reading.value.as_f64() {
+        _ if reading.value.is_u64() || reading.value.is_i64() => reading.value,
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it was checked to be whole and small"
+        )]
+        Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => Number::from(float as i64),
+        _ => return None,
+    };
+    let number = if number.as_i64() == Some(0) {
+        Number::from(0_u64)
+    } else {
+        number
+    };
+    let reading = Reading {
+        value: number,
+        doubt: reading.doubt,
+    };
+    if !fits(kind, &reading.value) {
+        return None;
+    }
+    take(node, Some(reading), path, report, Value::Number)
+}
+
+fn fits(kind: &Kind, number: &Number) -> bool {
+    match kind {
+        Kind::Count | Kind::Amount | Kind::Millis => {
+            number.as_f64().is_some_and(|float| float >= 0.0)
+        }
+        // Longer than a `Duration` is longer than anybody waits.
+        Kind::Seconds => number
+            .as_f64()
+            .is_some_and(|float| (0.0..1e12).contains(&float)),
+        _ => true,
+    }
+}
+
+fn choice(words: &[&str], node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let Some(reading) = scalar::as_text(node) else {
+        mismatch(node, &expectation(&Kind::Text), path, report);
+        return None;
+    };
+    if words.contains(&reading.value.as_str()) {
+        return take(node, Some(reading), path, report, Value::Text);
+    }
+    let shown = match &node.spelling {
+        Spelling::Variable(name) => format!("the value of `{name}`"),
+        _ => format!("`{}`", reading.value),
+    };
+    let finding = report.error(
+        node.at,
+        path,
+        format!("{shown} is not one of the values that may stand here"),
+    );
+    let known = nearest(
+        &reading.value,
+        words.iter().copied(),
+        reading.value.len().div_ceil(3).max(TYPO),
+    );
+    match known {
+        Some(word) => finding.hint(did_you_mean(word)),
+        None => finding.hint(format!("one of `{}`", words.join("`, `"))),
+    }
+    None
+}
+
+fn status(statuses: &[u16], node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let listed = statuses.iter().map(u16::to_string).collect::<Vec<_>>();
+    let number = whole(&Kind::Count, node, path, report);
+    let is_one = |number: &Node| {
+        number
+            .count()
+            .is_some_and(|count| statuses.iter().any(|status| u64::from(*status) == count))
+    };
+    if let Some(number) = number.filter(is_one) {
+        return Some(number);
+    }
+    mismatch(node, &listed.join(" or "), path, report);
+    None
+}
+
+fn items(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let Value::List(items) = &node.value else {
+        return None;
+    };
+    let kept = items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, item)| value(kind, item, &format!("{path}[{index}]"), report))
+        .collect();
+    Some(Node::new(node.at, Value::List(kept)))
+}
+
+fn members(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    let kept = entries
+        .iter()
+        .filter_map(|entry| {
+            let node = value(kind, &entry.node, &child_path(path, &entry.key), report)?;
+            Some(Entry {
+                key: entry.key.clone(),
+                at: entry.at,
+                node,
+            })
+        })
+        .collect();
+    Some(Node::new(node.at, Value::Map(kept)))
+}
+
+fn one_key_maps(node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    let Value::List(items) = &node.value else {
+        return None;
+    };
+    let mut kept = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        match &item.value {
+            Value::Map(entries) if entries.len() == 1 => {
+                kept.extend(value(&Kind::Map, item, &path, report));
+            }
+            Value::Map(entries) => {
+                report
+                    .error(
+                        item.at,
+                        &path,
+                        format!(
+                            "expected a mapping with one key, found {} keys",
+                            entries.len()
+                        ),
+                    )
+                    .hint("write one list item per group: `- group: [target]`");
+            }
+            _ => {
+                mismatch(item, "a mapping with one key", &path, report);
+            }
+        }
+    }
+    Some(Node::new(node.at, Value::List(kept)))
+}
+
+/// Takes over a value of no type, reading its scalars as LiteLLM would.
+fn free(node: &Node, path: &str, report: &mut Report) -> Node {
+    let value = match &node.value {
+        Value::List(items) => Value::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| free(item, &format!("{path}[{index}]"), report))
+                .collect(),
+        ),
+        Value::Map(entries) => Value::Map(
+            entries
+                .iter()
+                .map(|entry| Entry {
+                    key: entry.key.clone(),
+                    at: entry.at,
+                    node: free(&entry.node, &child_path(path, &entry.key), report),
+                })
+                .collect(),
+        ),
+        _ => {
+            let reading = scalar::as_written(node);
+            if let Some(doubt) = reading.doubt {
+                report.warn(node.at, path, doubt);
+            }
+            reading.value
+        }
+    };
+    Node::new(node.at, value)
+}
+
+/// Says whether a value's type is one of a kind's.
+fn might_fit(kind: &Kind, node: &Node) -> bool {
+    match kind {
+        Kind::Text | Kind::Secret | Kind::Choice(_) => scalar::as_text(node).is_some(),
+        Kind::Flag => scalar::as_flag(node).is_some(),
+        Kind::Count
+        | Kind::Integer
+        | Kind::Amount
+        | Kind::Number
+        | Kind::Seconds
+        | Kind::Millis
+        | Kind::Status(_) => scalar::as_number(node).is_some(),
+        Kind::List(_) | Kind::OneKeyMaps | Kind::Entries => matches!(node.value, Value::List(_)),
+        Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => matches!(node.value, Value::Map(_)),
+        Kind::OneOrMore(item) => matches!(node.value, Value::List(_)) || might_fit(item, node),
+        Kind::Either(kinds) => kinds.iter().any(|kind| might_fit(kind, node)),
+        Kind::Any | Kind::Misplaced(_) => true,
+    }
+}
+
+/// Reports a value of the wrong type; its text is not shown, because it may be a secret.
+fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
+    let found = match (&node.spelling, &node.value) {
+        (Spelling::Variable(name), _) => format!("the value of `os.environ/{name}`"),
+        (_, Value::Number(number)) => format!("the number {number}"),
+        _ => node.type_name().to_owned(),
+    };
+    let finding = report.error(node.at, path, format!("expected {expected}, found {found}"));
+    if matches!(node.value, Value::Map(_)) && expected.starts_with("a list") {
+        finding.hint("begin each element with `- `");
+        return;
+    }
+    if expected == "text" && matches!(node.value, Value::Bool(_)) {
+        finding.hint("put it in quotes if it is text");
+    }
+}
+
+/// Words what a kind wants.
+fn expectation(kind: &Kind) -> String {
+    match kind {
+        Kind::Text | Kind::Secret | Kind::Choice(_) => "text".to_owned(),
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Count => "a whole number, 0 or more".to_owned(),
+        Kind::Integer => "a whole number".to_owned(),
+        Kind::Amount => "a number, 0 or more".to_owned(),
+        Kind::Number => "a number".to_owned(),
+        Kind::Seconds => "a number of seconds, 0 or more".to_owned(),
+        Kind::Millis => "a number of milliseconds, 0 or more".to_owned(),
+        Kind::Status(statuses) => statuses
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(" or "),
+        Kind::List(item) | Kind::OneOrMore(item) => match item {
+            Kind::Text => "a list of texts".to_owned(),
+            Kind::Map | Kind::Keys(_) => "a list of mappings".to_owned(),
+            _ => "a list".to_owned(),
+        },
+        Kind::OneKeyMaps => "a list of mappings with one key each".to_owned(),
+        Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => "a mapping".to_owned(),
+        Kind::Either(kinds) => kinds
+            .iter()
+            .map(expectation)
+            .collect::<Vec<_>>()
+            .join(" or "),
+        Kind::Any | Kind::Misplaced(_) => "a value".to_owned(),
+        Kind::Entries => "a list of deployments".to_owned(),
+    }
+}

@@ -1,0 +1,171 @@
+//! From a path to a [`Config`]: every step of it, in order.
+
+use std::path::{Path, PathBuf};
+
+use super::check;
+use super::deployment::{self, Surroundings};
+use super::environment::Environment;
+use super::finding::Findings;
+use super::include;
+use super::layers::{self, Overrides};
+use super::names;
+use super::node::{At, Node};
+use super::raw::{GENERAL_SETTINGS, TOP_LEVEL};
+use super::read;
+use super::report::Report;
+use super::resolve;
+use super::scalar;
+use super::secret::Secret;
+use super::variables::{self, Unset};
+use super::{Config, GeneralSettings};
+
+/// The master key of LiteLLM's quick start, which everybody knows.
+const WEAK_KEY: &str = "sk-1234";
+
+/// Reads a configuration.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, warnings included, if any of it is an error.
+pub fn load(path: &Path, environment: Environment) -> Result<Config, Findings> {
+    load_with(path, environment, &Overrides::default())
+}
+
+/// Reads a configuration and lays what the command line sets over it.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(
+    path: &Path,
+    environment: Environment,
+    overrides: &Overrides,
+) -> Result<Config, Findings> {
+    let mut report = Report::default();
+    let source = report.add_source(path.display().to_string());
+    match read::read_text(path, At::start_of(source), &mut report) {
+        Some(text) => build(path, &text, environment, overrides, report),
+        None => Err(report.into_findings()),
+    }
+}
+
+/// Reads a configuration from the bytes of a file; `path` names it and is what its includes are relative to.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_bytes(
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment,
+    overrides: &Overrides,
+) -> Result<Config, Findings> {
+    let mut report = Report::default();
+    let source = report.add_source(path.display().to_string());
+    match read::decode(bytes, At::start_of(source), &mut report) {
+        Some(text) => build(path, &text, environment, overrides, report),
+        None => Err(report.into_findings()),
+    }
+}
+
+fn build(
+    path: &Path,
+    text: &str,
+    environment: Environment,
+    overrides: &Overrides,
+    mut report: Report,
+) -> Result<Config, Findings> {
+    let Some(files) = include::read_all(path, text, 0, &mut report) else {
+        return Err(report.into_findings());
+    };
+    let layered = layers::layer(files.root, &environment, overrides, &mut report);
+    let mut config = sections(layered, environment, &mut report);
+    config.hash = files.hash;
+    config.files = files.paths;
+    if report.has_errors() {
+        return Err(report.into_findings());
+    }
+    config.warnings = report.into_findings().0;
+    Ok(config)
+}
+
+/// Resolves variables, checks every section, and makes the configuration.
+fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -> Config {
+    let unset = strictness(&root);
+    if let Some(variables) = root.get("environment_variables") {
+        variables::export(variables, &mut environment, unset, report);
+    }
+    if let super::node::Value::Map(entries) = &mut root.value {
+        for entry in entries.iter_mut() {
+            // Entries of the list are resolved one by one, when it is known that they are for Bedrock.
+            if !matches!(entry.key.as_str(), "model_list" | "environment_variables") {
+                variables::resolve(&mut entry.node, &environment, unset, &entry.key, report);
+            }
+        }
+    }
+    let checked = check::table(&TOP_LEVEL, &root, "", report);
+    let empty = Node::new(At::DEFAULT, super::node::Value::Map(Vec::new()));
+    let section = |name: &str| checked.get(name).unwrap_or(&empty);
+    let (router, litellm, general) = (
+        section("router_settings"),
+        section("litellm_settings"),
+        section(GENERAL_SETTINGS.name),
+    );
+    let credentials = deployment::credentials(checked.get("credential_list"), report);
+    let placed = deployment::deployments(
+        checked.get("model_list"),
+        Surroundings {
+            environment: &environment,
+            unset,
+            credentials: &credentials,
+        },
+        report,
+    );
+    names::check(&placed, router, litellm, report);
+    let callbacks = resolve::callbacks(litellm, report);
+    let general = resolve::general(general, root.get("general_settings"), litellm, &environment);
+    warn_about_key(&general, &root, report);
+    Config {
+        router: resolve::router(router, litellm, &environment, report),
+        litellm: resolve::litellm(litellm, callbacks, &environment),
+        general,
+        deployments: placed.into_iter().map(|placed| placed.deployment).collect(),
+        environment,
+        hash: String::new(),
+        files: Vec::<PathBuf>::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Looks at `strict_env` before anything is resolved.
+fn strictness(root: &Node) -> Unset {
+    let strict = root
+        .get("general_settings")
+        .and_then(|general| general.get("strict_env"))
+        .and_then(scalar::as_flag);
+    match strict {
+        Some(strict) if strict.value => Unset::Fails,
+        _ => Unset::Warns,
+    }
+}
+
+/// Says that the server will be open, or as good as open.
+fn warn_about_key(general: &GeneralSettings, root: &Node, report: &mut Report) {
+    let section = root.get("general_settings");
+    let at = section
+        .and_then(|section| section.written("master_key").or(Some(section)))
+        .filter(|node| node.at != At::DEFAULT)
+        .map_or(At::start_of(0), |node| node.at);
+    let key = general.master_key.as_ref().map(Secret::expose);
+    let message = match (key, &general.master_key_missing) {
+        (Some(WEAK_KEY), _) => "everybody knows this key; the server listens on 127.0.0.1 only",
+        (Some(_), _) => return,
+        (None, Some(_)) => {
+            "its variable is not set: the server asks for no key and listens on 127.0.0.1 only"
+        }
+        (None, None) => "not set: the server asks for no key and listens on 127.0.0.1 only",
+    };
+    report
+        .warn(at, "general_settings.master_key", message)
+        .hint("set it, or the variable `LITELLM_MASTER_KEY`, to a long random text");
+}

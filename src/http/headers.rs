@@ -1,0 +1,105 @@
+//! Response headers and error bodies that all endpoints share.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap as Headers, StatusCode};
+
+use crate::dialect::{Dialect, chat::ChatCompletions as Chat};
+use crate::error::Error;
+use crate::pipeline::Served;
+use crate::telemetry::names;
+
+/// Longest `x-litellm-call-id` that is taken from a client.
+const CALL_ID_MAX: usize = 256;
+
+/// Returns the client's call id, else a new one.
+pub(super) fn call_id(headers: &Headers) -> String {
+    headers
+        .get(names::CALL_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=CALL_ID_MAX).contains(&id.len()))
+        .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+}
+
+/// Writes a JSON answer.
+pub(super) fn json(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+/// Writes an error in OpenAI's shape, with what the client needs to know in headers.
+pub(super) fn error_response(error: &Error, call_id: Option<&str>) -> Response {
+    error_response_naming(error, call_id, false)
+}
+
+/// Like [`error_response`]; `named` repeats the call id in the body (`include_call_id_in_error_body`).
+pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named: bool) -> Response {
+    let body = Chat.error(error, call_id.filter(|_| named));
+    let mut response = json(error.status(), body);
+    let headers = response.headers_mut();
+    copy_upstream(error.upstream_headers(), headers);
+    if let Some(wait) = error.retry_after() {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(id) = call_id {
+        insert(headers, names::CALL_ID, id);
+    }
+    response
+}
+
+/// Says who served, or failed last; `served` is `None` where no deployment was chosen.
+pub(super) fn say_served(headers: &mut HeaderMap, served: Option<&Served>) {
+    let attempts = served.map_or(0, |served| served.attempts);
+    headers.insert(name(names::TOTAL_ATTEMPTS), HeaderValue::from(attempts));
+    headers.insert(
+        name(names::ATTEMPTED_RETRIES),
+        HeaderValue::from_static("0"),
+    );
+    headers.insert(
+        name(names::ATTEMPTED_FALLBACKS),
+        HeaderValue::from_static("0"),
+    );
+    let Some(served) = served else { return };
+    let fixed = &served.deployment.headers;
+    headers.insert(name(names::MODEL_ID), fixed.id.clone());
+    headers.insert(name(names::MODEL_NAME), fixed.name.clone());
+    headers.insert(name(names::MODEL_API_BASE), fixed.api_base.clone());
+    headers.insert(name(names::MODEL_REGION), fixed.region.clone());
+    if !served.warnings.is_empty() {
+        insert(headers, names::WARNINGS, &served.warnings.join("; "));
+    }
+    insert(headers, names::MODEL_GROUP, &served.shown_group);
+    copy_upstream(&served.upstream_headers, headers);
+}
+
+fn name(text: &'static str) -> HeaderName {
+    HeaderName::from_static(text)
+}
+
+/// Copies the headers of AWS's answer under their own prefix, so that they can never pass for ours.
+pub(super) fn copy_upstream(upstream: &HeaderMap, headers: &mut HeaderMap) {
+    let mut name = String::with_capacity(48);
+    for (header, value) in upstream {
+        name.clear();
+        name.push_str(names::PROVIDER_PREFIX);
+        name.push_str(header.as_str());
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// Inserts a header unless the value cannot be one.
+pub(super) fn insert(headers: &mut HeaderMap, header: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name(header), value);
+    }
+}

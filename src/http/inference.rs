@@ -1,0 +1,326 @@
+//! Every endpoint that calls a model: dialect in, pipeline, dialect out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::admission::{Admission, admit};
+use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::options::{bring, call_options};
+use super::portkey;
+use super::sse::{EventStream, Running};
+use super::{App, home};
+use crate::dialect::chat::ChatCompletions as Chat;
+use crate::dialect::{Dialect, Envelope, Parsed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
+use crate::state::Snapshot;
+use crate::telemetry::names;
+
+/// `POST /v1/chat/completions` and its other spellings.
+pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
+    serve(&app, request, None).await
+}
+
+/// `POST /engines/{model}/chat/completions` and `/openai/deployments/{model}/chat/completions`: the model is named by
+/// the path, and may have slashes.
+pub(super) async fn chat_by_path(
+    State(app): State<Arc<App>>,
+    Path(rest): Path<String>,
+    request: Request,
+) -> Response {
+    match rest.strip_suffix("/chat/completions") {
+        Some(model) if !model.is_empty() => serve(&app, request, Some(model.to_owned())).await,
+        _ => home::not_found(request.method().clone(), request.uri().clone()).await,
+    }
+}
+
+async fn serve(app: &Arc<App>, request: Request, path_model: Option<String>) -> Response {
+    let received = app.clock.now();
+    let snapshot = app.live.load();
+    let (head, body) = request.into_parts();
+    let id = call_id(&head.headers);
+    let named = snapshot.config.general.include_call_id_in_error_body;
+    let opened = open(app, &snapshot, &head, body, path_model, received, &id).await;
+    match opened {
+        Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
+        Err(error) => error_response_naming(&error, Some(&id), named),
+    }
+}
+
+/// Checks the key, reads the body and opens the call.
+async fn open(
+    app: &App,
+    snapshot: &Arc<Snapshot>,
+    head: &request::Parts,
+    body: Body,
+    path_model: Option<String>,
+    received: Instant,
+    id: &str,
+) -> Result<(Call, Admission)> {
+    let general = &snapshot.config.general;
+    if !general
+        .public_routes
+        .iter()
+        .any(|route| route == head.uri.path())
+    {
+        snapshot.keys.check(&head.headers)?;
+    }
+    let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
+    let body = read_body(body, &head.headers, general.max_request_bytes).await?;
+    let parsed = Chat.parse(&body, &head.headers)?;
+    let call = open_call(snapshot, head, parsed, path_model, received, id)?;
+    Ok((call, admission))
+}
+
+fn open_call(
+    snapshot: &Arc<Snapshot>,
+    head: &request::Parts,
+    parsed: Parsed,
+    path_model: Option<String>,
+    received: Instant,
+    id: &str,
+) -> Result<Call> {
+    let portkey = portkey::read(&head.headers)?;
+    let Parsed {
+        model,
+        mut request,
+        controls,
+    } = parsed;
+    let forced = snapshot.config.general.completion_model.clone();
+    let model = forced.or(path_model).or(model).ok_or_else(|| {
+        Error::bad_request(
+            "model",
+            "/chat/completions: Missing required parameter: 'model'.",
+        )
+    })?;
+    request.portkey = portkey.active;
+    if let Some(strict) = portkey.strict {
+        request.content_blocks = !strict;
+    }
+    for beta in &portkey.betas {
+        if !request.betas.contains(beta) {
+            request.betas.push(beta.clone());
+        }
+    }
+    if snapshot.config.general.always_include_stream_usage {
+        request.include_usage = true;
+    }
+    let mut options = call_options(&head.headers, controls, portkey.timeout_ms)?;
+    options.direct = portkey.active;
+    for (name, value) in portkey.credentials {
+        bring(&mut options, &name, value);
+    }
+    let span = tracing::info_span!(
+        target: names::TRACE_TARGET,
+        "chat",
+        otel.name = %format_args!("{} {}", head.method, head.uri.path()),
+        otel.kind = "server",
+        url.path = head.uri.path(),
+        litellm.call_id = id,
+        http.response.status_code = tracing::field::Empty,
+        gen_ai.usage.input_tokens = tracing::field::Empty,
+        gen_ai.usage.output_tokens = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    );
+    crate::telemetry::adopt_parent(&span, &head.headers);
+    Ok(Call {
+        id: id.to_owned(),
+        snapshot: Arc::clone(snapshot),
+        received,
+        model,
+        request,
+        options,
+        span,
+    })
+}
+
+/// Reads the whole body, within the limit.
+async fn read_body(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(too_large(most));
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(most)),
+        Err(error) => Err(Error::bad_request(
+            "request_body",
+            format!("the request body could not be read: {error}"),
+        )),
+    }
+}
+
+fn too_large(most: usize) -> Error {
+    Error::bad_request(
+        "request_body",
+        format!(
+            "the request body is larger than {} MB (`general_settings.max_request_size_mb`)",
+            most / 1024 / 1024
+        ),
+    )
+    .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// Runs the call and renders what came of it.
+async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
+    let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
+    let envelope = Envelope {
+        id: format!("chatcmpl-{}", uuid::Uuid::new_v4()),
+        created: app.clock.unix_seconds(),
+        model: call.model.clone(),
+        include_usage: call.request.include_usage,
+        content_blocks: call.request.content_blocks,
+    };
+    let outcome = match keepalive(&call) {
+        None => tokio::select! {
+            outcome = app.pipeline.run(&call) => outcome,
+            () = app.shutdown.cut.cancelled() => Err(cut_off(app).into()),
+        },
+        Some(period) => {
+            let mut running = running(app, &call);
+            tokio::select! {
+                outcome = &mut running => outcome,
+                () = tokio::time::sleep(period) => {
+                    let writer = Chat.stream(envelope);
+                    let body = EventStream::before_content(running, writer, settlement, app, admission);
+                    return event_stream(body.keep_alive(Some(period)), &call.id);
+                }
+            }
+        }
+    };
+    match outcome {
+        Ok((Reply::Whole(reply), served)) => {
+            settlement.used(reply.usage.unwrap_or_default());
+            let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
+            say(response.headers_mut(), Some(&served), settlement.elapsed());
+            insert(response.headers_mut(), names::CALL_ID, &call.id);
+            settlement.served(served);
+            settlement.completed();
+            response
+        }
+        Ok((Reply::Stream(first, source), served)) => {
+            let elapsed = settlement.elapsed();
+            let period = served.deployment.entry.keepalive;
+            settlement.served(served.clone());
+            let body = EventStream::new(
+                first,
+                source,
+                Chat.stream(envelope),
+                settlement,
+                app,
+                admission,
+            );
+            let mut response = event_stream(body.keep_alive(period), &call.id);
+            say(response.headers_mut(), Some(&served), elapsed);
+            response
+        }
+        Err(failure) => failed(failure, &call, settlement),
+    }
+}
+
+/// The call as a future of its own, which can outlive the handler.
+fn running(app: &App, call: &Arc<Call>) -> Running {
+    let pipeline = app.pipeline.clone();
+    let call = Arc::clone(call);
+    Box::pin(async move { pipeline.run(&call).await })
+}
+
+/// How long a stream may be silent before its first content until a keep-alive commits it; only where the operator, or
+/// with the operator's leave the client, asked for that.
+fn keepalive(call: &Call) -> Option<Duration> {
+    if !call.request.stream || call.options.direct {
+        return None;
+    }
+    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let entries = || {
+        resolved
+            .group
+            .deployments
+            .iter()
+            .map(|deployment| &deployment.entry)
+    };
+    let client = call
+        .options
+        .keepalive
+        .filter(|_| entries().any(|entry| entry.allow_client_keepalive));
+    client
+        .or_else(|| entries().filter_map(|entry| entry.keepalive).min())
+        .filter(|period| !period.is_zero())
+}
+
+fn event_stream(body: EventStream, id: &str) -> Response {
+    let mut response = Response::new(Body::new(body));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    insert(headers, names::CALL_ID, id);
+    response
+}
+
+/// The process ends before the answer came.
+fn cut_off(app: &App) -> Error {
+    app.shutdown.cut_total.fetch_add(1, Ordering::Relaxed);
+    Error::new(ErrorKind::Overloaded, "the gateway is shutting down")
+        .with_retry_after(Some(Duration::from_secs(1)))
+}
+
+fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response {
+    let Failure { error, served } = failure;
+    let named = call.snapshot.config.general.include_call_id_in_error_body;
+    let mut response = error_response_naming(&error, Some(&call.id), named);
+    settlement.failed(&error, response.status().as_u16());
+    let headers = response.headers_mut();
+    say(headers, served.as_ref(), settlement.elapsed());
+    if let Some(served) = served {
+        if error.kind() == ErrorKind::Timeout {
+            insert(
+                headers,
+                names::TIMEOUT,
+                &served.timeout.as_secs_f64().to_string(),
+            );
+        }
+        settlement.served(served);
+    }
+    response
+}
+
+/// The headers that every answer after authentication has.
+fn say(headers: &mut HeaderMap, served: Option<&Served>, elapsed: Duration) {
+    say_served(headers, served);
+    headers.insert(
+        HeaderName::from_static(names::VERSION),
+        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+    );
+    let upstream = served.map_or(Duration::ZERO, |served| served.upstream);
+    insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
+    insert(
+        headers,
+        names::OVERHEAD_DURATION,
+        &millis(elapsed.saturating_sub(upstream)),
+    );
+}
+
+/// Milliseconds with three decimals.
+fn millis(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}

@@ -1,0 +1,82 @@
+//! The client's side of the wire: endpoints, headers, bodies. No decisions about models are made here.
+
+mod admission;
+mod headers;
+mod health;
+mod home;
+mod inference;
+mod layers;
+mod models;
+mod options;
+mod portkey;
+mod sse;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SharedClock;
+use crate::pipeline::Pipeline;
+use crate::state::Live;
+
+/// What every endpoint can reach.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration in force.
+    pub live: Arc<Live>,
+    /// Runs calls.
+    pub pipeline: Pipeline,
+    /// Time.
+    pub clock: SharedClock,
+    /// Tasks that shutdown waits for.
+    pub tracker: TaskTracker,
+    /// How far shutdown has come.
+    pub shutdown: Shutdown,
+    /// Calls of models that run now.
+    pub running: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+/// How far shutdown has come.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Set when no new calls are taken.
+    pub draining: CancellationToken,
+    /// Set when what still runs is ended.
+    pub cut: CancellationToken,
+    /// Counts answers that were cut.
+    pub cut_total: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+/// Returns the endpoint table. `{*rest}` stands for a model name, which may have slashes, and the end of the path.
+pub fn router(app: Arc<App>) -> Router {
+    let chat = || post(inference::chat);
+    let table = Router::new()
+        .route("/", get(home::page))
+        .route("/v1/chat/completions", chat())
+        .route("/chat/completions", chat())
+        .route("/engines/{*rest}", post(inference::chat_by_path))
+        .route("/v1/engines/{*rest}", post(inference::chat_by_path))
+        .route("/openai/deployments/{*rest}", post(inference::chat_by_path))
+        .route("/v1/models", get(models::list))
+        .route("/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+        .route("/models/{*id}", get(models::one))
+        .route(
+            "/health/liveliness",
+            get(health::alive).options(health::alive),
+        )
+        .route(
+            "/health/liveness",
+            get(health::alive).options(health::alive),
+        )
+        .route(
+            "/health/readiness",
+            get(health::ready).options(health::ready),
+        )
+        .fallback(home::not_found)
+        .method_not_allowed_fallback(home::method_not_allowed);
+    layers::around(table, &app).with_state(app)
+}

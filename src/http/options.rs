@@ -1,0 +1,88 @@
+//! What a request says about the way it is served: timeouts, deadline, credentials of its own.
+
+use std::time::Duration;
+
+use http::header::HeaderMap;
+
+use crate::config::{AwsParams, Secret};
+use crate::dialect::Controls;
+use crate::error::{Error, Result};
+use crate::pipeline::CallOptions;
+use crate::telemetry::names;
+
+/// What the caller decided about the way the call is served: headers win over the body.
+pub(super) fn call_options(
+    headers: &HeaderMap,
+    controls: Controls,
+    portkey_ms: Option<u64>,
+) -> Result<CallOptions> {
+    let mut options = CallOptions {
+        timeout: seconds(headers, "x-litellm-timeout")?
+            .or(portkey_ms.map(Duration::from_millis))
+            .or(positive(controls.timeout_seconds, "timeout")?),
+        stream_timeout: seconds(headers, "x-litellm-stream-timeout")?
+            .or(positive(controls.stream_timeout_seconds, "stream_timeout")?),
+        deadline: seconds(headers, names::DEADLINE)?,
+        keepalive: seconds(headers, "x-litellm-keepalive-seconds")?,
+        ..CallOptions::default()
+    };
+    for (name, value) in controls.credentials {
+        bring(&mut options, &name, value);
+    }
+    Ok(options)
+}
+
+fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    match value
+        .to_str()
+        .ok()
+        .and_then(|value| value.trim().parse::<f64>().ok())
+    {
+        Some(value) => positive(Some(value), name),
+        None => Err(bad_seconds(name)),
+    }
+}
+
+/// 0 counts as unset, as in LiteLLM.
+fn positive(value: Option<f64>, name: &str) -> Result<Option<Duration>> {
+    match value {
+        None | Some(0.0) => Ok(None),
+        Some(value) => Duration::try_from_secs_f64(value)
+            .map(Some)
+            .map_err(|_| bad_seconds(name)),
+    }
+}
+
+fn bad_seconds(name: &str) -> Error {
+    Error::bad_request(
+        name,
+        format!("{name}: expected a number of seconds, 0 or more"),
+    )
+}
+
+/// Takes a credential member of the request.
+pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
+    let aws: &mut AwsParams = &mut options.aws;
+    match name {
+        "aws_access_key_id" => aws.access_key_id = Some(value),
+        "aws_secret_access_key" => aws.secret_access_key = Some(Secret::new(value)),
+        "aws_session_token" => aws.session_token = Some(Secret::new(value)),
+        "aws_region_name" | "region_name" => aws.region = Some(value),
+        "aws_session_name" => aws.session_name = Some(value),
+        "aws_profile_name" => aws.profile = Some(value),
+        "aws_role_name" => aws.role = Some(value),
+        "aws_web_identity_token" => aws.web_identity_token = Some(Secret::new(value)),
+        "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
+        "aws_external_id" => aws.external_id = Some(value),
+        "api_key" => aws.api_key = Some(Secret::new(value)),
+        "api_base" | "base_url" | "aws_bedrock_runtime_endpoint" => {
+            aws.runtime_endpoint = Some(value);
+        }
+        "model_id" => options.model_id = Some(value),
+        _ => {}
+    }
+    options.brought.push(name.to_owned());
+}

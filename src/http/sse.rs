@@ -1,0 +1,247 @@
+//! Server-sent events: frames, keep-alives, and the end of a stream.
+//!
+//! One read from AWS becomes one write to the client, however many events it held, and leaves at once. Dropping the body
+//! (the client hung up) drops the upstream answer with it, which ends the call there.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::App;
+use super::admission::Admission;
+use crate::canonical::ChatChunk;
+use crate::dialect::StreamWriter;
+use crate::error::{Error, ErrorKind};
+use crate::pipeline::{ChunkSource, Failure, Progress, Reply, Served, Settlement};
+
+/// Room for the frames of one ordinary read.
+const FRAME_BYTES: usize = 1024;
+
+/// A call that still runs.
+pub(super) type Running = Pin<Box<dyn Future<Output = Result<(Reply, Served), Failure>> + Send>>;
+
+/// The body of a streamed answer.
+pub(super) struct EventStream {
+    chunks: Vec<ChatChunk>,
+    source: Source,
+    writer: Box<dyn StreamWriter>,
+    settlement: Settlement,
+    keepalive: Option<Interval>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut_total: Arc<AtomicUsize>,
+    state: State,
+    _admission: Admission,
+}
+
+/// Where chunks come from.
+enum Source {
+    /// A keep-alive was due before the call had an answer; what comes of it is said inside the stream.
+    Running(Running),
+    /// The answer.
+    Chunks(Box<ChunkSource>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The chunks that committed the stream were not written yet.
+    First,
+    /// More may come.
+    Open,
+    /// The last frame was written.
+    Ended,
+}
+
+impl std::fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventStream").finish_non_exhaustive()
+    }
+}
+
+impl EventStream {
+    /// Makes the body of a stream whose `first` chunks have come.
+    pub(super) fn new(
+        first: Vec<ChatChunk>,
+        source: Box<ChunkSource>,
+        writer: Box<dyn StreamWriter>,
+        settlement: Settlement,
+        app: &App,
+        admission: Admission,
+    ) -> Self {
+        Self::with(
+            first,
+            Source::Chunks(source),
+            writer,
+            settlement,
+            app,
+            admission,
+        )
+    }
+
+    /// Makes the body of a stream that begins with a keep-alive, because `running` takes long.
+    pub(super) fn before_content(
+        running: Running,
+        writer: Box<dyn StreamWriter>,
+        settlement: Settlement,
+        app: &App,
+        admission: Admission,
+    ) -> Self {
+        Self::with(
+            Vec::new(),
+            Source::Running(running),
+            writer,
+            settlement,
+            app,
+            admission,
+        )
+    }
+
+    fn with(
+        chunks: Vec<ChatChunk>,
+        source: Source,
+        writer: Box<dyn StreamWriter>,
+        settlement: Settlement,
+        app: &App,
+        admission: Admission,
+    ) -> Self {
+        Self {
+            chunks,
+            source,
+            writer,
+            settlement,
+            keepalive: None,
+            cut: Box::pin(app.shutdown.cut.clone().cancelled_owned()),
+            cut_total: Arc::clone(&app.shutdown.cut_total),
+            state: State::First,
+            _admission: admission,
+        }
+    }
+
+    /// Sends a comment whenever AWS has been silent for `period`.
+    pub(super) fn keep_alive(mut self, period: Option<Duration>) -> Self {
+        self.keepalive = period.filter(|period| !period.is_zero()).map(|period| {
+            let mut interval = tokio::time::interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            // The first tick of an interval is at once; where content has come, silence begins now.
+            if matches!(self.source, Source::Chunks(_)) {
+                interval.reset();
+            }
+            interval
+        });
+        self
+    }
+
+    /// Reads once from the answer; a call that still ran becomes one.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Error>> {
+        let running = match &mut self.source {
+            Source::Chunks(chunks) => return chunks.poll_chunks(cx, &mut self.chunks),
+            Source::Running(running) => running,
+        };
+        match ready!(running.as_mut().poll(cx)) {
+            Ok((Reply::Stream(first, chunks), served)) => {
+                self.settlement.served(served);
+                self.chunks.extend(first);
+                self.source = Source::Chunks(chunks);
+                Poll::Ready(Ok(Progress::More))
+            }
+            Ok((Reply::Whole(_), _)) => Poll::Ready(Err(Error::new(
+                ErrorKind::Internal,
+                "a streamed call had a whole answer",
+            ))),
+            Err(Failure { error, served }) => {
+                if let Some(served) = served {
+                    self.settlement.served(served);
+                }
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// Writes the chunks that have come into `out`.
+    fn write_chunks(&mut self, out: &mut Vec<u8>) {
+        for chunk in self.chunks.drain(..) {
+            self.settlement.saw(&chunk);
+            self.writer.chunk(&chunk, out);
+        }
+    }
+
+    fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
+        self.settlement.failed(error, 200);
+        self.writer.error(error, out);
+        self.state = State::Ended;
+    }
+
+    /// Reads until there is something to write, or nothing more to read.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
+        let mut out = Vec::with_capacity(FRAME_BYTES);
+        if self.state == State::First {
+            self.state = State::Open;
+            self.write_chunks(&mut out);
+        }
+        while out.is_empty() && self.state == State::Open {
+            match self.poll_source(cx) {
+                Poll::Ready(Ok(Progress::More)) => self.write_chunks(&mut out),
+                Poll::Ready(Ok(Progress::Done)) => {
+                    self.write_chunks(&mut out);
+                    self.settlement.completed();
+                    self.writer.end(&mut out);
+                    self.state = State::Ended;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.write_chunks(&mut out);
+                    self.fail(&error, &mut out);
+                }
+                Poll::Pending => {
+                    ready!(self.poll_waiting(cx, &mut out));
+                }
+            }
+        }
+        Poll::Ready(out)
+    }
+
+    /// While AWS is silent: the end of the process, and keep-alives.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<()> {
+        if self.cut.as_mut().poll(cx).is_ready() {
+            self.cut_total.fetch_add(1, Ordering::Relaxed);
+            self.fail(
+                &Error::new(ErrorKind::Overloaded, "the gateway is shutting down"),
+                out,
+            );
+            return Poll::Ready(());
+        }
+        if let Some(interval) = &mut self.keepalive {
+            ready!(interval.poll_tick(cx));
+            out.extend_from_slice(b": ping\n\n");
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if this.state == State::Ended {
+            return Poll::Ready(None);
+        }
+        let out = ready!(this.poll_write(cx));
+        if out.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
+    }
+}

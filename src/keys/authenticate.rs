@@ -1,0 +1,266 @@
+//! Finds the key in a request's headers and checks it.
+//!
+//! Clients put their key in many places; the order in which they are looked at is LiteLLM's. Comparing takes the same
+//! time whatever the key is: both sides are hashed first, so not even the length shows.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::config::GeneralSettings;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where a key may be, in the order in which they are looked at; `authorization` stands for itself.
+const KEY_HEADERS: [&str; 8] = [
+    "x-litellm-api-key",
+    "x-portkey-api-key",
+    "x-obiguard-api-key",
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+];
+
+/// Whom a call is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// The administrator, by the master key.
+    Administrator,
+    /// Anyone: no master key is configured.
+    Anyone,
+}
+
+/// What a key is checked against; built once per snapshot.
+#[derive(Debug, Clone)]
+pub struct KeyPolicy {
+    master: Option<[u8; 32]>,
+    header: Option<http::HeaderName>,
+}
+
+impl KeyPolicy {
+    /// Prepares the check that the configuration asks for.
+    pub fn new(general: &GeneralSettings) -> Self {
+        Self {
+            master: general
+                .master_key
+                .as_ref()
+                .map(|key| Sha256::digest(key.expose()).into()),
+            header: general
+                .key_header_name
+                .as_ref()
+                .and_then(|name| http::HeaderName::try_from(name.as_str()).ok()),
+        }
+    }
+
+    /// Says whether everyone may call.
+    pub fn is_open(&self) -> bool {
+        self.master.is_none()
+    }
+
+    /// Checks the key of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unauthenticated`]; its message never quotes the key.
+    pub fn check(&self, headers: &HeaderMap) -> Result<Identity> {
+        let Some(master) = &self.master else {
+            return Ok(Identity::Anyone);
+        };
+        let key = presented_key(headers, self.header.as_ref())?;
+        let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        if bool::from(digest.ct_eq(master)) {
+            return Ok(Identity::Administrator);
+        }
+        Err(refused(if key.starts_with("sk-") {
+            "Invalid proxy server token passed: the key is not known here."
+        } else {
+            "Invalid key: LiteLLM-style keys are expected to start with 'sk-', and this one is not the master key."
+        }))
+    }
+}
+
+/// Returns the key that came with a request.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unauthenticated`] when there is none, or `Authorization` has no scheme.
+pub fn presented_key<'a>(
+    headers: &'a HeaderMap,
+    custom: Option<&http::HeaderName>,
+) -> Result<Cow<'a, str>> {
+    if let Some(name) = custom {
+        let value = headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        return match strip_scheme(value) {
+            "" => Err(refused(&format!(
+                "No api key passed in: expected it in the header {name}."
+            ))),
+            key => Ok(Cow::Borrowed(key)),
+        };
+    }
+    for name in KEY_HEADERS {
+        let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else {
+            continue;
+        };
+        if value.trim().is_empty() {
+            continue;
+        }
+        if name == AUTHORIZATION.as_str() {
+            return from_authorization(value.trim());
+        }
+        return Ok(Cow::Borrowed(strip_scheme(value)));
+    }
+    Err(refused("No api key passed in."))
+}
+
+fn from_authorization(value: &str) -> Result<Cow<'_, str>> {
+    if value.starts_with("AWS4-HMAC-SHA256") {
+        return from_sigv4(value);
+    }
+    let Some((scheme, key)) = value.split_once(' ') else {
+        return Err(refused(
+            "Malformed API Key passed in. Ensure Key has `Bearer ` prefix.",
+        ));
+    };
+    if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("basic") {
+        return Ok(Cow::Borrowed(key.trim()));
+    }
+    Err(refused(
+        "Malformed API Key passed in. Ensure Key has `Bearer ` prefix.",
+    ))
+}
+
+/// An AWS client signs with the key as its access key id.
+fn from_sigv4(value: &str) -> Result<Cow<'_, str>> {
+    value
+        .split_once("Credential=")
+        .map(|(_, rest)| rest.strip_prefix("Bearer ").unwrap_or(rest))
+        .and_then(|rest| rest.split(['/', ',']).next())
+        .filter(|key| !key.is_empty())
+        .map(Cow::Borrowed)
+        .ok_or_else(|| refused("The AWS signature names no credential."))
+}
+
+fn strip_scheme(value: &str) -> &str {
+    let value = value.trim();
+    match value.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => {
+            value.get(7..).unwrap_or("").trim()
+        }
+        _ => value,
+    }
+}
+
+fn refused(detail: &str) -> Error {
+    Error::new(
+        ErrorKind::Unauthenticated,
+        format!("Authentication Error, {detail}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn policy(key: Option<&str>) -> KeyPolicy {
+        KeyPolicy::new(&GeneralSettings {
+            master_key: key.map(Secret::new),
+            ..GeneralSettings::default()
+        })
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn every_header_form_is_accepted() {
+        let policy = policy(Some("sk-master"));
+        for pair in [
+            ("authorization", "Bearer sk-master"),
+            ("authorization", "bearer sk-master"),
+            ("authorization", "Basic sk-master"),
+            ("x-litellm-api-key", "Bearer sk-master"),
+            ("x-litellm-api-key", "sk-master"),
+            ("api-key", "sk-master"),
+            ("x-api-key", "sk-master"),
+            ("x-goog-api-key", "sk-master"),
+            ("ocp-apim-subscription-key", "sk-master"),
+            ("x-portkey-api-key", "sk-master"),
+            ("x-obiguard-api-key", "sk-master"),
+            (
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=sk-master/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host",
+            ),
+        ] {
+            assert_eq!(
+                policy.check(&headers(&[pair])).unwrap(),
+                Identity::Administrator,
+                "{pair:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_missing_and_bare_keys_are_refused_without_being_quoted() {
+        let policy = policy(Some("sk-master"));
+        for pairs in [
+            &[][..],
+            &[("authorization", "sk-master")],
+            &[("authorization", "Bearer sk-wrong")],
+            &[("authorization", "Bearer ")],
+            &[("x-api-key", "nonsense")],
+        ] {
+            let error = policy.check(&headers(pairs)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+            assert!(!error.message().contains("sk-wrong") && !error.message().contains("nonsense"));
+        }
+    }
+
+    #[test]
+    fn litellm_header_wins_over_authorization() {
+        let policy = policy(Some("sk-master"));
+        let both = headers(&[
+            ("authorization", "Bearer upstream"),
+            ("x-litellm-api-key", "sk-master"),
+        ]);
+        assert!(policy.check(&both).is_ok());
+    }
+
+    #[test]
+    fn no_master_key_lets_everyone_in() {
+        assert_eq!(
+            policy(None).check(&HeaderMap::new()).unwrap(),
+            Identity::Anyone
+        );
+    }
+
+    #[test]
+    fn custom_header_overrides_all_others() {
+        let policy = KeyPolicy::new(&GeneralSettings {
+            master_key: Some(Secret::new("sk-master")),
+            key_header_name: Some("X-Team-Key".to_owned()),
+            ..GeneralSettings::default()
+        });
+        assert!(
+            policy
+                .check(&headers(&[("authorization", "Bearer sk-master")]))
+                .is_err()
+        );
+        assert!(
+            policy
+                .check(&headers(&[("x-team-key", "Bearer sk-master")]))
+                .is_ok()
+        );
+    }
+}

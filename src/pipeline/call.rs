@@ -1,0 +1,80 @@
+//! What is fixed about one request once it has been read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::canonical::ChatRequest;
+use crate::config::AwsParams;
+use crate::state::Snapshot;
+
+/// One client request, with all its attempts.
+#[derive(Debug)]
+pub struct Call {
+    /// `x-litellm-call-id`: the client's, else one of ours.
+    pub id: String,
+    /// The configuration it is served with.
+    pub snapshot: Arc<Snapshot>,
+    /// When its head had been read.
+    pub received: Instant,
+    /// The model name that the client asked for; a Bedrock id when `direct`.
+    pub model: String,
+    /// What is asked.
+    pub request: ChatRequest,
+    /// What the caller decided about the way it is served.
+    pub options: CallOptions,
+    /// The span that attempts hang under.
+    pub span: tracing::Span,
+}
+
+/// What the caller decided about the way a call is served.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// The caller's `timeout`: for the whole call, until the first content of a stream.
+    pub timeout: Option<Duration>,
+    /// The caller's `stream_timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// `x-switchyard-deadline`: for the whole call.
+    pub deadline: Option<Duration>,
+    /// `x-litellm-keepalive-seconds`: counts where the deployment allows it.
+    pub keepalive: Option<Duration>,
+    /// The body's `model` is a Bedrock id, not a configured name (Portkey's style).
+    pub direct: bool,
+    /// Credentials that came with the request.
+    pub aws: AwsParams,
+    /// `model_id` of the request.
+    pub model_id: Option<String>,
+    /// Names of the credential members that the request carries, for the check whether it may.
+    pub brought: Vec<String>,
+}
+
+impl Call {
+    /// Returns when the caller stops waiting: the smallest of the deadlines and the caller's timeout.
+    ///
+    /// The boolean says whether the bound ends with a stream's first content.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let configured = self.snapshot.config.router.deadline;
+        let hard = [self.options.deadline, configured]
+            .into_iter()
+            .flatten()
+            .min();
+        let soft = if self.request.stream {
+            self.options.stream_timeout.or(self.options.timeout)
+        } else {
+            self.options.timeout
+        };
+        let first = [hard, soft].into_iter().flatten().min()?;
+        Some(Deadline {
+            first_content: self.received + first,
+            end: hard.map(|bound| self.received + bound),
+        })
+    }
+}
+
+/// When a caller stops waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// For the whole answer, or the first content of a stream.
+    pub first_content: Instant,
+    /// For the end of a stream.
+    pub end: Option<Instant>,
+}

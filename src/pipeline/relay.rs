@@ -1,0 +1,196 @@
+//! The answer, whole or streamed, and what is held back while nothing has been shown to the client.
+//!
+//! A stream is opened by reading until the first content, or the finish of an empty answer: only then is the client told
+//! that the call succeeded. Until then every failure is an ordinary error with its true status.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use crate::canonical::{Chat, ChatChunk};
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::bedrock::event_stream::{FrameKind, FrameReader};
+use crate::provider::bedrock::fault;
+use crate::provider::{Decoder, WireEvent};
+use crate::upstream::Body;
+
+/// Whether a stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// More may come.
+    More,
+    /// It was complete.
+    Done,
+}
+
+/// Reads AWS's event stream as chunks.
+pub struct ChunkSource {
+    body: Option<Body>,
+    frames: FrameReader,
+    decoder: Box<dyn Decoder<Chat>>,
+    idle: Duration,
+    last_read: Instant,
+    end: Option<Instant>,
+    silence: Pin<Box<Sleep>>,
+    clock: SharedClock,
+}
+
+impl std::fmt::Debug for ChunkSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChunkSource").finish_non_exhaustive()
+    }
+}
+
+impl ChunkSource {
+    /// Reads `body` with `decoder`; a silence longer than `idle` is an error, and so is going on past `end`.
+    pub(super) fn new(
+        body: Body,
+        decoder: Box<dyn Decoder<Chat>>,
+        idle: Duration,
+        end: Option<Instant>,
+        clock: &SharedClock,
+    ) -> Self {
+        Self {
+            body: Some(body),
+            frames: FrameReader::new(),
+            decoder,
+            idle,
+            last_read: clock.now(),
+            end,
+            silence: Box::pin(tokio::time::sleep(idle)),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// A stream that has already ended, for an answer that came whole.
+    pub(super) fn ended(decoder: Box<dyn Decoder<Chat>>, clock: &SharedClock) -> Self {
+        Self {
+            body: None,
+            frames: FrameReader::new(),
+            decoder,
+            idle: Duration::MAX,
+            last_read: clock.now(),
+            end: None,
+            silence: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// Reads once, and appends the chunks of every whole frame to `out`.
+    ///
+    /// # Errors
+    ///
+    /// What ends the stream; chunks already appended are still good.
+    pub fn poll_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Poll<Result<Progress>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(Ok(Progress::Done));
+        };
+        match body.poll_data(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.last_read = self.clock.now();
+                self.frames.push(bytes);
+                Poll::Ready(self.drain(out).map(|()| Progress::More))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.body = None;
+                Poll::Ready(Err(Error::from(error)))
+            }
+            Poll::Ready(None) => {
+                self.body = None;
+                Poll::Ready(self.finish(out))
+            }
+            Poll::Pending => self.poll_silence(cx),
+        }
+    }
+
+    fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
+        while let Some(frame) = self.frames.next()? {
+            let payload = frame.payload();
+            match frame.kind() {
+                FrameKind::Event => {
+                    let event = WireEvent {
+                        kind: frame.name(),
+                        payload,
+                    };
+                    self.decoder.event(event, out)?;
+                }
+                FrameKind::Exception => {
+                    return Err(fault::classify_stream_exception(frame.name(), payload));
+                }
+                FrameKind::Error => {
+                    return Err(fault::classify_stream_exception(
+                        frame.name(),
+                        frame.message().as_bytes(),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<ChatChunk>) -> Result<Progress> {
+        self.frames.finish()?;
+        self.decoder.end(out)?;
+        Ok(Progress::Done)
+    }
+
+    /// The timer is not moved on every read: it looks at the last read when it fires.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress>> {
+        loop {
+            ready!(self.silence.as_mut().poll(cx));
+            let now = self.clock.now();
+            if self.end.is_some_and(|end| now >= end) {
+                self.body = None;
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::Timeout,
+                    "the deadline of the call has passed",
+                )));
+            }
+            let silent = now.saturating_duration_since(self.last_read);
+            if silent >= self.idle {
+                self.body = None;
+                let message = format!("no event came from the model for {} s", self.idle.as_secs());
+                return Poll::Ready(Err(Error::new(ErrorKind::Timeout, message)));
+            }
+            let mut wait = self.idle.saturating_sub(silent);
+            if let Some(end) = self.end {
+                wait = wait.min(end.saturating_duration_since(now));
+            }
+            self.silence.as_mut().set(tokio::time::sleep(wait));
+        }
+    }
+
+    /// Reads until the first content, or the finish of an empty answer.
+    ///
+    /// # Errors
+    ///
+    /// Any fault before that.
+    pub(super) async fn open(&mut self) -> Result<Vec<ChatChunk>> {
+        let mut chunks = Vec::new();
+        loop {
+            let progress = std::future::poll_fn(|cx| self.poll_chunks(cx, &mut chunks)).await?;
+            let committed = chunks
+                .iter()
+                .any(|chunk| chunk.is_content() || matches!(chunk, ChatChunk::Finish { .. }));
+            if committed {
+                return Ok(chunks);
+            }
+            if progress == Progress::Done {
+                return Err(garbled("the stream ended before it began"));
+            }
+        }
+    }
+}
+
+fn garbled(message: &str) -> Error {
+    Error::new(ErrorKind::Garbled, message)
+}

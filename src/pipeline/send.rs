@@ -1,0 +1,270 @@
+//! One attempt: encode, sign, send, read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use tracing::Instrument as _;
+
+use super::relay::ChunkSource;
+use super::{Call, Reply, Served};
+use crate::canonical::{Chat, ChatRequest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::bedrock::fault::{self, Remedy};
+use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
+use crate::router::Deployment;
+use crate::state::Parts;
+use crate::upstream::{Credentials, Response};
+
+/// Largest whole answer that is read.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// Sends the request to `deployment` and reads the answer, or the beginning of a streamed one.
+pub(super) async fn attempt(
+    call: &Call,
+    request: &ChatRequest,
+    deployment: &Deployment,
+    served: &mut Served,
+    parts: &Parts,
+) -> Result<Reply> {
+    let Some(transformer) = deployment.transformer else {
+        return Err(Error::bad_request(
+            "model",
+            format!("the route of `{}` does not serve chat yet", call.model),
+        ));
+    };
+    let exchange = transformer.encode(request, &deployment.target)?;
+    let span = attempt_span(call, deployment);
+    let started = parts.clock.now();
+    let result = bounded(call, deployment, parts, exchange, served)
+        .instrument(span.clone())
+        .await;
+    served.upstream = parts.clock.now().saturating_duration_since(started);
+    if let Err(error) = &result {
+        span.record("error.type", error.kind().name());
+    }
+    result
+}
+
+fn attempt_span(call: &Call, deployment: &Deployment) -> tracing::Span {
+    tracing::info_span!(
+        target: crate::telemetry::names::TRACE_TARGET,
+        parent: &call.span,
+        "attempt",
+        otel.name = %format_args!("chat {}", deployment.target.model.wire),
+        otel.kind = "client",
+        gen_ai.operation.name = "chat",
+        gen_ai.provider.name = "aws.bedrock",
+        gen_ai.system = "aws.bedrock",
+        gen_ai.request.model = %deployment.target.model.wire,
+        cloud.region = %deployment.region,
+        switchyard.attempt = 1,
+        switchyard.deployment.id = %deployment.id,
+        aws.request_id = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    )
+}
+
+/// Sends within the attempt's timeout and the caller's deadline.
+async fn bounded(
+    call: &Call,
+    deployment: &Deployment,
+    parts: &Parts,
+    exchange: Exchange<Chat>,
+    served: &mut Served,
+) -> Result<Reply> {
+    served.warnings.extend(exchange.warnings.iter().cloned());
+    let timeout = timeout(call, deployment);
+    let deadline = call.deadline();
+    let now = parts.clock.now();
+    let left = deadline.map(|deadline| deadline.first_content.saturating_duration_since(now));
+    let by_caller = left.is_some_and(|left| left < timeout);
+    let bound = left.map_or(timeout, |left| left.min(timeout));
+    served.timeout = bound;
+    match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
+        Ok(result) => result,
+        Err(_) if by_caller => Err(Error::new(
+            ErrorKind::Timeout,
+            "the request timed out: the caller's deadline has passed",
+        )),
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            format!(
+                "the request timed out: no answer within {} s",
+                seconds(timeout)
+            ),
+        )),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1}", duration.as_secs_f64())
+}
+
+/// The bound on one attempt: for a stream, until its first event.
+fn timeout(call: &Call, deployment: &Deployment) -> Duration {
+    let router = &call.snapshot.config.router;
+    let whole = deployment.timeouts.whole.unwrap_or(router.timeout);
+    if call.request.stream {
+        return deployment
+            .timeouts
+            .stream
+            .or(router.stream_timeout)
+            .unwrap_or(whole);
+    }
+    whole
+}
+
+async fn exchanged(
+    call: &Call,
+    deployment: &Deployment,
+    parts: &Parts,
+    exchange: Exchange<Chat>,
+    served: &mut Served,
+) -> Result<Reply> {
+    let Exchange {
+        requests, decoder, ..
+    } = exchange;
+    let [request] = requests.as_slice() else {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "a chat request must be one wire request",
+        ));
+    };
+    let response = authorized(deployment, request, served, parts).await?;
+    served.upstream_headers = response.headers.clone();
+    if let Some(id) = response
+        .headers
+        .get("x-amzn-requestid")
+        .and_then(|id| id.to_str().ok())
+    {
+        tracing::Span::current().record("aws.request_id", id);
+    }
+    if is_event_stream(&response) {
+        let idle = deployment
+            .timeouts
+            .stream
+            .unwrap_or(call.snapshot.config.router.stream_idle_timeout);
+        let end = call.deadline().and_then(|deadline| deadline.end);
+        let mut source = ChunkSource::new(response.body, decoder, idle, end, &parts.clock);
+        let first = source.open().await?;
+        return Ok(Reply::Stream(first, Box::new(source)));
+    }
+    whole(call, response, decoder, parts).await
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    response
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("application/vnd.amazon.eventstream"))
+}
+
+/// Reads a whole answer; a client that streams gets it as the chunks of a stream.
+async fn whole(
+    call: &Call,
+    response: Response,
+    mut decoder: Box<dyn Decoder<Chat>>,
+    parts: &Parts,
+) -> Result<Reply> {
+    let body = response.body.collect(MAX_ANSWER_BYTES).await?;
+    let answers = [WireAnswer {
+        headers: response.headers,
+        body,
+    }];
+    let answer = match decoder.whole(&answers)? {
+        Decoded::Answer(answer) => answer,
+        Decoded::More(_) => {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "a chat answer has no further pages",
+            ));
+        }
+    };
+    if !call.request.stream {
+        return Ok(Reply::Whole(Box::new(answer)));
+    }
+    let chunks = decoder.chunks(answer);
+    Ok(Reply::Stream(
+        chunks,
+        Box::new(ChunkSource::ended(decoder, &parts.clock)),
+    ))
+}
+
+/// Signs and sends, and reads the refusal if it is one. Credentials that AWS calls expired are fetched anew once, a clock
+/// that it calls wrong is corrected once, and the request is signed and sent again.
+async fn authorized(
+    deployment: &Deployment,
+    request: &WireRequest,
+    served: &mut Served,
+    parts: &Parts,
+) -> Result<Response> {
+    let credentials = deployment.credentials.credentials().await?;
+    let response = signed(deployment, request, &credentials, served, parts).await?;
+    if response.status.is_success() {
+        return Ok(response);
+    }
+    let refusal = Refusal::read(response).await;
+    let now = parts.clock.wall();
+    let again = match fault::remedy(&refusal.headers, &refusal.body, now) {
+        None => return Err(refusal.into_error(deployment, served, parts)),
+        Some(Remedy::RefreshCredentials) => {
+            deployment.credentials.force_refresh(&credentials).await?
+        }
+        Some(Remedy::CorrectClock(_)) => {
+            parts.upstream.correct_clock(&refusal.headers, now);
+            credentials
+        }
+    };
+    let response = signed(deployment, request, &again, served, parts).await?;
+    if response.status.is_success() {
+        return Ok(response);
+    }
+    Err(Refusal::read(response)
+        .await
+        .into_error(deployment, served, parts))
+}
+
+async fn signed(
+    deployment: &Deployment,
+    request: &WireRequest,
+    credentials: &Credentials,
+    served: &mut Served,
+    parts: &Parts,
+) -> Result<Response> {
+    served.attempts += 1;
+    let sent =
+        parts
+            .upstream
+            .send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    Ok(sent.await?)
+}
+
+/// An answer of AWS that is no success.
+struct Refusal {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Refusal {
+    async fn read(response: Response) -> Self {
+        Self {
+            status: response.status,
+            headers: response.headers,
+            // What cannot be read leaves the status to go by.
+            body: response
+                .body
+                .collect(MAX_ANSWER_BYTES)
+                .await
+                .unwrap_or_default(),
+        }
+    }
+
+    fn into_error(self, deployment: &Deployment, served: &mut Served, parts: &Parts) -> Error {
+        let error = fault::classify(self.status, &self.headers, &self.body, parts.clock.wall());
+        served.upstream_headers = self.headers;
+        fault::with_model_hint(error, &deployment.target.model)
+    }
+}

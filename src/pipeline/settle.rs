@@ -1,0 +1,113 @@
+//! What is booked at the end of a call, on every exit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Call, Served};
+use crate::canonical::{ChatChunk, Usage};
+use crate::clock::SharedClock;
+use crate::error::Error;
+use crate::telemetry::events::{CallRecord, call_finished};
+
+/// Books a call when it is dropped, whatever ended it: the end of the answer, an error, or the client's hang-up.
+#[derive(Debug)]
+pub struct Settlement {
+    call: Arc<Call>,
+    clock: SharedClock,
+    served: Option<Served>,
+    usage: Usage,
+    status: u16,
+    outcome: &'static str,
+    first_content: Option<Instant>,
+}
+
+impl Settlement {
+    /// Opens the books of `call`. Until something is said of it, it counts as given up by the client.
+    pub fn open(call: Arc<Call>, clock: SharedClock) -> Self {
+        Self {
+            call,
+            clock,
+            served: None,
+            usage: Usage::default(),
+            status: 499,
+            outcome: "client_closed",
+            first_content: None,
+        }
+    }
+
+    /// Returns the call.
+    pub fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// Notes who serves the call.
+    pub fn served(&mut self, served: Served) {
+        self.served = Some(served);
+    }
+
+    /// Notes that the client got a complete answer.
+    pub fn completed(&mut self) {
+        self.status = 200;
+        self.outcome = "ok";
+    }
+
+    /// Notes that the client got an error; `status` is what the status line said.
+    pub fn failed(&mut self, error: &Error, status: u16) {
+        self.status = status;
+        self.outcome = error.kind().name();
+    }
+
+    /// Notes the tokens of a whole answer.
+    pub fn used(&mut self, usage: Usage) {
+        self.usage = usage;
+    }
+
+    /// Notes what a chunk says: tokens, and that content has begun.
+    pub fn saw(&mut self, chunk: &ChatChunk) {
+        if let ChatChunk::Usage { usage, .. } = chunk {
+            self.usage = *usage;
+        } else if self.first_content.is_none() && chunk.is_content() {
+            self.first_content = Some(self.clock.now());
+        }
+    }
+
+    /// Returns how long the call has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.clock
+            .now()
+            .saturating_duration_since(self.call.received)
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        let served = self.served.as_ref();
+        let span = &self.call.span;
+        span.record("http.response.status_code", self.status);
+        span.record("gen_ai.usage.input_tokens", self.usage.prompt_tokens());
+        span.record("gen_ai.usage.output_tokens", self.usage.output_tokens);
+        if self.outcome != "ok" {
+            span.record("error.type", self.outcome);
+        }
+        call_finished(&CallRecord {
+            call_id: &self.call.id,
+            model_group: served.map_or("", |served| served.shown_group.as_str()),
+            model_id: served.map_or("", |served| served.deployment.id.as_str()),
+            status: self.status,
+            outcome: self.outcome,
+            stream: self.call.request.stream,
+            duration: self.elapsed(),
+            upstream: served.map_or(Duration::ZERO, |served| served.upstream),
+            first_content: self
+                .first_content
+                .map(|at| at.saturating_duration_since(self.call.received)),
+            prompt_tokens: self.usage.prompt_tokens(),
+            completion_tokens: self.usage.output_tokens,
+            attempts: served.map_or(0, |served| served.attempts),
+            aws_request_id: served
+                .and_then(|served| served.upstream_headers.get("x-amzn-requestid"))
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or(""),
+        });
+    }
+}

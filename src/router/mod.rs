@@ -1,0 +1,195 @@
+//! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
+
+mod deployment;
+mod group;
+mod shuffle;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
+pub use group::ModelGroup;
+pub use shuffle::simple_shuffle;
+
+use crate::config::{Alias, Config};
+use crate::error::{Error, ErrorKind, Result};
+use crate::upstream::CredentialStore;
+
+/// Every name that a client may use, and what it stands for.
+#[derive(Debug, Default)]
+pub struct Router {
+    groups: Vec<Arc<ModelGroup>>,
+    by_name: HashMap<String, usize>,
+    by_id: HashMap<String, Arc<Deployment>>,
+    aliases: Vec<Alias>,
+}
+
+/// How a name was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// It is a model group's name.
+    Group,
+    /// It is an alias of one.
+    Alias,
+    /// It is a deployment's id.
+    DeploymentId,
+    /// It is the text of some deployments' `litellm_params.model`.
+    ModelText,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// How the name was understood.
+    pub matched: Match,
+    /// The deployments that may serve it.
+    pub group: Arc<ModelGroup>,
+}
+
+impl Router {
+    /// Builds the router of a configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first deployment that cannot be built, with its name in the message.
+    pub fn build(config: &Config, credentials: &CredentialStore) -> Result<Self> {
+        let builder = Builder {
+            config,
+            credentials,
+        };
+        let mut router = Self {
+            aliases: config.router.aliases.clone(),
+            ..Self::default()
+        };
+        let mut seen: HashSet<String> = HashSet::new();
+        for entry in &config.deployments {
+            let mut deployment = builder.build(entry).map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("{}: {}", entry.model_name, error.message()),
+                )
+            })?;
+            deployment.make_unique(&mut seen);
+            router.add(Arc::new(deployment));
+        }
+        Ok(router)
+    }
+
+    fn add(&mut self, deployment: Arc<Deployment>) {
+        self.by_id
+            .insert(deployment.id.clone(), Arc::clone(&deployment));
+        let place = *self
+            .by_name
+            .entry(deployment.group.clone())
+            .or_insert(self.groups.len());
+        match self.groups.get_mut(place) {
+            Some(group) => Arc::make_mut(group).deployments.push(deployment),
+            None => self.groups.push(Arc::new(ModelGroup::new(
+                &deployment.group.clone(),
+                vec![deployment],
+            ))),
+        }
+    }
+
+    /// Returns the model groups in the order of the file.
+    pub fn groups(&self) -> &[Arc<ModelGroup>] {
+        &self.groups
+    }
+
+    /// Returns how many deployments there are.
+    pub fn deployments_total(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.deployments.len())
+            .sum()
+    }
+
+    /// Returns the names that are listed for clients: aliases first, then groups, each once.
+    pub fn listed_names(&self) -> Vec<&str> {
+        let mut seen = HashSet::new();
+        let aliases = self
+            .aliases
+            .iter()
+            .filter(|alias| !alias.hidden && self.group(&alias.target).is_some());
+        let open = self.groups.iter().filter(|group| !group.is_blocked());
+        aliases
+            .map(|alias| alias.name.as_str())
+            .chain(open.map(|group| group.name.as_str()))
+            .filter(|name| seen.insert(*name))
+            .collect()
+    }
+
+    /// Returns the model group with this name.
+    pub fn group(&self, name: &str) -> Option<&Arc<ModelGroup>> {
+        self.groups.get(*self.by_name.get(name)?)
+    }
+
+    /// Finds what `name` stands for: a deployment's id, an alias (one hop), a group, or a deployment's model text.
+    pub fn resolve(&self, name: &str) -> Option<Resolved> {
+        if let Some(deployment) = self.by_id.get(name) {
+            let group = ModelGroup::new(name, vec![Arc::clone(deployment)]);
+            return Some(Resolved {
+                matched: Match::DeploymentId,
+                group: Arc::new(group),
+            });
+        }
+        if let Some(alias) = self.aliases.iter().find(|alias| alias.name == name)
+            && let Some(group) = self.group(&alias.target)
+        {
+            return Some(Resolved {
+                matched: Match::Alias,
+                group: Arc::clone(group),
+            });
+        }
+        if let Some(group) = self.group(name) {
+            return Some(Resolved {
+                matched: Match::Group,
+                group: Arc::clone(group),
+            });
+        }
+        self.by_model_text(name)
+    }
+
+    fn by_model_text(&self, text: &str) -> Option<Resolved> {
+        let deployments: Vec<_> = self
+            .groups
+            .iter()
+            .flat_map(|group| &group.deployments)
+            .filter(|deployment| deployment.model == text)
+            .cloned()
+            .collect();
+        if deployments.is_empty() {
+            return None;
+        }
+        let group = Arc::new(ModelGroup::new(text, deployments));
+        Some(Resolved {
+            matched: Match::ModelText,
+            group,
+        })
+    }
+
+    /// Returns the names nearest to `name`, best first, for a message about an unknown one.
+    pub fn nearest(&self, name: &str) -> Vec<&str> {
+        let mut names: Vec<(usize, &str)> = self
+            .listed_names()
+            .into_iter()
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .collect();
+        names.sort_unstable();
+        names.into_iter().take(3).map(|(_, known)| known).collect()
+    }
+}
+
+/// Refuses a name that nobody knows; `status` is `general_settings.unknown_model_status`.
+pub fn unknown_model(name: &str, status: u16) -> Error {
+    // The name comes from the client, so only a bounded piece of it is repeated.
+    let shown: String = name.chars().take(128).collect();
+    let message = format!(
+        "/chat/completions: Invalid model name passed in model={shown}. Call `/v1/models` to view available models for your key."
+    );
+    let error = Error::new(ErrorKind::UnknownModel, message).with_param("model");
+    match http::StatusCode::from_u16(status) {
+        Ok(status) => error.with_status(status),
+        Err(_) => error,
+    }
+}

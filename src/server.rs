@@ -1,0 +1,225 @@
+//! Listens, serves, and stops without cutting an answer.
+//!
+//! A signal begins the drain: probes say 503, no new calls are taken, running ones finish. A second signal, or the drain
+//! timeout, ends what still runs; open streams get a final error event.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::GeneralSettings;
+use crate::http::{self, App};
+
+/// How long clients have to read the last event after what runs was ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a client has for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Pause after `accept` failed for want of file handles.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the drain looks whether calls still run.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// A bound server.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    header_read_timeout: Duration,
+    drain_timeout: Duration,
+    app: Arc<App>,
+}
+
+/// What serves one connection.
+#[derive(Clone)]
+struct Connections {
+    app: Arc<App>,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    header_read_timeout: Duration,
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    ///
+    /// An address that is taken or may not be used, in words for the operator.
+    pub async fn bind(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        general: &GeneralSettings,
+        app: Arc<App>,
+    ) -> Result<Self, String> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            header_read_timeout: general.header_read_timeout,
+            drain_timeout: general.drain_timeout,
+            app,
+        })
+    }
+
+    /// Returns the bound address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until a signal; returns how many answers were cut.
+    pub async fn run(self) -> usize {
+        let connections = Connections {
+            router: http::router(Arc::clone(&self.app)),
+            app: Arc::clone(&self.app),
+            tls: self.tls.clone().map(TlsAcceptor::from),
+            header_read_timeout: self.header_read_timeout,
+        };
+        let serving = accept(self.listener, connections);
+        let stopping = stop(&self.app, self.drain_timeout);
+        tokio::select! {
+            never = serving => match never {},
+            cut = stopping => cut,
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, connections: Connections) -> std::convert::Infallible {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A stream whose first piece waits for another packet is 40 ms late.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "the connection takes no TCP_NODELAY");
+                }
+                let connections = connections.clone();
+                let tracker = connections.app.tracker.clone();
+                tracker.spawn(connections.serve(stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Connections {
+    async fn serve(self, stream: TcpStream) {
+        let Some(acceptor) = self.tls.clone() else {
+            return self.speak(stream).await;
+        };
+        match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_read_timeout);
+        builder.http2().timer(TokioTimer::new());
+        let service = TowerToHyperService::new(self.router);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let draining = self.app.shutdown.draining.cancelled();
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = draining => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended with an error");
+        }
+    }
+}
+
+/// Waits for a signal, then drains; returns how many answers were cut.
+async fn stop(app: &App, drain_timeout: Duration) -> usize {
+    interrupted().await;
+    let running = app.running.load(Ordering::Relaxed);
+    tracing::info!(
+        running,
+        drain_timeout_s = drain_timeout.as_secs(),
+        "draining"
+    );
+    app.shutdown.draining.cancel();
+    let finished = async {
+        while app.running.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        () = tokio::time::sleep(drain_timeout) => tracing::warn!("the drain timeout has passed"),
+        () = interrupted() => tracing::warn!("a second signal came"),
+    }
+    app.shutdown.cut.cancel();
+    app.tracker.close();
+    // The last bytes go out; a client that does not read them is not waited for.
+    let _finished = tokio::time::timeout(LAST_WORDS, app.tracker.wait()).await;
+    let cut = app.shutdown.cut_total.load(Ordering::Relaxed);
+    tracing::info!(cut_total = cut, "stopped");
+    cut
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn interrupted() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be received");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Reads a certificate chain and its key.
+///
+/// # Errors
+///
+/// A file that cannot be read, or a pair that does not fit, in words for the operator.
+pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("--ssl_certfile {}: {error}", certificate.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("--ssl_keyfile {}: {error}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| format!("--ssl_certfile and --ssl_keyfile do not fit: {error}"))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

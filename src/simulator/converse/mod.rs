@@ -1,0 +1,124 @@
+//! Plays Converse and `ConverseStream`.
+//!
+//! A body passes `shape.rs` (what the service model says), `rules.rs` (what Bedrock and the models demand beyond it),
+//! then `answer.rs` decides what the model says and `whole.rs` or `stream.rs` writes it down.
+
+mod answer;
+mod blocks;
+mod check;
+mod content;
+mod guardrail;
+mod limits;
+mod model_rules;
+mod reasoning;
+mod request;
+mod rules;
+mod sample;
+mod shape;
+mod stream;
+mod tool_calls;
+mod tools;
+mod usage;
+mod whole;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::dispatch::{Answered, Call, Failure};
+use super::error::AwsError;
+use super::json::Node;
+use super::misbehave::{Directions, Fault, FaultKind};
+use super::model_id::Model;
+use super::state::OpenStream;
+use request::Request;
+
+/// The context window of every simulated model, as large as the largest at Bedrock.
+const CONTEXT_WINDOW_TOKENS: u64 = 1_000_000;
+/// Smaller bodies need not be counted: a token has four characters, and a character at least one byte.
+const CONTEXT_WINDOW_BYTES: usize = 4_000_000;
+
+/// How the client wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Whole,
+    Stream,
+}
+
+/// Checks a Converse body and answers it.
+pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answered {
+    let root = parse(call.body)?;
+    let shape = match mode {
+        Mode::Whole => &shape::CONVERSE,
+        Mode::Stream => &shape::CONVERSE_STREAM,
+    };
+    check::check(&root, shape)?;
+    let request = Request {
+        root: &root,
+        model,
+        mode,
+    };
+    rules::check(&request)?;
+    if call.body.len() > CONTEXT_WINDOW_BYTES
+        && usage::input_tokens(&request) > CONTEXT_WINDOW_TOKENS
+    {
+        return Err(AwsError::validation("Input is too long for requested model.").into());
+    }
+
+    let mut directions = call.directions.clone();
+    let mut markers = Directions::default();
+    request
+        .user_texts()
+        .for_each(|text| markers.add_markers(text));
+    directions.merge(markers);
+    let fault = directions.strike(call.shared)?;
+    wait(&directions, fault.as_ref(), call).await?;
+
+    let guardrail = fault
+        .as_ref()
+        .is_some_and(|fault| fault.kind == FaultKind::Guardrail);
+    let answer = answer::compose(&request, &directions, guardrail, call.shared);
+    match mode {
+        Mode::Whole => whole::respond(&answer, fault.as_ref(), call),
+        Mode::Stream => Ok(stream::respond(&answer, fault.as_ref(), &directions, call)),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
+    if body.is_empty() {
+        return Ok(Node::Object(Vec::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        AwsError::new(
+            "SerializationException",
+            400,
+            format!("The request body isn't valid JSON: {error}"),
+        )
+    })
+}
+
+/// Plays what happens before the head of the response: a delay, silence, a dropped connection.
+async fn wait(
+    directions: &Directions,
+    fault: Option<&Fault>,
+    call: &Call<'_>,
+) -> Result<(), Failure> {
+    // Counts as cancelled if the client does not wait.
+    let open = || OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
+    if let Some(delay) = directions.slow_start {
+        let mut open = open();
+        tokio::time::sleep(delay).await;
+        open.finish();
+    }
+    match fault.map(|fault| fault.kind) {
+        Some(FaultKind::Stall) => {
+            let _counted = open();
+            std::future::pending().await
+        }
+        // With `at` the stream itself resets, in its middle.
+        Some(FaultKind::Reset) if directions.at.is_none() => {
+            call.reset.store(true, Ordering::Release);
+            Err(Failure::Drop)
+        }
+        _ => Ok(()),
+    }
+}

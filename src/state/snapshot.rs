@@ -1,0 +1,72 @@
+//! Everything a request reads, immutable and built whole.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::clock::SharedClock;
+use crate::config::{AwsParams, Config};
+use crate::error::Result;
+use crate::keys::KeyPolicy;
+use crate::router::Router;
+use crate::upstream::{CredentialStore, Upstream};
+
+/// What lives longer than a snapshot and is handed on from one to the next.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The outbound client.
+    pub upstream: Arc<Upstream>,
+    /// AWS credentials, one provider per identity.
+    pub credentials: Arc<CredentialStore>,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// One configuration, ready to serve.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// Names and deployments.
+    pub router: Router,
+    /// What keys are checked against.
+    pub keys: KeyPolicy,
+    /// 1 for the first, counting up with every one that was published.
+    pub generation: u64,
+    /// When it was built.
+    pub loaded_at: SystemTime,
+    /// Under `--simulate`: the credentials and endpoint that every call uses instead of its own.
+    pub simulated: Option<Simulated>,
+}
+
+/// Where every call goes under `--simulate`.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// The simulator's base URL.
+    pub endpoint: String,
+    /// The simulator's own keys.
+    pub credentials: AwsParams,
+}
+
+impl Snapshot {
+    /// Builds a snapshot; what was learned is taken over from `previous`.
+    ///
+    /// # Errors
+    ///
+    /// A deployment that cannot be built.
+    pub fn build(
+        config: Config,
+        simulated: Option<Simulated>,
+        previous: Option<&Self>,
+        parts: &Parts,
+    ) -> Result<Self> {
+        let router = Router::build(&config, &parts.credentials)?;
+        Ok(Self {
+            keys: KeyPolicy::new(&config.general),
+            router,
+            generation: previous.map_or(1, |previous| previous.generation + 1),
+            loaded_at: parts.clock.wall(),
+            simulated,
+            config,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! What is said when something happens: one function per event.
+
+use std::time::Duration;
+
+use super::names::CALL_TARGET;
+
+/// What is said of one call when it is over.
+#[derive(Debug, Default)]
+pub struct CallRecord<'a> {
+    /// The call's id.
+    pub call_id: &'a str,
+    /// The model name that the client asked for; never logged when it is not configured.
+    pub model_group: &'a str,
+    /// The deployment that served, or failed last.
+    pub model_id: &'a str,
+    /// The HTTP status that the client got.
+    pub status: u16,
+    /// `ok`, `client_closed`, or the kind of error.
+    pub outcome: &'a str,
+    /// Whether the answer was streamed.
+    pub stream: bool,
+    /// From the request's head to the end of the answer.
+    pub duration: Duration,
+    /// Of that, spent waiting for AWS.
+    pub upstream: Duration,
+    /// Until the first content, for streams.
+    pub first_content: Option<Duration>,
+    /// Input tokens, cached ones included.
+    pub prompt_tokens: u64,
+    /// Generated tokens.
+    pub completion_tokens: u64,
+    /// Sends upstream.
+    pub attempts: u32,
+    /// AWS's request id.
+    pub aws_request_id: &'a str,
+}
+
+/// Writes the one line of a finished call.
+pub fn call_finished(record: &CallRecord<'_>) {
+    tracing::info!(
+        target: CALL_TARGET,
+        call_id = record.call_id,
+        model_group = record.model_group,
+        model_id = record.model_id,
+        status = record.status,
+        outcome = record.outcome,
+        stream = record.stream,
+        duration_ms = millis(record.duration),
+        upstream_ms = millis(record.upstream),
+        first_content_ms = record.first_content.map(millis),
+        prompt_tokens = record.prompt_tokens,
+        completion_tokens = record.completion_tokens,
+        attempts = record.attempts,
+        aws_request_id = record.aws_request_id,
+        "call finished"
+    );
+}
+
+/// Milliseconds with three decimals.
+fn millis(duration: Duration) -> f64 {
+    let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    f64::from(micros) / 1000.0
+}

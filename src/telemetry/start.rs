@@ -1,0 +1,228 @@
+//! Starts logging and tracing, and flushes them at the end.
+
+use std::io::IsTerminal;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{Protocol, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+use super::names::TRACE_TARGET;
+use crate::config::Environment;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What to log, and where to send traces.
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryOptions {
+    /// How log lines are written.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,switchyard=debug`.
+    pub level: String,
+    /// Whether the configuration asks for traces (`callbacks: ["otel"]`).
+    pub traces: bool,
+}
+
+/// Running telemetry; [`Telemetry::stop`] flushes what is left.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Starts logging to standard error, and exporting spans where an endpoint is configured
+    /// (`OTEL_EXPORTER_OTLP_ENDPOINT` and its relatives, or `callbacks: ["otel"]`, whose default is
+    /// `http://localhost:4317`).
+    ///
+    /// # Errors
+    ///
+    /// A log level that cannot be read, or an exporter that cannot be built.
+    pub fn start(options: &TelemetryOptions, environment: &Environment) -> Result<Self, String> {
+        let level = if options.level.is_empty() {
+            "info"
+        } else {
+            &options.level
+        };
+        // Spans for export are for the exporter only.
+        let filter = EnvFilter::try_new(format!("{level},{TRACE_TARGET}=off"))
+            .map_err(|error| format!("the log level `{level}` cannot be read: {error}"))?;
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
+        let lines: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
+            LogFormat::Text => lines.with_filter(filter).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        };
+        let provider = exporter_endpoint(options, environment)
+            .map(|endpoint| tracer_provider(&endpoint, environment))
+            .transpose()?;
+        let spans = provider.as_ref().map(|provider| {
+            tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("switchyard"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                // Without a filter the exporter's own connections would be traced, and exported, and traced.
+                .with_filter(Targets::new().with_target(TRACE_TARGET, tracing::Level::INFO))
+        });
+        Registry::default()
+            .with(lines)
+            .with(spans)
+            .try_init()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { provider })
+    }
+
+    /// Flushes spans that were not sent yet.
+    pub fn stop(self) {
+        if let Some(provider) = self.provider
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "spans could not be flushed");
+        }
+    }
+}
+
+/// Where spans go: endpoint and protocol, or nowhere.
+#[derive(Debug, PartialEq, Eq)]
+struct Endpoint {
+    url: String,
+    grpc: bool,
+}
+
+fn exporter_endpoint(options: &TelemetryOptions, environment: &Environment) -> Option<Endpoint> {
+    if environment
+        .get("OTEL_SDK_DISABLED")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    {
+        return None;
+    }
+    let exact = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    let base = environment
+        .get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        .or_else(|| environment.get("OTEL_ENDPOINT"));
+    let protocol = environment
+        .get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        .or_else(|| environment.get("OTEL_EXPORTER_OTLP_PROTOCOL"))
+        .or_else(|| environment.get("OTEL_EXPORTER"));
+    if exact.is_none() && base.is_none() && !options.traces {
+        return None;
+    }
+    let port_is_http = exact.or(base).is_some_and(|url| url.contains(":4318"));
+    let grpc = match protocol {
+        Some(protocol) => protocol.contains("grpc"),
+        None => !port_is_http,
+    };
+    let url = match (exact, base) {
+        (Some(exact), _) => exact.to_owned(),
+        (None, Some(base)) if grpc => base.to_owned(),
+        (None, Some(base)) => format!("{}/v1/traces", base.trim_end_matches('/')),
+        (None, None) if grpc => "http://localhost:4317".to_owned(),
+        (None, None) => "http://localhost:4318/v1/traces".to_owned(),
+    };
+    Some(Endpoint { url, grpc })
+}
+
+fn tracer_provider(
+    endpoint: &Endpoint,
+    environment: &Environment,
+) -> Result<SdkTracerProvider, String> {
+    let exporter = if endpoint.grpc {
+        opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(&endpoint.url)
+            .build()
+    } else {
+        opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(&endpoint.url)
+            .build()
+    }
+    .map_err(|error| format!("spans cannot be exported to {}: {error}", endpoint.url))?;
+    let service = environment
+        .get("OTEL_SERVICE_NAME")
+        .unwrap_or("switchyard")
+        .to_owned();
+    let resource = Resource::builder()
+        .with_service_name(service)
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource)
+        .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(pairs: &[(&str, &str)], traces: bool) -> Option<Endpoint> {
+        let environment = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let options = TelemetryOptions {
+            traces,
+            ..TelemetryOptions::default()
+        };
+        exporter_endpoint(&options, &environment)
+    }
+
+    #[test]
+    fn nothing_is_exported_unless_asked() {
+        assert_eq!(endpoint(&[], false), None);
+    }
+
+    #[test]
+    fn endpoint_follows_the_standard_variables() {
+        let grpc = endpoint(
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4317")],
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            grpc,
+            Endpoint {
+                url: "http://jaeger:4317".to_owned(),
+                grpc: true
+            }
+        );
+        let http = endpoint(
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4318")],
+            false,
+        )
+        .unwrap();
+        assert_eq!(http.url, "http://jaeger:4318/v1/traces");
+        let exact = endpoint(
+            &[
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://x/custom"),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ],
+            false,
+        );
+        assert_eq!(
+            exact.unwrap(),
+            Endpoint {
+                url: "http://x/custom".to_owned(),
+                grpc: false
+            }
+        );
+        assert!(endpoint(&[], true).unwrap().grpc);
+        assert_eq!(endpoint(&[("OTEL_SDK_DISABLED", "true")], true), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! Finds the source of a deployment's credentials, and keeps one per identity.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::task::TaskTracker;
+
+use super::Credentials;
+use super::failures::denied;
+use super::identity::{Identity, Method, Pair};
+use super::provide::Fetch;
+use super::refresh::{Refresher, Surroundings};
+use super::source::Source;
+use crate::config::{AwsParams, Environment};
+use crate::provider::bedrock::sign::Keys;
+use crate::upstream::Upstream;
+
+/// How many identities are kept. More than that can only come from clients that bring their own; the one that was asked for
+/// longest ago then makes room.
+const MAX_IDENTITIES: usize = 1000;
+
+/// All sources of credentials, one per identity.
+#[derive(Debug)]
+pub struct CredentialStore {
+    upstream: Arc<Upstream>,
+    around: Surroundings,
+    /// Under `--simulate`: what stands in for credentials that would need the outside world.
+    stand_in: Option<Credentials>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    sources: HashMap<Identity, (Arc<Source>, u64)>,
+    /// Counts up with every question, to tell which was asked longest ago.
+    asked: u64,
+    warnings: Vec<String>,
+}
+
+impl CredentialStore {
+    /// Makes a store that fetches through `upstream`; fetches are tasks of `tracker`.
+    pub fn new(upstream: Arc<Upstream>, tracker: TaskTracker) -> Self {
+        let clock = upstream.clock().clone();
+        Self {
+            upstream,
+            around: Surroundings {
+                clock,
+                tracker,
+                draw,
+            },
+            stand_in: None,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Makes a store for `--simulate`: written keys are used as they are, and `stand_in` replaces all that would have to be
+    /// asked for.
+    pub fn offline(upstream: Arc<Upstream>, tracker: TaskTracker, stand_in: Credentials) -> Self {
+        Self {
+            stand_in: Some(stand_in),
+            ..Self::new(upstream, tracker)
+        }
+    }
+
+    /// Finds where the credentials of a deployment come from. Asks nobody yet.
+    pub fn resolve(&self, aws: &AwsParams, environment: &Environment) -> Arc<Source> {
+        let identity = Identity::of(aws, environment);
+        let name = identity.method.describe();
+        match &identity.method {
+            Method::Bearer { key, .. } => {
+                Arc::new(Source::fixed(name, Credentials::Bearer(key.clone())))
+            }
+            Method::Pair { pair, .. } => Arc::new(Source::fixed(name, pair.into())),
+            _ => match &self.stand_in {
+                Some(stand_in) => self.simulated(&identity, stand_in),
+                None => self.fetched(identity),
+            },
+        }
+    }
+
+    /// Finds the API key of a deployment whose upstream is not AWS (`converse_like`): `api_key`, or nothing at all.
+    pub fn resolve_key_only(&self, aws: &AwsParams) -> Arc<Source> {
+        Arc::new(match aws.api_key.clone().filter(|key| !key.is_empty()) {
+            Some(key) => Source::fixed("api_key", Credentials::Bearer(key)),
+            None => Source::fixed("none", Credentials::None),
+        })
+    }
+
+    /// Returns what the operator should know: one text per identity that `--simulate` replaced.
+    pub fn warnings(&self) -> Vec<String> {
+        self.known().warnings.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fetched(&self, identity: Identity) -> Arc<Source> {
+        let name = identity.method.describe();
+        if let Method::Unusable(message) = &identity.method {
+            let message = format!("Unable to locate credentials: {message}");
+            return Arc::new(Source::broken(name, denied(message)));
+        }
+        self.known().find(identity, |identity| {
+            let fetch = Arc::new(Fetch::new(Arc::clone(&self.upstream), identity));
+            Source::fetched(name, Refresher::new(fetch, self.around.clone()))
+        })
+    }
+
+    fn simulated(&self, identity: &Identity, stand_in: &Credentials) -> Arc<Source> {
+        let name = identity.method.describe();
+        let mut known = self.known();
+        let warning = format!("{name}: replaced by the simulator's credentials");
+        if known.warnings.len() < MAX_IDENTITIES && !known.warnings.contains(&warning) {
+            known.warnings.push(warning);
+        }
+        let name = format!("simulator (for {name})");
+        known.find(identity.clone(), |_| Source::fixed(name, stand_in.clone()))
+    }
+}
+
+impl Known {
+    fn find(&mut self, identity: Identity, make: impl FnOnce(Identity) -> Source) -> Arc<Source> {
+        self.asked += 1;
+        let asked = self.asked;
+        if let Some((source, last)) = self.sources.get_mut(&identity) {
+            *last = asked;
+            return Arc::clone(source);
+        }
+        if self.sources.len() >= MAX_IDENTITIES {
+            let oldest = self.sources.iter().min_by_key(|(_, (_, last))| *last);
+            if let Some(oldest) = oldest.map(|(identity, _)| identity.clone()) {
+                self.sources.remove(&oldest);
+            }
+        }
+        let source = Arc::new(make(identity.clone()));
+        self.sources.insert(identity, (Arc::clone(&source), asked));
+        source
+    }
+}
+
+impl From<&Pair> for Credentials {
+    fn from(pair: &Pair) -> Self {
+        let Pair {
+            access_key_id,
+            secret,
+            session_token,
+        } = pair.clone();
+        Self::Keys(Arc::new(Keys::new(
+            access_key_id,
+            secret,
+            session_token,
+            None,
+        )))
+    }
+}
+
+/// A random number from 0 (inclusive) to 1.
+fn draw() -> f64 {
+    let bits = uuid::Uuid::new_v4().as_u128();
+    let high = u32::try_from(bits >> 96).unwrap_or(0);
+    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

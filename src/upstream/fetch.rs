@@ -1,0 +1,352 @@
+//! Media that a client named by URL: fetched without trusting the URL.
+//!
+//! A stranger chose the address, and we stand inside the operator's network. So: http(s) only; names are resolved by us and
+//! the connection goes to one of the addresses that were checked (no second lookup to rebind); addresses that are not on
+//! the open Internet are refused unless the operator listed the host; every redirect is checked again; size and time are
+//! bounded. The operator's proxy is not used: it would resolve the name itself, and stands inside too.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use reqwest::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use super::Upstream;
+use super::body::Body;
+use super::client;
+use super::failure::{self, SendError, SendFailure};
+use super::network::is_public;
+use crate::error::{Error, ErrorKind};
+
+/// Largest file that is fetched: 20 MiB. Bedrock takes images to 3.75 MB, documents to 4.5 MB and a whole request to 20 MB
+/// or so; the rest must come as `s3://`.
+const MAX_BYTES: usize = 20 * 1024 * 1024;
+
+/// Bound on one file, redirects and waiting for a turn included.
+const TOTAL_TIME: Duration = Duration::from_secs(10);
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// How many files are fetched at once, for all clients: what bounds the memory that strangers can make us use.
+const MAX_AT_ONCE: usize = 16;
+
+/// A file that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its content.
+    pub bytes: Bytes,
+    /// Its MIME type in lower case, without parameters: the server's word, else the file name's extension.
+    pub mime: Option<String>,
+}
+
+impl Upstream {
+    /// Fetches a file that a client named.
+    ///
+    /// `allowed_hosts` (`litellm_settings.user_url_allowed_hosts`) are `host` or `host:port`; they may have private addresses.
+    ///
+    /// # Errors
+    ///
+    /// 400 if the URL may not be fetched, is too large, or its server says 4xx; 502 if its server fails.
+    pub async fn fetch(&self, url: &str, allowed_hosts: &[String]) -> Result<Fetched, Error> {
+        self.fetcher().fetch(url, allowed_hosts).await
+    }
+}
+
+/// Fetches files from anywhere that is allowed.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    /// Connects to public addresses only.
+    guarded: Client,
+    /// Connects anywhere: for hosts that the operator listed.
+    open: Client,
+    turns: Semaphore,
+}
+
+impl Fetcher {
+    /// Makes a fetcher; `open` is a client without a proxy.
+    pub(super) fn new(connect_timeout: Duration, open: Client) -> Result<Self, String> {
+        let guarded = client::base(connect_timeout)
+            .dns_resolver(PublicOnly)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            guarded,
+            open,
+            turns: Semaphore::new(MAX_AT_ONCE),
+        })
+    }
+
+    async fn fetch(&self, url: &str, allowed_hosts: &[String]) -> Result<Fetched, Error> {
+        let url = Url::parse(url).map_err(|_| refused("a media URL is not a valid URL"))?;
+        let shown = shown(&url);
+        let bounded = async {
+            let _turn = self.turns.acquire().await;
+            self.follow(url, allowed_hosts).await
+        };
+        let failure = match tokio::time::timeout(TOTAL_TIME, bounded).await {
+            Ok(Ok(fetched)) => return Ok(fetched),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Upstream(
+                format!("no whole answer within {} s", TOTAL_TIME.as_secs()),
+                None,
+            ),
+        };
+        Err(match failure {
+            Failure::Refused(why) => refused(&format!("cannot fetch {shown}: {why}")),
+            Failure::Upstream(why, cause) => {
+                let error = Error::new(ErrorKind::Garbled, format!("cannot fetch {shown}: {why}"));
+                match cause {
+                    Some(cause) => error.with_source(cause),
+                    None => error,
+                }
+            }
+        })
+    }
+
+    async fn follow(&self, mut url: Url, allowed_hosts: &[String]) -> Result<Fetched, Failure> {
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.get(&url, allowed_hosts).await?;
+            let status = response.status();
+            if let Some(target) = redirect(&url, status, response.headers())? {
+                url = target;
+                continue;
+            }
+            if status.is_client_error() {
+                return Err(Failure::Refused(format!(
+                    "its server answered {}",
+                    status.as_u16()
+                )));
+            }
+            if !status.is_success() {
+                return Err(Failure::Upstream(
+                    format!("its server answered {}", status.as_u16()),
+                    None,
+                ));
+            }
+            return read(&url, response).await;
+        }
+        Err(Failure::Refused(format!(
+            "more than {MAX_REDIRECTS} redirects"
+        )))
+    }
+
+    async fn get(&self, url: &Url, allowed_hosts: &[String]) -> Result<reqwest::Response, Failure> {
+        let client = match permission(url, allowed_hosts)? {
+            Permission::Listed => &self.open,
+            Permission::PublicOnly => &self.guarded,
+        };
+        let mut request = reqwest::Request::new(http::Method::GET, without_credentials(url));
+        request.headers_mut().insert(
+            header::ACCEPT_ENCODING,
+            http::HeaderValue::from_static("identity"),
+        );
+        client.execute(request).await.map_err(|error| {
+            if failure::causes(&error).any(|cause| cause.is::<NotPublic>()) {
+                return not_public();
+            }
+            let error = SendError::from_reqwest(error);
+            let why = match error.failure() {
+                SendFailure::Dns => "its host name could not be resolved",
+                SendFailure::Tls => "the TLS handshake failed",
+                SendFailure::Timeout => "connecting took too long",
+                SendFailure::Connect => "the connection was refused",
+                _ => "the connection broke",
+            };
+            Failure::Upstream(why.to_owned(), Some(error))
+        })
+    }
+}
+
+/// Why a file was not fetched.
+#[derive(Debug)]
+enum Failure {
+    /// Because of what the client asked for.
+    Refused(String),
+    /// Because the file's server failed.
+    Upstream(String, Option<SendError>),
+}
+
+fn not_public() -> Failure {
+    Failure::Refused("its address is not on the public Internet".to_owned())
+}
+
+fn refused(message: &str) -> Error {
+    Error::bad_request("messages", message)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Permission {
+    /// The operator listed the host.
+    Listed,
+    /// Its addresses must be public; a name's are checked when it is resolved.
+    PublicOnly,
+}
+
+/// Decides whether `url` may be fetched at all.
+fn permission(url: &Url, allowed_hosts: &[String]) -> Result<Permission, Failure> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Failure::Refused(
+            "only http and https are fetched".to_owned(),
+        ));
+    }
+    let (Some(host), Some(name)) = (url.host(), url.host_str()) else {
+        return Err(Failure::Refused("it names no host".to_owned()));
+    };
+    let port = url.port_or_known_default();
+    let listed = allowed_hosts.iter().any(|allowed| {
+        let rest = match allowed.get(..name.len()) {
+            Some(start) if start.eq_ignore_ascii_case(name) => allowed.get(name.len()..),
+            _ => None,
+        };
+        match rest {
+            Some("") => true,
+            Some(rest) => rest
+                .strip_prefix(':')
+                .is_some_and(|text| text.parse().ok() == port),
+            None => false,
+        }
+    });
+    if listed {
+        return Ok(Permission::Listed);
+    }
+    // An address needs no lookup, so the client would not ask the resolver.
+    let public = match host {
+        Host::Domain(_) => true,
+        Host::Ipv4(address) => is_public(address.into()),
+        Host::Ipv6(address) => is_public(address.into()),
+    };
+    if public {
+        Ok(Permission::PublicOnly)
+    } else {
+        Err(not_public())
+    }
+}
+
+fn redirect(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Option<Url>, Failure> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    headers
+        .get(header::LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| from.join(location).ok())
+        .map(Some)
+        .ok_or_else(|| Failure::Upstream("it redirects to nowhere".to_owned(), None))
+}
+
+async fn read(url: &Url, response: reqwest::Response) -> Result<Fetched, Failure> {
+    let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Failure::Refused(
+            "its server sent it compressed without being asked".to_owned(),
+        ));
+    }
+    let bytes =
+        Body::new(body)
+            .collect(MAX_BYTES)
+            .await
+            .map_err(|error| match error.failure() {
+                SendFailure::TooLarge => {
+                    Failure::Refused(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024))
+                }
+                _ => Failure::Upstream("the connection broke".to_owned(), Some(error)),
+            })?;
+    let mime = declared(&parts.headers).or_else(|| by_extension(url.path()).map(str::to_owned));
+    Ok(Fetched { bytes, mime })
+}
+
+/// The server's content type, unless it says nothing.
+fn declared(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let mime = value.split(';').next()?.trim().to_ascii_lowercase();
+    let says_nothing =
+        mime.is_empty() || mime == "application/octet-stream" || mime == "binary/octet-stream";
+    (!says_nothing).then_some(mime)
+}
+
+/// The MIME type of a file name's extension, for what Bedrock takes.
+fn by_extension(path: &str) -> Option<&'static str> {
+    let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
+    Some(match extension.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "pdf" => "application/pdf",
+        "csv" => "text/csv",
+        "txt" => "text/plain",
+        "md" => "text/markdown",
+        "html" | "htm" => "text/html",
+        "doc" => "application/msword",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "xls" => "application/vnd.ms-excel",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "mp4" => "video/mp4",
+        "mov" => "video/quicktime",
+        "mkv" => "video/x-matroska",
+        "webm" => "video/webm",
+        _ => return None,
+    })
+}
+
+/// The URL as messages name it: a query or a password in it may be secret.
+fn shown(url: &Url) -> String {
+    let mut url = without_credentials(url);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Fails only for URLs that cannot have credentials.
+    let _unchanged = url.set_username("").is_err() || url.set_password(None).is_err();
+    url
+}
+
+/// Resolves names, and leaves out every address that is not public.
+#[derive(Debug)]
+struct PublicOnly;
+
+/// A name has no public address.
+#[derive(Debug)]
+struct NotPublic;
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name has no public address")
+    }
+}
+
+impl std::error::Error for NotPublic {}
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.is_empty() {
+                return Err(io::Error::from(io::ErrorKind::NotFound).into());
+            }
+            let public: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| is_public(address.ip()))
+                .collect();
+            if public.is_empty() {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

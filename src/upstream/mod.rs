@@ -1,0 +1,22 @@
+//! The only outbound network: calls to AWS, AWS credentials, and media that a client named.
+//!
+//! [`Upstream`] signs and sends one request and hands back the head of the answer with an unread [`Body`]; it knows nothing
+//! of models, retries or deployments. [`CredentialStore`] finds the credentials of a deployment and keeps them fresh.
+//! `fetch` reads a URL that a stranger chose, and so trusts nothing about it.
+
+mod aws_clock;
+mod body;
+mod client;
+mod credentials;
+mod failure;
+mod fetch;
+mod headers;
+mod network;
+mod trust;
+
+pub use body::Body;
+pub use client::{Response, Upstream, UpstreamOptions};
+pub use credentials::{CredentialStore, Credentials, Source};
+pub use failure::{SendError, SendFailure};
+pub use fetch::Fetched;
+pub use trust::Trust;

@@ -1,0 +1,159 @@
+"""The tools of these tests, tested: a comparison that sees nothing and an AWS that accepts everything prove nothing."""
+
+import copy
+import json
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from support import compare, signature
+from support.exchange import load
+from support.fake_aws import MAIN_KEY, FakeAws
+
+EXCHANGES = load()
+
+
+@pytest.fixture
+def received():
+    with FakeAws() as aws:
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="us-west-2",
+            endpoint_url=aws.url,
+            aws_access_key_id=MAIN_KEY[0],
+            aws_secret_access_key=MAIN_KEY[1],
+            config=Config(retries={"max_attempts": 0}, signature_version="v4"),
+        )
+        client.converse(modelId="a.b-v1:0", messages=[{"role": "user", "content": [{"text": "hä"}]}])
+        yield aws, aws.take()[0]
+
+
+def test_boto3s_signature_is_accepted(received):
+    aws, request = received
+    signed = aws.verify(request)
+    assert (signed.access_key, signed.region, signed.service) == (MAIN_KEY[0], "us-west-2", "bedrock")
+
+
+@pytest.mark.parametrize("change", ["body", "target", "header", "secret"])
+def test_a_changed_request_is_refused(received, change):
+    aws, request = received
+    if change == "body":
+        request.body += b" "
+    elif change == "target":
+        request.target += "x"
+    elif change == "header":
+        request.headers = [(name, value + "0" if name.lower() == "x-amz-date" else value) for name, value in request.headers]
+    else:
+        aws.secrets[MAIN_KEY[0]] = ("another", None)
+    with pytest.raises(signature.SignatureProblem):
+        aws.verify(request)
+
+
+def leaves(value, path=()):
+    """Paths of all scalars."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from leaves(child, (*path, name))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from leaves(child, (*path, index))
+    else:
+        yield path
+
+
+def test_every_body_equals_itself_and_no_other():
+    free = {"name", "toolUseId"}
+    for exchange in EXCHANGES:
+        for call in exchange.aws or []:
+            body, texts = call["body"], [json.dumps(exchange.client["body"], ensure_ascii=False)]
+            assert compare.bodies(body, copy.deepcopy(body), texts) in ([], document_names_only(body)), exchange.id
+            for path in leaves(body):
+                if path[-1] in free or path[-1] == "text":
+                    continue
+                other = copy.deepcopy(body)
+                parent = other
+                for step in path[:-1]:
+                    parent = parent[step]
+                parent[path[-1]] = "something else"
+                assert compare.bodies(body, other, texts), f"{exchange.id}: {path} may change unseen"
+
+
+def document_names_only(body):
+    """Placeholders such as `<doc0>` are no valid names."""
+    return compare._document_names(body)
+
+
+def test_a_missing_block_is_seen():
+    for exchange in EXCHANGES:
+        for call in exchange.aws or []:
+            other = copy.deepcopy(call["body"])
+            other["messages"][-1]["content"].pop()
+            assert compare.bodies(call["body"], other, []), exchange.id
+
+
+def test_tool_ids_must_pair_up():
+    def body(*ids):
+        return {"messages": [{"content": [{"toolUse": {"toolUseId": ids[0]}}, {"toolUse": {"toolUseId": ids[1]}}]},
+                             {"content": [{"toolResult": {"toolUseId": ids[2]}}, {"toolResult": {"toolUseId": ids[3]}}]}]}  # fmt: skip
+
+    assert not compare.bodies(body("a", "b", "a", "b"), body("1", "2", "1", "2"), [])
+    assert compare.bodies(body("a", "b", "a", "b"), body("1", "2", "2", "1"), [])
+
+
+def test_numbers_are_compared_by_value_and_booleans_are_no_numbers():
+    assert not compare.bodies({"inferenceConfig": {"maxTokens": 1}}, {"inferenceConfig": {"maxTokens": 1.0}}, [])
+    assert compare.bodies({"additionalModelRequestFields": {"x": 1}}, {"additionalModelRequestFields": {"x": True}}, [])
+
+
+def test_a_text_of_the_client_may_not_change_but_a_placeholder_may():
+    want = {"messages": [{"role": "user", "content": [{"text": "Please continue."}]}]}
+    got = {"messages": [{"role": "user", "content": [{"text": "go on"}]}]}
+    assert not compare.bodies(want, got, ["hi"])
+    assert compare.bodies(want, got, ["Please continue."])
+    assert compare.bodies(want, {"messages": [{"role": "user", "content": [{"text": " "}]}]}, ["hi"])
+
+
+def stream(*events) -> bytes:
+    lines = [event if event == "[DONE]" else json.dumps(event) for event in events]
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+def chunk(delta, finish=None, **members):
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": delta} | ({"finish_reason": finish} if finish else {})],
+    } | members
+
+
+ROLE, TEXT, FINISH = chunk({"role": "assistant", "content": "a"}), chunk({"content": "b"}), chunk({}, "stop")
+USAGE = chunk({}, usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2})
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (ROLE, TEXT, FINISH),
+        (ROLE, TEXT, FINISH, "[DONE]", TEXT),
+        (ROLE, FINISH, "[DONE]"),
+        (ROLE, TEXT, "[DONE]"),
+        (TEXT, ROLE, FINISH, "[DONE]"),
+        (ROLE, FINISH, TEXT, "[DONE]"),
+        (ROLE, TEXT, FINISH, FINISH, "[DONE]"),
+        (ROLE, TEXT, FINISH, USAGE, "[DONE]"),
+        (ROLE, TEXT, FINISH, {"error": {"message": "x", "type": "t", "code": "500"}}),
+        (ROLE, TEXT | {"id": "other"}, FINISH, "[DONE]"),
+        (ROLE, TEXT, chunk({}, "length"), "[DONE]"),
+        (ROLE | {"model": "n"}, TEXT, FINISH, "[DONE]"),
+    ],
+)
+def test_a_wrong_stream_is_seen(events):
+    exchange = copy.deepcopy(EXCHANGES[0])
+    exchange.streamed, exchange.client = True, {"body": {"model": "m", "stream": True}}
+    want = {"status": 200, "message": {"role": "assistant", "content": "ab"}, "finish_reason": "stop", "done": True}
+    headers = {"content-type": "text/event-stream; charset=utf-8"}
+    assert not compare.answer(want, 200, headers, stream(ROLE, TEXT, FINISH, "[DONE]"), exchange)
+    assert compare.answer(want, 200, headers, stream(*events), exchange)
