@@ -20,7 +20,7 @@ pub use message::{
     ToolCall,
 };
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
-pub use request::{Chat, ChatRequest, Operation};
+pub use request::{Chat, ChatRequest, Operation, split_betas};
 pub use text::{RawJson, Text, write_escaped};
 pub use tool::{Tool, ToolChoice};
 pub use usage::Usage;

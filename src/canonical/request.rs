@@ -45,6 +45,21 @@ pub struct ChatRequest {
     pub portkey: bool,
 }
 
+/// Takes a list of betas apart: separated by commas, or a JSON list.
+pub fn split_betas(value: &str) -> Vec<String> {
+    if value.trim_start().starts_with('[')
+        && let Ok(list) = serde_json::from_str::<Vec<String>>(value)
+    {
+        return list;
+    }
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|beta| !beta.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 impl ChatRequest {
     /// Returns the media that must be fetched before the request can be encoded, in order.
     pub fn remote_media(&mut self) -> Vec<&mut Media> {

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::canonical::ChatRequest;
+use crate::canonical::{ChatRequest, split_betas};
 
 /// The prefixes of Portkey's and Obiguard's headers.
 const PREFIXES: [&str; 2] = ["x-portkey", "x-obiguard"];
@@ -15,7 +15,7 @@ pub(super) fn apply(headers: &HeaderMap, request: &mut ChatRequest) {
         .flat_map(|prefix| headers.get_all(format!("{prefix}-anthropic-beta")));
     for value in plain.chain(prefixed) {
         if let Ok(value) = value.to_str() {
-            request.betas.extend(beta_list(value));
+            request.betas.extend(split_betas(value));
         }
     }
     for prefix in PREFIXES {
@@ -30,29 +30,14 @@ pub(super) fn apply(headers: &HeaderMap, request: &mut ChatRequest) {
     }
 }
 
-/// Takes a list of betas apart: separated by commas, or a JSON list.
-pub(super) fn beta_list(value: &str) -> Vec<String> {
-    if value.trim_start().starts_with('[')
-        && let Ok(list) = serde_json::from_str::<Vec<String>>(value)
-    {
-        return list;
-    }
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|beta| !beta.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn betas_come_as_commas_or_json() {
-        assert_eq!(beta_list("a, b,,"), ["a", "b"]);
-        assert_eq!(beta_list(r#"["a","b"]"#), ["a", "b"]);
+        assert_eq!(split_betas("a, b,,"), ["a", "b"]);
+        assert_eq!(split_betas(r#"["a","b"]"#), ["a", "b"]);
     }
 
     #[test]

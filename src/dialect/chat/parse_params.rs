@@ -35,6 +35,16 @@ const NOT_IN_CONVERSE: [&str; 16] = [
     "function_call",
 ];
 
+/// Members of Converse's own that are objects.
+const OBJECTS: [&str; 6] = [
+    "additionalModelRequestFields",
+    "outputConfig",
+    "performanceConfig",
+    "promptVariables",
+    "requestMetadata",
+    "serviceTier",
+];
+
 /// Other spellings of members that are carried by name, and the name they are carried by.
 const ALIASES: [(&str, &str); 5] = [
     (
@@ -120,7 +130,15 @@ impl<'a> Reader<'a> {
         }
         let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
         let name = alias.map_or(name, |(_, carried)| carried);
-        set(&mut params.extra, name, node.json());
+        let value = match name {
+            _ if OBJECTS.contains(&name) => object(&node)?,
+            "additionalModelResponseFieldPaths" if !node.is_list() => {
+                return Err(node.expected("a list"));
+            }
+            "service_tier" if !node.is_string() => return Err(node.expected("a string")),
+            _ => node.json(),
+        };
+        set(&mut params.extra, name, value);
         Ok(())
     }
 

@@ -3,6 +3,14 @@
 //! The table is data; `litellm_settings.bedrock_allowed_betas` extends it. A beta that is not in it is left out, because
 //! Bedrock refuses the whole request for one that it does not know.
 
+use serde_json::Value;
+
+use crate::canonical::{ChatParams, ChatRequest, RawJson, split_betas};
+use crate::provider::Target;
+
+/// The header that asks for betas.
+const NAME: &str = "anthropic-beta";
+
 /// What Converse takes.
 const TAKEN: [&str; 13] = [
     "computer-use-2024-10-22",
@@ -32,8 +40,45 @@ pub(super) const COMPACT: &str = "compact-2026-01-12";
 pub(super) struct Betas(Vec<String>);
 
 impl Betas {
+    /// Adds the betas that a request asks for, in every way it may; returns those that came by a header.
+    pub(super) fn ask_all(
+        &mut self,
+        request: &ChatRequest,
+        params: &ChatParams,
+        target: &Target,
+    ) -> Vec<String> {
+        let allowed = &target.repairs.allowed_betas;
+        for beta in &request.betas {
+            self.ask(beta, allowed);
+        }
+        let headers = params.extra_headers.iter().chain(&target.extra_headers);
+        for (_, value) in headers.filter(|(name, _)| name.eq_ignore_ascii_case(NAME)) {
+            self.ask_each(&split_betas(value), allowed);
+        }
+        let by_header = self.0.clone();
+        match params.extra("anthropic_beta").map(RawJson::to_value) {
+            Some(Value::Array(list)) => {
+                for beta in list.iter().filter_map(Value::as_str) {
+                    self.ask(beta, allowed);
+                }
+            }
+            Some(Value::String(list)) => self.ask_each(&split_betas(&list), allowed),
+            _ => {}
+        }
+        if let Some(beta) = target.model.context_beta() {
+            self.add(beta);
+        }
+        by_header
+    }
+
+    fn ask_each(&mut self, betas: &[String], allowed: &[String]) {
+        for beta in betas {
+            self.ask(beta, allowed);
+        }
+    }
+
     /// Adds a beta that the client asked for, if Converse takes it; says whether it does.
-    pub(super) fn ask(&mut self, beta: &str, allowed: &[String]) -> bool {
+    fn ask(&mut self, beta: &str, allowed: &[String]) -> bool {
         let taken = TAKEN.contains(&beta) || allowed.iter().any(|known| known == beta);
         if taken {
             self.add(beta);
@@ -57,21 +102,6 @@ impl Betas {
     pub(super) fn list(&self) -> &[String] {
         &self.0
     }
-}
-
-/// Takes a header's list apart: separated by commas, or a JSON list.
-pub(super) fn split(value: &str) -> Vec<String> {
-    if value.trim_start().starts_with('[')
-        && let Ok(list) = serde_json::from_str::<Vec<String>>(value)
-    {
-        return list;
-    }
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|beta| !beta.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::history::Mending;
 use super::kind::{Kind, Model};
 use super::media;
 use super::messages::nothing_said;
-use super::names::Namer;
+use super::names::{Namer, tool_use_id};
 use crate::canonical::{
     CacheControl, Content, Media, Message, Part, PartKind, RawJson, Text, Thinking, ToolCall,
 };
@@ -131,8 +131,8 @@ pub(super) fn assistant(
     for (call, id) in message.tool_calls.iter().zip(ids) {
         tool_use(writer, call, id, out);
     }
-    if out.len() == start && writer.mending.modify {
-        out.extend(writer.mending.assistant.clone().map(Block::Text));
+    if out.len() == start {
+        out.extend(writer.mending.assistant_text().map(Block::Text));
     }
     Ok(())
 }
@@ -192,7 +192,7 @@ fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: String, out: &mut 
         let id = if place == 0 {
             id.clone()
         } else {
-            format!("{id}_{place}")
+            tool_use_id(&format!("{id}_{place}")).into_owned()
         };
         let name = name.clone();
         out.push(Block::ToolUse { id, name, input });

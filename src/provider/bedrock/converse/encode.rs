@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::context::DecodeContext;
 use super::decode::ConverseDecoder;
 use super::prompt;
-use super::request::{self, Draft};
+use super::request::Draft;
 use super::top_level::{self, write_member};
 use crate::canonical::{Chat, ChatParams, ChatRequest};
 use crate::error::{Error, Result};
@@ -49,15 +49,17 @@ fn encode(
     let draft = Draft::new(request, target)?;
     let streamed = request.stream && !draft.must_come_whole();
     let body = draft.write(streamed)?;
-    let headers = headers(&request.params, target, &draft.header_betas)?;
+    let headers = headers(&request.params, target, &draft.toolbox.header_betas)?;
+    let response_fields = draft.asks_for_fields();
+    let toolbox = draft.toolbox;
     let context = DecodeContext {
-        tool_names: draft.namer.renamed(),
-        json_tool: draft.json_tool,
+        tool_names: toolbox.namer.renamed(),
+        json_tool: toolbox.json_tool,
         base: target.model.base.clone(),
         is_llama: target.model.is_meta(),
-        tools: draft.tools.names,
+        tools: toolbox.tools.names,
         streamed,
-        response_fields: draft.asks_for_fields,
+        response_fields,
     };
     let wire = wire_request(target, streamed, headers, body);
     Ok((wire, context, draft.warnings))
@@ -73,7 +75,7 @@ fn encode_prompt(
     prompt::check(request, drop)?;
     let streamed = request.stream;
     let mut body = br#"{"messages":"#.to_vec();
-    request::write_prompt_messages(request, target, &params, &mut body)?;
+    prompt::write_messages(request, target, &params, &mut body)?;
     if let Some(variables) = prompt::variables(&params)? {
         write_member("promptVariables", variables.bytes(), &mut body);
     }
@@ -158,7 +160,3 @@ fn headers(
     }
     Ok(out)
 }
-
-#[cfg(test)]
-#[path = "encode_tests.rs"]
-mod tests;

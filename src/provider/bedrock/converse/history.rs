@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use super::blocks::Block;
 use super::cache::CachePolicy;
-use crate::canonical::{CacheControl, Content, Message, Part, PartKind, Role, Text};
+use super::content::is_replayed;
+use super::kind::Kind;
+use crate::canonical::{CacheControl, Content, Message, Part, PartKind, Role, Text, Thinking};
 use crate::error::{Error, Result};
 use crate::provider::Repairs;
 
@@ -42,15 +44,19 @@ impl Mending {
         guardrail: bool,
     ) -> Self {
         let modify = repairs.modify_params;
-        let given = user.cloned();
-        let said = assistant;
-        let said = said.or(modify.then_some(CONTINUE));
+        let said = assistant.or(modify.then_some(CONTINUE));
         Self {
             modify,
-            user: given.or_else(|| modify.then(continue_message)),
+            user: user.cloned().or_else(|| modify.then(continue_message)),
             assistant: said.map(Text::new),
             guardrail,
         }
+    }
+
+    /// Returns the text that stands in for an empty answer.
+    pub(super) fn assistant_text(&self) -> Option<Text> {
+        let said = self.assistant.clone();
+        said.or_else(|| self.user.is_some().then(|| Text::new(CONTINUE)))
     }
 
     /// Returns the text that stands in for an empty user message.
@@ -64,6 +70,11 @@ impl Mending {
             Content::Absent => None,
         }
     }
+}
+
+/// Borrows the conversation, so that only what is mended is copied.
+pub(super) fn borrow(messages: &[Message]) -> Messages<'_> {
+    messages.iter().map(Cow::Borrowed).collect()
 }
 
 fn continue_message() -> Message {
@@ -173,6 +184,30 @@ pub(super) fn has_tool_blocks(messages: &[Cow<'_, Message>]) -> bool {
     messages
         .iter()
         .any(|message| is_result(message) || !message.tool_calls.is_empty())
+}
+
+/// Says whether Claude, which must see what it thought before a call, would miss it in this conversation.
+pub(super) fn misses_thinking(messages: &[Cow<'_, Message>]) -> bool {
+    let is_shown = |thinking: &Thinking| is_replayed(Kind::Claude, thinking);
+    let has_thinking = |message: &Cow<'_, Message>| {
+        let in_parts = match &message.content {
+            Content::Parts(parts) => parts.iter().any(|part| match &part.kind {
+                PartKind::Thinking(thinking) => is_shown(thinking),
+                _ => false,
+            }),
+            Content::Absent | Content::Text(_) => false,
+        };
+        in_parts || message.thinking.iter().any(is_shown)
+    };
+    let answers = || {
+        messages
+            .iter()
+            .filter(|message| message.role == Role::Assistant)
+    };
+    let last_calls = answers()
+        .next_back()
+        .is_some_and(|message| !message.tool_calls.is_empty());
+    last_calls && !answers().any(has_thinking)
 }
 
 /// Turns calls of tools and their results into text, for a request that brings no tools.
@@ -297,7 +332,3 @@ pub(super) fn ensure_user_speaks(messages: &mut Messages<'_>, mending: &Mending)
     }
     Ok(())
 }
-
-#[cfg(test)]
-#[path = "history_tests.rs"]
-mod tests;

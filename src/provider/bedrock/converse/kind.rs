@@ -100,6 +100,16 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Returns the id as errors name it: not an ARN, which tells the account, unless the client wrote it.
+    pub(super) fn name(&self) -> &'a str {
+        let id = self.id;
+        if id.wire.starts_with("arn:") && !is_arn(id) {
+            &id.base
+        } else {
+            &id.wire
+        }
+    }
+
     /// Says whether this is Claude.
     pub(super) fn is_claude(&self) -> bool {
         self.kind == Kind::Claude

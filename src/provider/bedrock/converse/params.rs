@@ -53,7 +53,7 @@ impl<'a> Screen<'a> {
         self.refused.sort_unstable();
         self.refused.dedup();
         if !self.drop {
-            return Err(unsupported(&self.refused, &self.model.id.wire));
+            return Err(unsupported(&self.refused, self.model.name()));
         }
         for name in &self.refused {
             remove(&mut self.params, name);

@@ -6,9 +6,18 @@
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::write_turns;
+use super::cache::CachePolicy;
+use super::history;
+use super::kind::Model;
+use super::messages;
+use super::names::Namer;
 use super::params::unsupported;
+use super::request::{mending, orphan_rules};
+use super::tools::Tools;
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Role};
 use crate::error::{Error, Result};
+use crate::provider::Target;
 
 /// Refuses what the prompt defines, or leaves it out where that is wanted.
 pub(super) fn check(request: &ChatRequest, drop: bool) -> Result<()> {
@@ -84,4 +93,21 @@ pub(super) fn variables(params: &ChatParams) -> Result<Option<RawJson>> {
         out.insert(name, value);
     }
     Ok(Some(RawJson::from_value(&out)))
+}
+
+/// Appends the messages that follow the prompt's own; there may be none.
+pub(super) fn write_messages(
+    request: &ChatRequest,
+    target: &Target,
+    params: &ChatParams,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let model = Model::new(target);
+    let mending = mending(params, target);
+    let mut list = history::borrow(&request.messages);
+    orphan_rules(target, &mending).apply(&mut list, &mut Tools::default())?;
+    let cache = CachePolicy::of(&model);
+    let turns = messages::turns(&list, &model, cache, &mending, &mut Namer::default())?;
+    write_turns(&turns, out);
+    Ok(())
 }

@@ -99,7 +99,16 @@ impl Question<'_> {
             Way::Nova2 => nova2(effort, &mut out, warnings)?,
             Way::Ignored | Way::Refused => {}
         }
+        self.warn_of_ignored(&out, warnings);
         Ok(out)
+    }
+
+    fn warn_of_ignored(&self, out: &Reasoning, warnings: &mut Vec<String>) {
+        let params = self.params;
+        let asked = params.reasoning_effort.is_some() || params.thinking.is_some();
+        if asked && out.fields.is_empty() && Way::of(self.model) != Way::Claude {
+            warnings.push("reasoning parameters were left out: not supported".to_owned());
+        }
     }
 
     fn limit(&self) -> Option<u64> {
@@ -140,10 +149,10 @@ impl Question<'_> {
         let Some(mut config) = self.params.output_config.as_ref().map(RawJson::to_value) else {
             return Ok(None);
         };
-        if let Value::Object(members) = &mut config {
+        // What a model that nobody knows takes is not ours to say.
+        if let (Value::Object(members), true) = (&mut config, self.model.facts.known) {
             members.shift_remove("format");
-            let effort = members.get("effort").cloned();
-            if let Some(effort) = effort.filter(|_| self.model.facts.known) {
+            if let Some(effort) = members.get("effort").cloned() {
                 let effort = effort.as_str().unwrap_or("");
                 match self.fit_effort(effort, "output_config.effort")? {
                     Some(fit) => members.insert("effort".to_owned(), json!(fit)),
