@@ -5,72 +5,13 @@
 //! must be sent, or the status of the refusal (`expect`). Spelling of JSON, ids of calls, names of documents and words that
 //! do not come from the client are free.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
-use switchyard::canonical::RawJson;
-use switchyard::dialect::chat;
-use switchyard::error::Error;
-use switchyard::provider::bedrock::converse::Converse;
-use switchyard::provider::bedrock::model_id::ModelId;
-use switchyard::provider::{Repairs, Target, Transformer, WireRequest};
 
-const ENDPOINT: &str = "https://bedrock.test";
-
-fn target(case: &Value) -> Target {
-    let model_id = case["model_id"].as_str();
-    let model = ModelId::parse(case["model"].as_str().unwrap(), model_id, None).unwrap();
-    let defaults: Vec<(String, RawJson)> = case["defaults"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
-        .collect();
-    Target {
-        facts: model.facts(),
-        model,
-        endpoint: ENDPOINT.to_owned(),
-        defaults: chat::params(&defaults).unwrap(),
-        repairs: Repairs {
-            modify_params: case["modify_params"] == true,
-            ..Repairs::default()
-        },
-        extra_headers: Vec::new(),
-    }
-}
-
-fn headers(case: &Value) -> HeaderMap {
-    case["headers"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| {
-            let name = HeaderName::try_from(name.to_lowercase()).unwrap();
-            (name, value.as_str().unwrap().parse().unwrap())
-        })
-        .collect()
-}
-
-fn send(case: &Value, stream: bool) -> Result<WireRequest, Error> {
-    let mut body = case["request"].clone();
-    body["stream"] = json!(stream);
-    let body = Bytes::from(serde_json::to_vec(&body).unwrap());
-    let parsed = chat::parse(&body, &headers(case))?;
-    let exchange = Converse.encode(&parsed.request, &target(case))?;
-    let [request] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
-    Ok(request)
-}
+use crate::support::{Case, ENDPOINT};
 
 /// Takes away what may differ.
 struct Canonical {
@@ -89,8 +30,8 @@ impl Canonical {
         if let Some(Value::Array(paths)) = members.get_mut("additionalModelResponseFieldPaths") {
             paths.retain(|path| path != "/usage/output_tokens_details");
         }
-        members.retain(|_, value| !matches!(value, Value::Null));
-        members.retain(|_, value| *value != json!({}) && *value != json!([]));
+        let is_empty = |value: &Value| [json!(null), json!({}), json!([])].contains(value);
+        members.retain(|_, value| !is_empty(value));
         body
     }
 
@@ -136,8 +77,8 @@ fn has(sent: &Value, shown: &Value) -> bool {
 }
 
 fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
-    let stream = how.starts_with("stream");
-    let sent = send(case, stream);
+    let stream = how == "stream";
+    let sent = Case::from_fixture(case).stream(stream).send();
     let expect = &case["expect"];
     if let Some(status) = expect["status"].as_u64() {
         return match sent {
@@ -147,17 +88,19 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
         };
     }
     let sent = sent.map_err(|error| format!("{name}: {error:?}"))?;
-    let operation = match how {
-        "stream" => "converse-stream",
-        _ => "converse",
+    let operation = if stream {
+        "converse-stream"
+    } else {
+        "converse"
     };
     let path = expect["path"].as_str().unwrap();
-    let url = sent.url.replace("%3A", ":").replace("%2F", "/");
+    let url = sent.wire.url.replace("%3A", ":").replace("%2F", "/");
     if url != format!("{ENDPOINT}{path}/{operation}") {
         return Err(format!("{name} ({how}): went to {url}"));
     }
     for (header, value) in expect["headers"].as_object().into_iter().flatten() {
         let found = sent
+            .wire
             .headers
             .iter()
             .find(|(known, _)| known.as_str() == header);
@@ -165,8 +108,10 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
             return Err(format!("{name}: header {header} is {found:?}"));
         }
     }
-    let body: Value = serde_json::from_slice(&sent.body).unwrap();
-    let (sent, shown) = (Canonical::body(&body), Canonical::body(&expect["body"]));
+    let (sent, shown) = (
+        Canonical::body(&sent.body),
+        Canonical::body(&expect["body"]),
+    );
     let fits = if case["match"] == "subset" {
         has(&sent, &shown)
     } else {

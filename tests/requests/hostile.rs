@@ -1,0 +1,245 @@
+//! Requests that are large, deep, or made of anything.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE};
+
+#[test]
+fn ten_thousand_messages_are_written() {
+    let messages: Vec<Value> = (0..10_000)
+        .map(|index| {
+            let role = if index % 2 == 0 { "user" } else { "assistant" };
+            json!({"role": role, "content": format!("message {index}")})
+        })
+        .collect();
+    let turns = Case::new(NOVA).messages(json!(messages)).turns();
+    assert_eq!(turns.as_array().unwrap().len(), 10_000);
+}
+
+#[test]
+fn ten_thousand_odd_messages_are_written() {
+    let messages: Vec<Value> = (0..10_000)
+        .map(|index| match index % 4 {
+            0 => json!({"role": "system", "content": "note"}),
+            1 => json!({"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "file",
+                "file": {"file_data": "data:application/pdf;base64,AAAA"}}]}),
+            2 => json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}),
+            _ => json!({"role": "function", "name": "f", "content": "1"}),
+        })
+        .collect();
+    let body = Case::new(CLAUDE_37)
+        .with(
+            "tools",
+            json!([{"type": "function", "function": {"name": "f"}}]),
+        )
+        .messages(json!(messages))
+        .body();
+    assert!(body["messages"].as_array().unwrap().len() > 4000);
+}
+
+#[test]
+fn a_document_of_ten_megabytes_is_written() {
+    let data = "QUFB".repeat(2_500_000);
+    let content = Case::new(NOVA)
+        .says(
+            json!([{"type": "text", "text": "x"}, {"type": "file", "file": {
+            "file_data": format!("data:application/pdf;base64,{data}")}}]),
+        )
+        .content();
+    assert_eq!(
+        content[1]["document"]["source"]["bytes"]
+            .as_str()
+            .unwrap()
+            .len(),
+        data.len()
+    );
+}
+
+/// JSON that is made of anything, but often looks like a part of a request.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|value| json!(value)),
+        (-5_i64..5000).prop_map(|value| json!(value)),
+        any::<f64>().prop_map(|value| json!(value)),
+        "[a-z \\n\u{e9}\"]{0,8}".prop_map(|value| json!(value)),
+        prop::sample::select(vec![
+            "text",
+            "image_url",
+            "user",
+            "assistant",
+            "tool",
+            "system",
+            "function",
+            "thinking",
+            "auto",
+            "required",
+            "none",
+            "enabled",
+            "adaptive",
+            "high",
+            "json_schema",
+            "ephemeral",
+            "object",
+            "data:image/png;base64,AAAA",
+            "https://x/y.png",
+            "s3://b/k",
+            "#/$defs/x",
+            "[1]",
+            "{}",
+        ])
+        .prop_map(|value| json!(value)),
+    ];
+    leaf.prop_recursive(5, 48, 6, |inner| {
+        let names = prop::sample::select(vec![
+            "role",
+            "content",
+            "type",
+            "text",
+            "image_url",
+            "url",
+            "tool_calls",
+            "id",
+            "function",
+            "name",
+            "arguments",
+            "parameters",
+            "cache_control",
+            "ttl",
+            "tool_call_id",
+            "thinking_blocks",
+            "thinking",
+            "signature",
+            "json_schema",
+            "schema",
+            "$defs",
+            "$ref",
+            "x",
+            "properties",
+            "anyOf",
+            "source",
+            "data",
+            "file",
+            "file_data",
+            "budget_tokens",
+            "effort",
+            "format",
+            "toolSpec",
+            "input_schema",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+            prop::collection::vec((names, inner), 0..6).prop_map(|members| {
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value));
+                Value::Object(members.collect::<Map<_, _>>())
+            }),
+        ]
+    })
+}
+
+/// A message that is nearly right.
+fn message() -> impl Strategy<Value = Value> {
+    let role = prop::sample::select(vec![
+        "user",
+        "assistant",
+        "tool",
+        "system",
+        "developer",
+        "function",
+    ]);
+    let text = prop::sample::select(vec!["", " ", "hi", "{\"a\":1}"]);
+    (role, text, anything(), 0..4_usize).prop_map(|(role, text, odd, shape)| {
+        let mut message = json!({"role": role, "content": text});
+        match shape {
+            0 => message["content"] = json!([{"type": "text", "text": text}, odd]),
+            1 => {
+                message["tool_calls"] = json!([
+                    {"id": text, "function": {"name": "f", "arguments": text}, "cache_control": odd}]);
+            }
+            2 => {
+                message["tool_call_id"] = json!(text);
+                message["name"] = json!("f");
+                message["thinking_blocks"] = odd;
+            }
+            _ => {}
+        }
+        message
+    })
+}
+
+fn request() -> impl Strategy<Value = Value> {
+    let names = prop::sample::select(vec![
+        "tools",
+        "tool_choice",
+        "response_format",
+        "thinking",
+        "reasoning_effort",
+        "output_config",
+        "stop",
+        "max_tokens",
+        "guardrailConfig",
+        "extra_body",
+        "additionalModelRequestFields",
+        "anthropic_beta",
+        "context_management",
+        "cache_control_injection_points",
+        "user_continue_message",
+        "extra_headers",
+        "requestMetadata",
+        "promptVariables",
+        "metadata",
+        "drop_params",
+        "stream",
+        "foo",
+    ]);
+    (
+        prop::collection::vec(prop_oneof![4 => message(), 1 => anything()], 0..6),
+        prop::collection::vec((names, anything()), 0..5),
+    )
+        .prop_map(|(messages, members)| {
+            let mut body = json!({"model": "m", "messages": messages});
+            for (name, value) in members {
+                body[name] = value;
+            }
+            body
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn requests_are_written_or_refused(body in request(), model in 0..6_usize, modify: bool) {
+        let model = [CLAUDE_37, OPUS_47, NOVA, GPT_OSS, LLAMA, PROFILE][model];
+        let case = Case::new(model).repairs(|repairs| repairs.modify_params = modify);
+        let body = Bytes::from(serde_json::to_vec(&body).unwrap());
+        match case.send_bytes(&body) {
+            Ok(sent) => prop_assert!(sent.body["messages"].is_array()),
+            // A URL that nobody fetched is the pipeline's business.
+            Err(error) => prop_assert!(error.status() == 400 || error.status() == 500),
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_or_refused(cut in 0..400_usize, byte: u8) {
+        let mut body = serde_json::to_vec(&json!({"model": "m", "stream": true, "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "h\u{e9}llo \"x\""},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]}))
+        .unwrap();
+        let place = cut % body.len();
+        body[place] = byte;
+        if let Err(error) = Case::new(CLAUDE_37).send_bytes(&Bytes::from(body.clone())) {
+            prop_assert_eq!(error.status(), 400);
+        }
+        body.truncate(place);
+        let error = Case::new(CLAUDE_37)
+            .send_bytes(&Bytes::from(body))
+            .unwrap_err();
+        prop_assert_eq!(error.param(), Some("request_body"));
+    }
+}

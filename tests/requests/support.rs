@@ -1,0 +1,195 @@
+//! One request for one deployment, and what becomes of it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use serde_json::{Value, json};
+use switchyard::canonical::RawJson;
+use switchyard::dialect::chat;
+use switchyard::error::Error;
+use switchyard::provider::bedrock::converse::Converse;
+use switchyard::provider::bedrock::model_id::ModelId;
+use switchyard::provider::{Repairs, Target, Transformer, WireRequest};
+
+pub(crate) const ENDPOINT: &str = "https://bedrock.test";
+
+pub(crate) const CLAUDE_35: &str = "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0";
+pub(crate) const CLAUDE_37: &str = "bedrock/us.anthropic.claude-3-7-sonnet-20250219-v1:0";
+pub(crate) const SONNET_45: &str = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+pub(crate) const OPUS_47: &str = "bedrock/us.anthropic.claude-opus-4-7";
+pub(crate) const NOVA: &str = "bedrock/us.amazon.nova-pro-v1:0";
+pub(crate) const GPT_OSS: &str = "bedrock/openai.gpt-oss-120b-1:0";
+pub(crate) const LLAMA: &str = "bedrock/us.meta.llama3-3-70b-instruct-v1:0";
+pub(crate) const PROFILE: &str =
+    "bedrock/arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/a0b1";
+
+/// What was written for AWS.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) wire: WireRequest,
+    pub(crate) body: Value,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One request for one deployment.
+#[derive(Debug)]
+pub(crate) struct Case {
+    model: String,
+    model_id: Option<String>,
+    defaults: Vec<(String, RawJson)>,
+    repairs: Repairs,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Case {
+    /// A request with one message: `hi`.
+    pub(crate) fn new(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            model_id: None,
+            defaults: Vec::new(),
+            repairs: Repairs::default(),
+            headers: HeaderMap::new(),
+            body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
+        }
+    }
+
+    /// A request as a fixture writes it.
+    pub(crate) fn from_fixture(fixture: &Value) -> Self {
+        let members = |name: &str| fixture[name].as_object().cloned().unwrap_or_default();
+        let mut case = Self::new(fixture["model"].as_str().unwrap());
+        case.model_id = fixture["model_id"].as_str().map(str::to_owned);
+        for (name, value) in members("defaults") {
+            case = case.default(&name, &value);
+        }
+        for (name, value) in members("headers") {
+            case = case.header(&name, value.as_str().unwrap());
+        }
+        case.repairs.modify_params = fixture["modify_params"] == true;
+        case.body = fixture["request"].clone();
+        case
+    }
+
+    /// Sets a member of the body.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.body[name] = value;
+        self
+    }
+
+    /// Replaces the messages.
+    pub(crate) fn messages(self, messages: Value) -> Self {
+        self.with("messages", messages)
+    }
+
+    /// Replaces the messages by one of the user.
+    pub(crate) fn says(self, content: Value) -> Self {
+        self.messages(json!([{"role": "user", "content": content}]))
+    }
+
+    /// Sets whether the client streams.
+    pub(crate) fn stream(self, stream: bool) -> Self {
+        self.with("stream", json!(stream))
+    }
+
+    /// Adds a request default of the deployment.
+    pub(crate) fn default(mut self, name: &str, value: &Value) -> Self {
+        let value = RawJson::from_value(value);
+        self.defaults.push((name.to_owned(), value));
+        self
+    }
+
+    /// Adds a header of the client.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::try_from(name.to_lowercase()).unwrap();
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// Changes how parameters and messages are mended.
+    pub(crate) fn repairs(mut self, change: impl FnOnce(&mut Repairs)) -> Self {
+        change(&mut self.repairs);
+        self
+    }
+
+    /// The operator wants messages mended.
+    pub(crate) fn modify(self) -> Self {
+        self.repairs(|repairs| repairs.modify_params = true)
+    }
+
+    /// The client wants parameters left out that the model does not take.
+    pub(crate) fn drop(self) -> Self {
+        self.with("drop_params", json!(true))
+    }
+
+    /// Reads the request and writes it for AWS.
+    pub(crate) fn send(self) -> Result<Sent, Error> {
+        let body = Bytes::from(serde_json::to_vec(&self.body).unwrap());
+        self.send_bytes(&body)
+    }
+
+    /// Reads `body` instead of the case's own.
+    pub(crate) fn send_bytes(self, body: &Bytes) -> Result<Sent, Error> {
+        let request = chat::parse(body, &self.headers)?.request;
+        let model = ModelId::parse(&self.model, self.model_id.as_deref(), None).unwrap();
+        let target = Target {
+            facts: model.facts(),
+            model,
+            endpoint: ENDPOINT.to_owned(),
+            defaults: chat::params(&self.defaults).unwrap(),
+            repairs: self.repairs,
+            extra_headers: Vec::new(),
+        };
+        let exchange = Converse.encode(&request, &target)?;
+        let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
+        let body = serde_json::from_slice(&wire.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", wire.body));
+        Ok(Sent {
+            wire,
+            body,
+            warnings: exchange.warnings,
+        })
+    }
+
+    /// The body that is written.
+    pub(crate) fn body(self) -> Value {
+        self.send().unwrap().body
+    }
+
+    /// `messages` of the body that is written.
+    pub(crate) fn turns(self) -> Value {
+        self.body()["messages"].take()
+    }
+
+    /// The content of the first message that is written.
+    pub(crate) fn content(self) -> Value {
+        self.turns()[0]["content"].take()
+    }
+
+    /// `additionalModelRequestFields` of the body that is written.
+    pub(crate) fn fields(self) -> Value {
+        self.body()["additionalModelRequestFields"].take()
+    }
+
+    /// The refusal.
+    pub(crate) fn refusal(self) -> String {
+        let error = self.send().unwrap_err();
+        assert_eq!(error.status(), 400, "{error}");
+        error.message().to_owned()
+    }
+}
+
+/// An OpenAI tool without arguments.
+pub(crate) fn tool(name: &str) -> Value {
+    json!({"type": "function", "function": {"name": name}})
+}
+
+/// A message of the assistant that calls a tool.
+pub(crate) fn call(id: &str, name: &str, arguments: &str) -> Value {
+    json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}]})
+}
+
+/// A message with the result of a call.
+pub(crate) fn result(id: &str, content: &str) -> Value {
+    json!({"role": "tool", "tool_call_id": id, "content": content})
+}
