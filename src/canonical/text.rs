@@ -74,6 +74,11 @@ impl Text {
 
     /// Says whether the text has nothing but white space.
     pub fn is_blank(&self) -> bool {
+        // Nearly every text starts with a letter, which settles it without looking at the rest.
+        let first = self.0.get(1).copied();
+        if first.is_some_and(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'"') {
+            return false;
+        }
         match self.escaped().trim_start().as_bytes().first() {
             None => true,
             Some(b'\\') => self.decoded().trim().is_empty(),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{CLAUDE_35, Case, NOVA, call, tool};
 
-fn content(part: Value) -> Value {
-    let parts = json!([{"type": "text", "text": "x"}, part]);
+fn content(part: impl Into<Value>) -> Value {
+    let parts = json!([{"type": "text", "text": "x"}, part.into()]);
     Case::new(CLAUDE_35).says(parts).content()[1].take()
 }
 

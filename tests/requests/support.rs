@@ -83,7 +83,9 @@ impl Case {
 
     /// Replaces the messages by one of the user.
     pub(crate) fn says(self, content: Value) -> Self {
-        self.messages(json!([{"role": "user", "content": content}]))
+        let mut message = json!({"role": "user"});
+        message["content"] = content;
+        self.messages(Value::Array(vec![message]))
     }
 
     /// Sets whether the client streams.

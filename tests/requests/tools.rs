@@ -14,8 +14,8 @@ fn with_tool(model: &str) -> Case {
     Case::new(model).with("tools", json!([tool("f")]))
 }
 
-fn schema_format(schema: Value) -> Value {
-    json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})
+fn schema_format(schema: impl Into<Value>) -> Value {
+    json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema.into()}})
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) struct Node<'a, 'p> {
     pub(super) path: &'p Path<'p>,
 }
 
-impl<'a, 'p> Node<'a, 'p> {
+impl<'a> Node<'a, '_> {
     /// Goes to a member of this value, if it is there: reads `raw` with `read`.
     pub(super) fn member<T>(
         &self,

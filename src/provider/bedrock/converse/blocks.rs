@@ -231,31 +231,35 @@ fn write_block(block: &Block, out: &mut Vec<u8>) {
         Block::Media(media) => write_media(media, out),
         Block::SearchResult(raw) => write_member("searchResult", raw.bytes(), out),
         Block::Json(raw) => write_member("json", raw.bytes(), out),
-        Block::ToolUse { id, name, input } => {
-            out.extend_from_slice(br#"{"toolUse":{"toolUseId":"#);
-            write_escaped(id, out);
-            out.extend_from_slice(br#","name":"#);
-            write_escaped(name, out);
-            out.extend_from_slice(br#","input":"#);
-            out.extend_from_slice(input.as_bytes());
-            out.extend_from_slice(b"}}");
-        }
+        Block::ToolUse { id, name, input } => write_tool_use(id, name, input, out),
         Block::ToolResult {
             id,
             content,
             status,
-        } => {
-            out.extend_from_slice(br#"{"toolResult":{"toolUseId":"#);
-            write_escaped(id, out);
-            out.extend_from_slice(br#","content":"#);
-            write_blocks(content, out);
-            if let Some(status) = status {
-                out.extend_from_slice(br#","status":"#);
-                write_escaped(status, out);
-            }
-            out.extend_from_slice(b"}}");
-        }
+        } => write_tool_result(id, content, *status, out),
     }
+}
+
+fn write_tool_use(id: &str, name: &str, input: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"toolUse":{"toolUseId":"#);
+    write_escaped(id, out);
+    out.extend_from_slice(br#","name":"#);
+    write_escaped(name, out);
+    out.extend_from_slice(br#","input":"#);
+    out.extend_from_slice(input.as_bytes());
+    out.extend_from_slice(b"}}");
+}
+
+fn write_tool_result(id: &str, content: &[Block], status: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"toolResult":{"toolUseId":"#);
+    write_escaped(id, out);
+    out.extend_from_slice(br#","content":"#);
+    write_blocks(content, out);
+    if let Some(status) = status {
+        out.extend_from_slice(br#","status":"#);
+        write_escaped(status, out);
+    }
+    out.extend_from_slice(b"}}");
 }
 
 fn write_member(name: &str, raw: &[u8], out: &mut Vec<u8>) {

@@ -129,7 +129,7 @@ pub(super) fn assistant(
         Content::Parts(parts) => assistant_parts(writer, message, parts, out)?,
     }
     for (call, id) in message.tool_calls.iter().zip(ids) {
-        tool_use(writer, call, id, out);
+        tool_use(writer, call, &id, out);
     }
     if out.len() == start {
         out.extend(writer.mending.assistant_text().map(Block::Text));
@@ -186,11 +186,11 @@ pub(super) fn is_replayed(kind: Kind, thinking: &Thinking) -> bool {
     reasoning(kind, thinking).is_some()
 }
 
-fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: String, out: &mut Vec<Block>) {
+fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: &str, out: &mut Vec<Block>) {
     let name = writer.namer.name(&call.name);
     for (place, input) in inputs(&call.arguments).into_iter().enumerate() {
         let id = if place == 0 {
-            id.clone()
+            id.to_owned()
         } else {
             tool_use_id(&format!("{id}_{place}")).into_owned()
         };

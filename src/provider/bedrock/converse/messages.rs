@@ -107,22 +107,19 @@ fn push(out: &mut Vec<Turn>, speaker: Speaker, blocks: Vec<Block>, mending: &Men
     if blocks.is_empty() {
         return;
     }
-    if let Some(last) = out.last_mut().filter(|last| last.speaker == speaker) {
-        match (&mending.assistant, speaker) {
-            (Some(said), Speaker::User) => {
-                let blocks = vec![Block::Text(said.clone())];
-                out.push(Turn {
-                    speaker: Speaker::Assistant,
-                    blocks,
-                });
+    let follows_itself = out.last().is_some_and(|last| last.speaker == speaker);
+    if follows_itself {
+        if let (Some(said), Speaker::User) = (&mending.assistant, speaker) {
+            out.push(Turn {
+                speaker: Speaker::Assistant,
+                blocks: vec![Block::Text(said.clone())],
+            });
+        } else if let Some(last) = out.last_mut() {
+            last.blocks.extend(blocks);
+            if speaker == Speaker::Assistant {
+                last.blocks = in_bedrocks_order(std::mem::take(&mut last.blocks));
             }
-            _ => {
-                last.blocks.extend(blocks);
-                if speaker == Speaker::Assistant {
-                    last.blocks = in_bedrocks_order(std::mem::take(&mut last.blocks));
-                }
-                return;
-            }
+            return;
         }
     }
     out.push(Turn { speaker, blocks });
@@ -204,7 +201,7 @@ fn in_bedrocks_order(blocks: Vec<Block>) -> Vec<Block> {
 }
 
 /// What can be said only of the whole: names of documents, text beside them, the end of a prefill.
-fn finish(turns: &mut Vec<Turn>, messages: &[Cow<'_, Message>], model: &Model<'_>) {
+fn finish(turns: &mut [Turn], messages: &[Cow<'_, Message>], model: &Model<'_>) {
     media::number_documents(turns);
     for turn in turns
         .iter_mut()
@@ -231,7 +228,7 @@ fn speak_beside_document(blocks: &mut Vec<Block>) {
 }
 
 /// Claude refuses a final answer of its own that ends with white space.
-fn trim_prefill(turns: &mut Vec<Turn>) {
+fn trim_prefill(turns: &mut [Turn]) {
     let Some(turn) = turns
         .last_mut()
         .filter(|turn| turn.speaker == Speaker::Assistant)

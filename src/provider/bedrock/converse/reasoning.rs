@@ -123,7 +123,7 @@ impl Question<'_> {
         let mut config = self.given_config()?;
         let thinking = match (&self.params.thinking, &self.params.reasoning_effort) {
             (Some(thinking), _) => self.explicit(thinking.to_value(), &mut config),
-            (None, Some(effort)) => self.from_effort(&effort_name(effort)?, &mut config)?,
+            (None, Some(effort)) => self.by_effort(&effort_name(effort)?, &mut config)?,
             (None, None) => None,
         };
         let thinking = thinking.and_then(|thinking| self.fit(thinking, warnings));
@@ -170,7 +170,7 @@ impl Question<'_> {
         match kind {
             "enabled" if self.is_adaptive() && !facts.is(Flag::LegacyThinking) => {
                 let budget = thinking.get("budget_tokens").and_then(Value::as_u64);
-                self.adapt(&thinking, budget, config)
+                Some(self.adapt(&thinking, budget, config))
             }
             "adaptive" if facts.known && !self.is_adaptive() => {
                 let limit = self.limit().unwrap_or(u64::MAX);
@@ -191,12 +191,7 @@ impl Question<'_> {
     }
 
     /// Turns a budget into an effort, for models that take no budget any more.
-    fn adapt(
-        &self,
-        given: &Value,
-        budget: Option<u64>,
-        config: &mut Option<Value>,
-    ) -> Option<Value> {
+    fn adapt(&self, given: &Value, budget: Option<u64>, config: &mut Option<Value>) -> Value {
         let mut thinking = json!({"type": "adaptive"});
         if let (Some(display), Value::Object(members)) = (given.get("display"), &mut thinking) {
             members.insert("display".to_owned(), display.clone());
@@ -208,10 +203,10 @@ impl Question<'_> {
             _ => "low",
         };
         set_effort(config, effort);
-        Some(thinking)
+        thinking
     }
 
-    fn from_effort(&self, effort: &str, config: &mut Option<Value>) -> Result<Option<Value>> {
+    fn by_effort(&self, effort: &str, config: &mut Option<Value>) -> Result<Option<Value>> {
         if self.is_adaptive() {
             return self.adaptive_effort(effort, config);
         }
