@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use reqwest::{Client, Proxy};
+use reqwest::{Client, ClientBuilder, Proxy};
 use url::Url;
 
 use super::aws_clock::AwsClock;
 use super::body::Body;
 use super::credentials::Credentials;
-use super::failure::{SendError, SendFailure};
+use super::failure::{self, SendError, SendFailure};
 use super::fetch::Fetcher;
 use super::headers;
 use super::trust::Trust;
@@ -117,14 +117,10 @@ impl Upstream {
             .as_ref()
             .map_or(Trust::Platform, |path| Trust::Bundle(path.into()));
         let platform = build(&options, &trust).map_err(|error| {
-            let causes: Vec<String> = super::failure::causes(&error)
-                .map(ToString::to_string)
-                .collect();
+            let causes: Vec<String> = failure::causes(&error).map(ToString::to_string).collect();
             causes.join(": ")
         })?;
-        let direct = base(options.connect_timeout)
-            .build()
-            .map_err(|error| error.to_string())?;
+        let direct = without_proxy(options.connect_timeout, |builder| builder)?;
         let fetcher = Fetcher::new(options.connect_timeout, direct.clone())?;
         Ok(Self {
             platform,
@@ -170,6 +166,9 @@ impl Upstream {
     ) -> Result<Response, SendError> {
         let url = Url::parse(&request.url)
             .map_err(|error| SendError::because(SendFailure::Address, error))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(SendError::new(SendFailure::Address));
+        }
         let headers = headers::complete(request, credentials, region, self.clock.wall())?;
         self.exchange(
             trust,
@@ -255,38 +254,72 @@ async fn execute(
 }
 
 fn build(options: &UpstreamOptions, trust: &Trust) -> Result<Client, SendError> {
-    let builder = base(options.connect_timeout);
-    let mut builder = match trust {
-        Trust::Platform => builder,
-        Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
+    let tls = |error: Box<dyn std::error::Error + Send + Sync>| {
+        SendError::because(SendFailure::Tls, error)
+    };
+    let certificates = match trust {
         Trust::Bundle(path) => {
-            let tls = |error: Box<dyn std::error::Error + Send + Sync>| {
-                SendError::because(SendFailure::Tls, error)
-            };
             let pem = std::fs::read(path).map_err(|error| tls(error.into()))?;
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| tls(error.into()))?;
-            builder.tls_certs_only(certificates)
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| tls(error.into()))?
+        }
+        Trust::Platform | Trust::Anybody => Vec::new(),
+    };
+    let proxies = proxies(options)?;
+    let make = || {
+        let builder = proxies
+            .iter()
+            .fold(base(options.connect_timeout), |builder, proxy| {
+                builder.proxy(proxy.clone())
+            });
+        match trust {
+            Trust::Platform => builder,
+            Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
+            Trust::Bundle(_) => builder.tls_certs_only(certificates.clone()),
         }
     };
+    built(make).map_err(|error| SendError::because(SendFailure::Request, error))
+}
+
+fn proxies(options: &UpstreamOptions) -> Result<Vec<Proxy>, SendError> {
     let direct = options
         .no_proxy
         .as_deref()
         .and_then(reqwest::NoProxy::from_string);
     let https = options.https_proxy.as_deref().map(Proxy::https);
     let http = options.http_proxy.as_deref().map(Proxy::http);
-    for proxy in [https, http].into_iter().flatten() {
-        let proxy =
-            proxy.map_err(|error| SendError::because(SendFailure::Address, error.without_url()))?;
-        builder = builder.proxy(proxy.no_proxy(direct.clone()));
-    }
-    builder
-        .build()
-        .map_err(|error| SendError::because(SendFailure::Request, error))
+    [https, http]
+        .into_iter()
+        .flatten()
+        .map(|proxy| match proxy {
+            Ok(proxy) => Ok(proxy.no_proxy(direct.clone())),
+            Err(error) => Err(SendError::because(
+                SendFailure::Address,
+                error.without_url(),
+            )),
+        })
+        .collect()
+}
+
+/// Builds a client that never uses a proxy.
+pub(super) fn without_proxy(
+    connect_timeout: Duration,
+    more: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, String> {
+    built(|| more(base(connect_timeout))).map_err(|error| error.to_string())
+}
+
+/// Builds a client. On a machine without any CA certificates (a bare container) it is one that trusts nobody: the simulator
+/// and plain http work there all the same.
+fn built(make: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
+    make().build().or_else(|error| {
+        let client = make().tls_certs_only([]).build().map_err(|_| error)?;
+        tracing::warn!("no CA certificates were found on this machine: https will fail");
+        Ok(client)
+    })
 }
 
 /// What every client of ours has in common.
-pub(super) fn base(connect_timeout: Duration) -> reqwest::ClientBuilder {
+fn base(connect_timeout: Duration) -> ClientBuilder {
     Client::builder()
         .http1_only()
         .no_proxy()
