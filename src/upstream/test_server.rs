@@ -1,6 +1,7 @@
 //! A small HTTP server for tests: answers what a function says, and remembers what it was asked.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -38,7 +39,7 @@ pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u
         body.len()
     );
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     text.push_str("\r\n");
     text.push_str(body);

@@ -9,20 +9,20 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
         .collect()
 }
 
-fn method(aws: AwsParams, variables: &[(&str, &str)]) -> Method {
-    Identity::of(&aws, &environment(variables)).method
+fn method(aws: &AwsParams, variables: &[(&str, &str)]) -> Method {
+    Identity::of(aws, &environment(variables)).method
 }
 
-fn described(aws: AwsParams, variables: &[(&str, &str)]) -> String {
+fn described(aws: &AwsParams, variables: &[(&str, &str)]) -> String {
     method(aws, variables).describe()
 }
 
 fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+    text.to_owned().into()
 }
 
 fn secret(text: &str) -> Option<Secret> {
-    Some(Secret::new(text))
+    Secret::new(text).into()
 }
 
 fn pair() -> AwsParams {
@@ -58,30 +58,30 @@ fn bearer_wins_and_an_empty_one_turns_the_environments_off() {
         ..pair()
     };
     assert_eq!(
-        method(own, &env),
+        method(&own, &env),
         Method::Bearer {
             key: Secret::new("own"),
             from: "api_key"
         }
     );
-    assert_eq!(described(pair(), &env), "AWS_BEARER_TOKEN_BEDROCK");
+    assert_eq!(described(&pair(), &env), "AWS_BEARER_TOKEN_BEDROCK");
     let off = AwsParams {
         api_key: secret(""),
         ..pair()
     };
-    assert_eq!(described(off, &env), "aws_access_key_id");
+    assert_eq!(described(&off, &env), "aws_access_key_id");
 }
 
 #[test]
 fn pair_and_token_come_from_one_place() {
-    let Method::Pair { pair: found, .. } = method(pair(), &ENV_PAIR) else {
+    let Method::Pair { pair: found, .. } = method(&pair(), &ENV_PAIR) else {
         panic!()
     };
     assert_eq!(
         (found.access_key_id.as_str(), found.session_token),
         ("AKID", None)
     );
-    let Method::Pair { pair: found, from } = method(AwsParams::default(), &ENV_PAIR) else {
+    let Method::Pair { pair: found, from } = method(&AwsParams::default(), &ENV_PAIR) else {
         panic!()
     };
     assert_eq!(
@@ -103,24 +103,24 @@ fn pair_and_token_come_from_one_place() {
             ..AwsParams::default()
         },
     ] {
-        assert!(matches!(method(half, &ENV_PAIR), Method::Unusable(_)));
+        assert!(matches!(method(&half, &ENV_PAIR), Method::Unusable(_)));
     }
 }
 
 #[test]
 fn role_and_profile_of_the_environment_need_silence_in_the_deployment() {
     let env = [("AWS_ROLE_NAME", ROLE), ("AWS_PROFILE_NAME", "dev")];
-    assert_eq!(described(pair(), &env), "aws_access_key_id");
+    assert_eq!(described(&pair(), &env), "aws_access_key_id");
     let profile = AwsParams {
         profile: some("prod"),
         ..AwsParams::default()
     };
-    assert_eq!(described(profile, &env), "profile prod");
+    assert_eq!(described(&profile, &env), "profile prod");
     assert_eq!(
-        described(AwsParams::default(), &env),
+        described(&AwsParams::default(), &env),
         format!("role {ROLE} with profile dev")
     );
-    assert_eq!(described(AwsParams::default(), &env[1..]), "profile dev");
+    assert_eq!(described(&AwsParams::default(), &env[1..]), "profile dev");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn web_identity_takes_token_role_and_session() {
         session_name: some("s"),
         ..role()
     };
-    let Method::WebIdentity(web) = method(own, &IRSA) else {
+    let Method::WebIdentity(web) = method(&own, &IRSA) else {
         panic!()
     };
     assert_eq!(
@@ -140,9 +140,9 @@ fn web_identity_takes_token_role_and_session() {
     assert_eq!(web.token, TokenPlace::Literal(Secret::new("jwt")));
 
     let env = [("AWS_WEB_IDENTITY_TOKEN", "jwt"), ("AWS_SESSION_NAME", "s")];
-    assert_eq!(described(role(), &env), format!("web identity as {ROLE}"));
+    assert_eq!(described(&role(), &env), format!("web identity as {ROLE}"));
     assert_eq!(
-        described(role(), &env[..1]),
+        described(&role(), &env[..1]),
         format!("role {ROLE} with default chain")
     );
     let keys = AwsParams {
@@ -150,7 +150,7 @@ fn web_identity_takes_token_role_and_session() {
         ..pair()
     };
     assert_eq!(
-        described(keys, &env),
+        described(&keys, &env),
         format!("role {ROLE} with aws_access_key_id")
     );
 }
@@ -162,22 +162,22 @@ fn role_is_assumed_with_the_nearest_credentials() {
         ..pair()
     };
     assert_eq!(
-        described(keys, &IRSA),
+        described(&keys, &IRSA),
         format!("role {ROLE} with aws_access_key_id")
     );
     assert_eq!(
-        described(role(), &ENV_PAIR),
+        described(&role(), &ENV_PAIR),
         format!("role {ROLE} with AWS_ACCESS_KEY_ID")
     );
     assert_eq!(
-        described(role(), &IRSA),
+        described(&role(), &IRSA),
         format!("role {ROLE} with web identity as arn:aws:iam::111122223333:role/pod")
     );
     let same = AwsParams {
         role: some("arn:aws:iam::111122223333:role/pod"),
         ..AwsParams::default()
     };
-    assert_eq!(described(same, &IRSA), "default chain");
+    assert_eq!(described(&same, &IRSA), "default chain");
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn pair_needs_no_region_and_empty_values_are_absent() {
         profile: some(""),
         ..AwsParams::default()
     };
-    assert_eq!(described(empty, &[]), "default chain");
-    assert_eq!(described(pair(), &[]), "aws_access_key_id");
+    assert_eq!(described(&empty, &[]), "default chain");
+    assert_eq!(described(&pair(), &[]), "aws_access_key_id");
 }
 
 #[test]

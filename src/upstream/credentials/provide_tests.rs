@@ -368,6 +368,23 @@ async fn default_chain_asks_the_instance() {
 }
 
 #[tokio::test]
+async fn machine_without_metadata_service_has_no_credentials() {
+    let home = TempDir::new().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let environment = environment(
+        home.path(),
+        &[
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &nobody),
+        ],
+    );
+    let error = fetch(AwsParams::default(), &environment).await.unwrap_err();
+    assert_eq!(error.message(), "Unable to locate credentials");
+}
+
+#[tokio::test]
 async fn nothing_anywhere_is_a_401() {
     let home = TempDir::new().unwrap();
     let error = fetch(AwsParams::default(), &environment(home.path(), &[]))
