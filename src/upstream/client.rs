@@ -21,7 +21,7 @@ use super::fetch::Fetcher;
 use super::headers;
 use super::trust::Trust;
 use crate::clock::SharedClock;
-use crate::config::Environment;
+use crate::config::{Environment, Secret};
 use crate::provider::WireRequest;
 
 /// How long an unused connection is kept. AWS closes its end after about a minute.
@@ -30,16 +30,19 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 /// How many unused connections are kept per host: enough for a burst, few enough that a burst leaves no mark.
 const POOL_IDLE_PER_HOST: usize = 256;
 
+/// Never behind a proxy: the simulator, a local stand-in for AWS.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
+
 /// How the client connects.
 #[derive(Debug, Clone)]
 pub struct UpstreamOptions {
     /// Bound on TCP and TLS together.
     pub connect_timeout: Duration,
-    /// `HTTPS_PROXY`.
-    pub https_proxy: Option<String>,
+    /// `HTTPS_PROXY`; its URL may hold a password.
+    pub https_proxy: Option<Secret>,
     /// `HTTP_PROXY`.
-    pub http_proxy: Option<String>,
-    /// `NO_PROXY`: hosts that are called directly.
+    pub http_proxy: Option<Secret>,
+    /// `NO_PROXY`: hosts that are called directly; this machine always is.
     pub no_proxy: Option<String>,
     /// `AWS_CA_BUNDLE`: what a deployment without `ssl_verify` trusts.
     pub ca_bundle: Option<String>,
@@ -66,8 +69,8 @@ impl UpstreamOptions {
         };
         Self {
             connect_timeout,
-            https_proxy: either("HTTPS_PROXY", "https_proxy"),
-            http_proxy: either("HTTP_PROXY", "http_proxy"),
+            https_proxy: either("HTTPS_PROXY", "https_proxy").map(Secret::new),
+            http_proxy: either("HTTP_PROXY", "http_proxy").map(Secret::new),
             no_proxy: either("NO_PROXY", "no_proxy"),
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(str::to_owned),
         }
@@ -281,12 +284,14 @@ fn build(options: &UpstreamOptions, trust: &Trust) -> Result<Client, SendError> 
 }
 
 fn proxies(options: &UpstreamOptions) -> Result<Vec<Proxy>, SendError> {
-    let direct = options
-        .no_proxy
-        .as_deref()
-        .and_then(reqwest::NoProxy::from_string);
-    let https = options.https_proxy.as_deref().map(Proxy::https);
-    let http = options.http_proxy.as_deref().map(Proxy::http);
+    let written = options.no_proxy.as_deref().unwrap_or_default();
+    let direct = reqwest::NoProxy::from_string(&format!("{written},{THIS_MACHINE}"));
+    let proxy = |address: &Option<Secret>, make: fn(String) -> reqwest::Result<Proxy>| {
+        let address = address.as_ref()?;
+        Some(make(address.expose().to_owned()))
+    };
+    let https = proxy(&options.https_proxy, Proxy::https);
+    let http = proxy(&options.http_proxy, Proxy::http);
     [https, http]
         .into_iter()
         .flatten()

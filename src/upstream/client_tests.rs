@@ -165,12 +165,12 @@ async fn failures_are_told_apart() {
 }
 
 #[tokio::test]
-async fn proxy_of_the_environment_is_used_unless_excepted() {
+async fn proxy_of_the_environment_is_used_but_not_for_this_machine() {
     let proxy = TestServer::start(|_| answer(200, &[], "proxied")).await;
     let direct = TestServer::start(|_| answer(200, &[], "direct")).await;
     let environment = [
         ("HTTP_PROXY".to_owned(), proxy.url("")),
-        ("no_proxy".to_owned(), "127.0.0.1".to_owned()),
+        ("no_proxy".to_owned(), "10.0.0.0/8,.internal".to_owned()),
     ]
     .into_iter()
     .collect();
