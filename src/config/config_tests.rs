@@ -290,6 +290,24 @@ fn model_info_keeps_what_it_does_not_know() {
 }
 
 #[test]
+fn every_capability_of_the_catalog_may_be_set_in_model_info() {
+    for line in include_str!("../catalog/flag.rs").lines() {
+        let Some(name) = line
+            .trim()
+            .strip_prefix("/// `")
+            .and_then(|line| line.strip_suffix("`."))
+        else {
+            continue;
+        };
+        let text = format!(
+            "model_list: [{{model_name: m, litellm_params: {{model: bedrock/x}}, model_info: {{{name}: true}}}}]"
+        );
+        let flags = &good(&text, &[]).deployments[0].info.flags;
+        assert_eq!(flags.get(name), Some(&true), "{name}");
+    }
+}
+
+#[test]
 fn entries_are_for_bedrock_and_for_this_environment() {
     let entry = |params: &str, info: &str| {
         format!("- model_name: m\n  litellm_params: {{{params}}}\n  model_info: {{{info}}}\n")
