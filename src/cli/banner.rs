@@ -40,10 +40,10 @@ impl Banner<'_> {
         lines.push(
             "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
         );
-        let mut warnings: Vec<String> = snapshot
-            .config
-            .warnings
-            .iter()
+        // What is weak about the master key is said below, louder.
+        let findings = snapshot.config.warnings.iter();
+        let mut warnings: Vec<String> = findings
+            .filter(|finding| finding.key != "general_settings.master_key")
             .map(ToString::to_string)
             .collect();
         warnings.extend(self.warnings.iter().map(|text| format!("warning: {text}")));

@@ -28,15 +28,19 @@ pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulat
     for name in ENDPOINTS {
         config.environment.set(name, url.clone());
     }
-    let mut warnings = Vec::new();
+    let mut replaced = Vec::new();
     for entry in &mut config.deployments {
         point(entry, &url);
         if !keep_credentials(entry, &simulator) {
-            warnings.push(format!(
-                "model_list: `{}`: its credentials cannot be used here; the simulator's are used instead",
-                entry.model_name
-            ));
+            replaced.push(format!("`{}`", entry.model_name));
         }
+    }
+    let mut warnings = Vec::new();
+    if !replaced.is_empty() {
+        warnings.push(format!(
+            "model_list: the simulator's credentials are used where the configured ones cannot be resolved here: {}",
+            replaced.join(", ")
+        ));
     }
     let simulated = Simulated {
         endpoint: url,

@@ -55,28 +55,33 @@ pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named:
     response
 }
 
-/// Says who served, or failed last.
-pub(super) fn say_served(headers: &mut HeaderMap, served: &Served) {
-    let fixed = &served.deployment.headers;
-    let mut put = |name: &'static str, value: HeaderValue| {
-        headers.insert(HeaderName::from_static(name), value);
-    };
-    put(names::MODEL_ID, fixed.id.clone());
-    put(names::MODEL_NAME, fixed.name.clone());
-    put(names::MODEL_API_BASE, fixed.api_base.clone());
-    put(names::MODEL_REGION, fixed.region.clone());
-    put(
-        names::VERSION,
-        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+/// Says who served, or failed last; `served` is `None` where no deployment was chosen.
+pub(super) fn say_served(headers: &mut HeaderMap, served: Option<&Served>) {
+    let attempts = served.map_or(0, |served| served.attempts);
+    headers.insert(name(names::TOTAL_ATTEMPTS), HeaderValue::from(attempts));
+    headers.insert(
+        name(names::ATTEMPTED_RETRIES),
+        HeaderValue::from_static("0"),
     );
-    put(names::TOTAL_ATTEMPTS, HeaderValue::from(served.attempts));
-    put(names::ATTEMPTED_RETRIES, HeaderValue::from_static("0"));
-    put(names::ATTEMPTED_FALLBACKS, HeaderValue::from_static("0"));
+    headers.insert(
+        name(names::ATTEMPTED_FALLBACKS),
+        HeaderValue::from_static("0"),
+    );
+    let Some(served) = served else { return };
+    let fixed = &served.deployment.headers;
+    headers.insert(name(names::MODEL_ID), fixed.id.clone());
+    headers.insert(name(names::MODEL_NAME), fixed.name.clone());
+    headers.insert(name(names::MODEL_API_BASE), fixed.api_base.clone());
+    headers.insert(name(names::MODEL_REGION), fixed.region.clone());
     if !served.warnings.is_empty() {
         insert(headers, names::WARNINGS, &served.warnings.join("; "));
     }
     insert(headers, names::MODEL_GROUP, &served.shown_group);
     copy_upstream(&served.upstream_headers, headers);
+}
+
+fn name(text: &'static str) -> HeaderName {
+    HeaderName::from_static(text)
 }
 
 /// Copies the headers of AWS's answer under their own prefix, so that they can never pass for ours.
@@ -93,8 +98,8 @@ pub(super) fn copy_upstream(upstream: &HeaderMap, headers: &mut HeaderMap) {
 }
 
 /// Inserts a header unless the value cannot be one.
-pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, header: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name(header), value);
     }
 }

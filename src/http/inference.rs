@@ -204,7 +204,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         Ok((Reply::Whole(reply), served)) => {
             settlement.used(reply.usage.unwrap_or_default());
             let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
-            say(response.headers_mut(), &served, settlement.elapsed());
+            say(response.headers_mut(), Some(&served), settlement.elapsed());
             insert(response.headers_mut(), names::CALL_ID, &call.id);
             settlement.served(served);
             settlement.completed();
@@ -223,7 +223,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 admission,
             );
             let mut response = event_stream(body.keep_alive(period), &call.id);
-            say(response.headers_mut(), &served, elapsed);
+            say(response.headers_mut(), Some(&served), elapsed);
             response
         }
         Err(failure) => failed(failure, &call, settlement),
@@ -288,19 +288,35 @@ fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response
     let named = call.snapshot.config.general.include_call_id_in_error_body;
     let mut response = error_response_naming(&error, Some(&call.id), named);
     settlement.failed(&error, response.status().as_u16());
+    let headers = response.headers_mut();
+    say(headers, served.as_ref(), settlement.elapsed());
     if let Some(served) = served {
-        say(response.headers_mut(), &served, settlement.elapsed());
+        if error.kind() == ErrorKind::Timeout {
+            insert(
+                headers,
+                names::TIMEOUT,
+                &served.timeout.as_secs_f64().to_string(),
+            );
+        }
         settlement.served(served);
     }
     response
 }
 
 /// The headers that every answer after authentication has.
-fn say(headers: &mut HeaderMap, served: &Served, elapsed: Duration) {
+fn say(headers: &mut HeaderMap, served: Option<&Served>, elapsed: Duration) {
     say_served(headers, served);
-    let overhead = elapsed.saturating_sub(served.upstream);
+    headers.insert(
+        HeaderName::from_static(names::VERSION),
+        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+    );
+    let upstream = served.map_or(Duration::ZERO, |served| served.upstream);
     insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
-    insert(headers, names::OVERHEAD_DURATION, &millis(overhead));
+    insert(
+        headers,
+        names::OVERHEAD_DURATION,
+        &millis(elapsed.saturating_sub(upstream)),
+    );
 }
 
 /// Milliseconds with three decimals.

@@ -19,6 +19,7 @@ pub(super) async fn run(
         shown_group: call.model.clone(),
         upstream_headers: http::HeaderMap::new(),
         upstream: std::time::Duration::ZERO,
+        timeout: std::time::Duration::ZERO,
         attempts: 0,
         warnings: Vec::new(),
     };

@@ -42,6 +42,8 @@ pub struct Served {
     pub upstream_headers: HeaderMap,
     /// Time spent waiting for AWS until its answer, or the first content of a stream.
     pub upstream: Duration,
+    /// The bound on the last attempt.
+    pub timeout: Duration,
     /// Sends upstream so far.
     pub attempts: u32,
     /// What was left out or changed in the request.

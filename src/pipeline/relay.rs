@@ -14,8 +14,7 @@ use tokio::time::Sleep;
 use crate::canonical::{Chat, ChatChunk};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::bedrock::event_stream::{FrameKind, FrameReader};
-use crate::provider::bedrock::fault;
+use crate::provider::bedrock::event_stream::FrameReader;
 use crate::provider::{Decoder, WireEvent};
 use crate::upstream::Body;
 
@@ -114,25 +113,14 @@ impl ChunkSource {
 
     fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
         while let Some(frame) = self.frames.next()? {
-            let payload = frame.payload();
-            match frame.kind() {
-                FrameKind::Event => {
-                    let event = WireEvent {
-                        kind: frame.name(),
-                        payload,
-                    };
-                    self.decoder.event(event, out)?;
-                }
-                FrameKind::Exception => {
-                    return Err(fault::classify_stream_exception(frame.name(), payload));
-                }
-                FrameKind::Error => {
-                    return Err(fault::classify_stream_exception(
-                        frame.name(),
-                        frame.message().as_bytes(),
-                    ));
-                }
+            if let Some(error) = frame.fault() {
+                return Err(error);
             }
+            let event = WireEvent {
+                kind: frame.name(),
+                payload: frame.payload(),
+            };
+            self.decoder.event(event, out)?;
         }
         Ok(())
     }

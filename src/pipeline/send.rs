@@ -80,6 +80,7 @@ async fn bounded(
     let left = deadline.map(|deadline| deadline.first_content.saturating_duration_since(now));
     let by_caller = left.is_some_and(|left| left < timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
+    served.timeout = bound;
     match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
         Ok(result) => result,
         Err(_) if by_caller => Err(Error::new(

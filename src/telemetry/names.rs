@@ -23,6 +23,8 @@ pub const VERSION: &str = "x-litellm-version";
 pub const RESPONSE_DURATION: &str = "x-litellm-response-duration-ms";
 /// `x-litellm-overhead-duration-ms`: what the gateway itself added.
 pub const OVERHEAD_DURATION: &str = "x-litellm-overhead-duration-ms";
+/// `x-litellm-timeout`: the bound that a timed-out attempt had, in seconds.
+pub const TIMEOUT: &str = "x-litellm-timeout";
 /// `x-litellm-attempted-retries`.
 pub const ATTEMPTED_RETRIES: &str = "x-litellm-attempted-retries";
 /// `x-litellm-attempted-fallbacks`.
