@@ -13,7 +13,6 @@ use super::secret::Secret;
 use super::variables::{self, Unset};
 use super::{AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo};
 use crate::canonical::RawJson;
-use crate::catalog::Flag;
 
 /// The named sets of `credential_list`.
 pub(super) type Credentials = BTreeMap<String, Node>;
@@ -365,7 +364,7 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
     let mut flags = BTreeMap::new();
     let mut extra = Vec::new();
     for entry in info.entries() {
-        let is_flag = entry.key.starts_with("supports_") || Flag::parse(&entry.key).is_some();
+        let is_flag = is_capability(&entry.key);
         match super::scalar::as_flag(&entry.node) {
             Some(flag) if is_flag => {
                 flags.insert(entry.key.clone(), flag.value);
@@ -388,6 +387,11 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
         simulate: text(info, "simulate"),
         extra,
     }
+}
+
+/// Whether a key says what a model can do, as the catalog's flags are spelt.
+fn is_capability(key: &str) -> bool {
+    key.contains("supports_") || key.ends_with("_always_on")
 }
 
 /// Keys of `model_info` that have a field of their own.
