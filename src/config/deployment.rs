@@ -363,7 +363,7 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
     let mut flags = BTreeMap::new();
     let mut extra = Vec::new();
     for entry in info.entries() {
-        let is_flag = FLAGS.iter().any(|prefix| entry.key.starts_with(prefix));
+        let is_flag = is_capability(&entry.key);
         match super::scalar::as_flag(&entry.node) {
             Some(flag) if is_flag => {
                 flags.insert(entry.key.clone(), flag.value);
@@ -386,8 +386,10 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
     }
 }
 
-/// What the names of the catalog's capabilities begin with.
-const FLAGS: &[&str] = &["supports_", "bedrock_", "use_", "thinking_"];
+/// Whether a key says what a model can do, as the catalog's flags are spelt.
+fn is_capability(key: &str) -> bool {
+    key.contains("supports_") || key.ends_with("_always_on")
+}
 
 /// Keys of `model_info` that have a field of their own.
 const HOMED: &[&str] = &[

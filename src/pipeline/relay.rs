@@ -37,6 +37,8 @@ pub struct ChunkSource {
     end: Option<Instant>,
     silence: Pin<Box<Sleep>>,
     clock: SharedClock,
+    /// A fault that was read together with the first content: the content is shown first.
+    fault: Option<Error>,
 }
 
 impl std::fmt::Debug for ChunkSource {
@@ -63,6 +65,7 @@ impl ChunkSource {
             end,
             silence: Box::pin(tokio::time::sleep(idle)),
             clock: Arc::clone(clock),
+            fault: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl ChunkSource {
             end: None,
             silence: Box::pin(tokio::time::sleep(Duration::ZERO)),
             clock: Arc::clone(clock),
+            fault: None,
         }
     }
 
@@ -90,6 +94,10 @@ impl ChunkSource {
         cx: &mut Context<'_>,
         out: &mut Vec<ChatChunk>,
     ) -> Poll<Result<Progress>> {
+        if let Some(fault) = self.fault.take() {
+            self.body = None;
+            return Poll::Ready(Err(fault));
+        }
         let Some(body) = &mut self.body else {
             return Poll::Ready(Ok(Progress::Done));
         };
@@ -165,15 +173,19 @@ impl ChunkSource {
     pub(super) async fn open(&mut self) -> Result<Vec<ChatChunk>> {
         let mut chunks = Vec::new();
         loop {
-            let progress = std::future::poll_fn(|cx| self.poll_chunks(cx, &mut chunks)).await?;
+            let progress = std::future::poll_fn(|cx| self.poll_chunks(cx, &mut chunks)).await;
             let committed = chunks
                 .iter()
                 .any(|chunk| chunk.is_content() || matches!(chunk, ChatChunk::Finish { .. }));
-            if committed {
-                return Ok(chunks);
-            }
-            if progress == Progress::Done {
-                return Err(garbled("the stream ended before it began"));
+            match progress {
+                Ok(_) if committed => return Ok(chunks),
+                Err(fault) if committed => {
+                    self.fault = Some(fault);
+                    return Ok(chunks);
+                }
+                Ok(Progress::Done) => return Err(garbled("the stream ended before it began")),
+                Ok(Progress::More) => {}
+                Err(fault) => return Err(fault),
             }
         }
     }
