@@ -178,7 +178,7 @@ fn build(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Deploym
     let mut entry = entry.clone();
     if let Some(simulated) = &call.snapshot.simulated {
         entry.aws.runtime_endpoint = Some(simulated.endpoint.clone());
-        if entry.aws.api_key.is_none() {
+        if entry.aws.api_key.as_ref().is_none_or(Secret::is_empty) {
             entry.aws = AwsParams {
                 region: entry.aws.region.clone(),
                 runtime_endpoint: entry.aws.runtime_endpoint.clone(),
