@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::GeneralSettings;
@@ -42,6 +42,7 @@ pub struct Server {
     header_read_timeout: Duration,
     drain_timeout: Duration,
     app: Arc<App>,
+    signals: Signals,
 }
 
 /// What serves one connection.
@@ -69,6 +70,8 @@ impl Server {
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let signals =
+            Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         Ok(Self {
             listener,
             address,
@@ -76,6 +79,7 @@ impl Server {
             header_read_timeout: general.header_read_timeout,
             drain_timeout: general.drain_timeout,
             app,
+            signals,
         })
     }
 
@@ -93,7 +97,7 @@ impl Server {
             header_read_timeout: self.header_read_timeout,
         };
         let serving = accept(self.listener, connections);
-        let stopping = stop(&self.app, self.drain_timeout);
+        let stopping = stop(&self.app, self.drain_timeout, self.signals);
         tokio::select! {
             never = serving => match never {},
             cut = stopping => cut,
@@ -159,8 +163,8 @@ impl Connections {
 }
 
 /// Waits for a signal, then drains; returns how many answers were cut.
-async fn stop(app: &App, drain_timeout: Duration) -> usize {
-    interrupted().await;
+async fn stop(app: &App, drain_timeout: Duration, mut signals: Signals) -> usize {
+    signals.next().await;
     let running = app.running.load(Ordering::Relaxed);
     tracing::info!(
         running,
@@ -176,7 +180,7 @@ async fn stop(app: &App, drain_timeout: Duration) -> usize {
     tokio::select! {
         () = finished => {}
         () = tokio::time::sleep(drain_timeout) => tracing::warn!("the drain timeout has passed"),
-        () = interrupted() => tracing::warn!("a second signal came"),
+        () = signals.next() => tracing::warn!("a second signal came"),
     }
     app.shutdown.cut.cancel();
     app.tracker.close();
@@ -187,18 +191,37 @@ async fn stop(app: &App, drain_timeout: Duration) -> usize {
     cut
 }
 
+/// SIGTERM and SIGINT, received from the moment this exists: none is lost between two waits, or before the first.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT.
 pub async fn interrupted() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be received");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    match Signals::listen() {
+        Ok(mut signals) => signals.next().await,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be received");
+            std::future::pending().await
+        }
     }
 }
 

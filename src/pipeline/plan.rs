@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Call;
-use crate::config::{AwsParams, DeploymentConfig};
+use crate::config::{AwsParams, DeploymentConfig, Secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::model_id::ModelId;
 use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
-use crate::state::Parts;
+use crate::state::{Parts, Simulated};
 
 /// What a caller may bring for itself without the operator's permission: its own identity, and where it is.
 const OWN_IDENTITY: [&str; 6] = [
@@ -65,6 +65,8 @@ fn direct(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
         model_id: call.options.model_id.clone(),
         aws: AwsParams {
             region: aws.region.clone().or_else(|| portkey_region(&call.model)),
+            // The server's own Bedrock key is not for this caller.
+            api_key: aws.api_key.clone().or_else(|| Some(Secret::new(""))),
             ..aws.clone()
         },
         ..DeploymentConfig::default()
@@ -151,7 +153,13 @@ fn overlaid(call: &Call, deployment: &Deployment, parts: &Parts) -> Result<Deplo
             caller.session_tags.clone()
         },
         runtime_endpoint: caller.runtime_endpoint.clone().or(base.runtime_endpoint),
-        api_key: caller.api_key.clone().or(base.api_key),
+        api_key: caller.api_key.clone().or_else(|| {
+            if pair {
+                Some(Secret::new(""))
+            } else {
+                base.api_key
+            }
+        }),
         ssl_verify: base.ssl_verify,
     };
     entry.model_id = call.options.model_id.clone().or(entry.model_id);
@@ -169,20 +177,31 @@ fn one_deployment(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Resul
 fn build(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Deployment> {
     let mut entry = entry.clone();
     if let Some(simulated) = &call.snapshot.simulated {
-        entry.aws.runtime_endpoint = Some(simulated.endpoint.clone());
-        if entry.aws.api_key.is_none() {
-            entry.aws = AwsParams {
-                region: entry.aws.region.clone(),
-                runtime_endpoint: entry.aws.runtime_endpoint.clone(),
-                ..simulated.credentials.clone()
-            };
-        }
+        simulate(&mut entry, simulated);
     }
     let builder = Builder {
         config: &call.snapshot.config,
         credentials: &parts.credentials,
     };
     builder.build(&entry)
+}
+
+/// Under `--simulate` a caller's own keys are made known to the simulator; what would need the outside world is replaced.
+fn simulate(entry: &mut DeploymentConfig, simulated: &Simulated) {
+    let aws = &mut entry.aws;
+    aws.runtime_endpoint = Some(simulated.endpoint.clone());
+    if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
+        return;
+    }
+    if aws.access_key_id.is_some() && aws.secret_access_key.is_some() && aws.role.is_none() {
+        (simulated.admit.0)(aws);
+        return;
+    }
+    entry.aws = AwsParams {
+        region: aws.region.clone(),
+        runtime_endpoint: aws.runtime_endpoint.clone(),
+        ..simulated.credentials.clone()
+    };
 }
 
 /// Refuses members that would let a caller reach another host or identity, unless the operator allows them.

@@ -14,10 +14,9 @@ use tokio::time::Sleep;
 use crate::canonical::{Chat, ChatChunk};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::bedrock::event_stream::{FrameKind, FrameReader};
-use crate::provider::bedrock::fault;
+use crate::provider::bedrock::event_stream::FrameReader;
 use crate::provider::{Decoder, WireEvent};
-use crate::upstream::Body;
+use crate::upstream::{Body, SendFailure};
 
 /// Whether a stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,8 @@ pub struct ChunkSource {
     end: Option<Instant>,
     silence: Pin<Box<Sleep>>,
     clock: SharedClock,
+    /// A fault that was read together with the first content: the content is shown first.
+    fault: Option<Error>,
 }
 
 impl std::fmt::Debug for ChunkSource {
@@ -64,6 +65,7 @@ impl ChunkSource {
             end,
             silence: Box::pin(tokio::time::sleep(idle)),
             clock: Arc::clone(clock),
+            fault: None,
         }
     }
 
@@ -78,6 +80,7 @@ impl ChunkSource {
             end: None,
             silence: Box::pin(tokio::time::sleep(Duration::ZERO)),
             clock: Arc::clone(clock),
+            fault: None,
         }
     }
 
@@ -91,6 +94,10 @@ impl ChunkSource {
         cx: &mut Context<'_>,
         out: &mut Vec<ChatChunk>,
     ) -> Poll<Result<Progress>> {
+        if let Some(fault) = self.fault.take() {
+            self.body = None;
+            return Poll::Ready(Err(fault));
+        }
         let Some(body) = &mut self.body else {
             return Poll::Ready(Ok(Progress::Done));
         };
@@ -102,7 +109,12 @@ impl ChunkSource {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.body = None;
-                Poll::Ready(Err(Error::from(error)))
+                Poll::Ready(Err(match error.failure() {
+                    SendFailure::Reset => {
+                        garbled("stream ended before messageStop").with_source(error)
+                    }
+                    _ => Error::from(error),
+                }))
             }
             Poll::Ready(None) => {
                 self.body = None;
@@ -114,25 +126,14 @@ impl ChunkSource {
 
     fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
         while let Some(frame) = self.frames.next()? {
-            let payload = frame.payload();
-            match frame.kind() {
-                FrameKind::Event => {
-                    let event = WireEvent {
-                        kind: frame.name(),
-                        payload,
-                    };
-                    self.decoder.event(event, out)?;
-                }
-                FrameKind::Exception => {
-                    return Err(fault::classify_stream_exception(frame.name(), payload));
-                }
-                FrameKind::Error => {
-                    return Err(fault::classify_stream_exception(
-                        frame.name(),
-                        frame.message().as_bytes(),
-                    ));
-                }
+            if let Some(error) = frame.fault() {
+                return Err(error);
             }
+            let event = WireEvent {
+                kind: frame.name(),
+                payload: frame.payload(),
+            };
+            self.decoder.event(event, out)?;
         }
         Ok(())
     }
@@ -177,15 +178,19 @@ impl ChunkSource {
     pub(super) async fn open(&mut self) -> Result<Vec<ChatChunk>> {
         let mut chunks = Vec::new();
         loop {
-            let progress = std::future::poll_fn(|cx| self.poll_chunks(cx, &mut chunks)).await?;
+            let progress = std::future::poll_fn(|cx| self.poll_chunks(cx, &mut chunks)).await;
             let committed = chunks
                 .iter()
                 .any(|chunk| chunk.is_content() || matches!(chunk, ChatChunk::Finish { .. }));
-            if committed {
-                return Ok(chunks);
-            }
-            if progress == Progress::Done {
-                return Err(garbled("the stream ended before it began"));
+            match progress {
+                Ok(_) if committed => return Ok(chunks),
+                Err(fault) if committed => {
+                    self.fault = Some(fault);
+                    return Ok(chunks);
+                }
+                Ok(Progress::Done) => return Err(garbled("the stream ended before it began")),
+                Ok(Progress::More) => {}
+                Err(fault) => return Err(fault),
             }
         }
     }

@@ -109,9 +109,10 @@ static GUARDRAIL_ID: Pattern = Pattern {
         } else {
             Some(text)
         };
+        // Bedrock's own ids have no hyphen; those in guides that people copy (`gr-abc123`) do.
         id.is_some_and(|id| {
             id.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         })
     },
 };

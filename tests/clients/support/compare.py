@@ -19,7 +19,8 @@ from .exchange import Exchange
 from .fake_aws import FakeAws, Received
 
 _MISSING = object()
-_DOCUMENT_NAME = re.compile(r"^(?!.*\s\s)[a-zA-Z0-9\s\-()\[\]]{1,200}$")
+# AWS documents letters, digits, single spaces, hyphens, parentheses and brackets; underscores it takes in practice.
+_DOCUMENT_NAME = re.compile(r"^(?!.*\s\s)[a-zA-Z0-9_\s\-()\[\]]{1,200}$")
 _OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
 
 
@@ -326,7 +327,7 @@ def _chunks(chunks: list[dict], exchange: Exchange, finished: bool) -> list[str]
     if len(ends) != 1:
         return [*differences, f"finish_reason stands in {len(ends)} chunks"]
     for chunk in chunks[ends[0] + 1 :]:
-        if any(member for choice in chunk["choices"] for member in choice["delta"].values()):
+        if any(value for choice in chunk["choices"] for name, value in choice["delta"].items() if name != "role"):
             differences.append(f"content after the finish: {_short(chunk)}")
     asked = ((exchange.client["body"].get("stream_options") or {}).get("include_usage")) or False
     lenient = any(

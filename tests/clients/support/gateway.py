@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MASTER_KEY = "sk-tests-master-key-0123456789"
-START_SECONDS = 30
+START_SECONDS = float(os.environ.get("SWITCHYARD_START_SECONDS", "30"))
 _LISTENING = re.compile(r"listening on (https?)://[\w.\[\]:]*?:(\d+)")
 _SIMULATOR = re.compile(r"simulat.*?(http://127\.0\.0\.1:\d+)", re.IGNORECASE)
 
@@ -201,3 +201,37 @@ def _exchange(request: urllib.request.Request, timeout: float):
 
 def _lower(headers) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+class Simulator:
+    """The simulated AWS as a process of its own: `switchyard simulate-bedrock`."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [binary(), "simulate-bedrock", "--port", "0"],
+            cwd=REPOSITORY,
+            env=clean_environment(tempfile.gettempdir()),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        printed = ""
+        for line in self.process.stdout:
+            printed += line
+            if match := re.search(r"http://127\.0\.0\.1:\d+", line):
+                self.url = match[0]
+                return
+        raise AssertionError(f"the simulator did not start:\n{printed}")
+
+    def state(self) -> dict:
+        """What it counts."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=10) as response:
+            return json.load(response)
+
+    def __enter__(self) -> "Simulator":
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
