@@ -29,6 +29,9 @@ pub(super) fn table(table: &Table, node: &Node, path: &str, report: &mut Report)
         let path = child_path(path, &entry.key);
         let key = table.key(&entry.key);
         let checked = match key {
+            Some(key) if key.support == Support::Default => {
+                request_default(&key.kind, &entry.node, &path, report)
+            }
             Some(key) => value(&key.kind, &entry.node, &path, report),
             None => unknown(table, entry, &path, report),
         };
@@ -202,6 +205,26 @@ pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -
         mismatch(node, &expectation(kind), path, report);
     }
     read
+}
+
+/// Checks a default of the request, which the provider judges in the end: what looks wrong is sent nevertheless.
+fn request_default(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
+    if node.value == Value::Null {
+        return None;
+    }
+    if value(kind, node, path, &mut Report::default()).is_none() {
+        let message = format!("expected {}, found {}", expectation(kind), found(node));
+        report
+            .warn(node.at, path, message)
+            .hint("it is sent as it is");
+        return Some(free(node, path, report));
+    }
+    match kind {
+        Kind::Text | Kind::Flag | Kind::Count | Kind::Integer | Kind::Number => {
+            value(kind, node, path, report)
+        }
+        _ => Some(free(node, path, report)),
+    }
 }
 
 /// Says whether what is wrong inside the value has been reported by those who looked into it.
@@ -430,14 +453,19 @@ fn might_fit(kind: &Kind, node: &Node) -> bool {
     }
 }
 
-/// Reports a value of the wrong type; its text is not shown, because it may be a secret.
-fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
-    let found = match (&node.spelling, &node.value) {
+/// Names what stands there. Its text is not shown, because it may be a secret.
+fn found(node: &Node) -> String {
+    match (&node.spelling, &node.value) {
         (Spelling::Variable(name), _) => format!("the value of `os.environ/{name}`"),
         (_, Value::Number(number)) => format!("the number {number}"),
         _ => node.type_name().to_owned(),
-    };
-    let finding = report.error(node.at, path, format!("expected {expected}, found {found}"));
+    }
+}
+
+/// Reports a value of the wrong type.
+fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
+    let message = format!("expected {expected}, found {}", found(node));
+    let finding = report.error(node.at, path, message);
     if matches!(node.value, Value::Map(_)) && expected.starts_with("a list") {
         finding.hint("begin each element with `- `");
         return;

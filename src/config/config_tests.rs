@@ -218,8 +218,20 @@ fn what_is_not_the_routers_goes_into_the_call() {
         .collect();
     assert_eq!(names, ["max_tokens", "temperature", "some_field", "stop"]);
     assert_eq!(param(&deployment, "some_field"), Some(r#"{"a":[1,true]}"#));
-    assert_eq!(param(&deployment, "stop"), Some(r#"["END"]"#));
+    assert_eq!(param(&deployment, "stop"), Some(r#""END""#));
     assert_eq!(deployment.limits.rpm, Some(5));
+}
+
+#[test]
+fn request_default_of_another_type_is_sent_with_a_warning() {
+    let text = "model_list: [{model_name: m, litellm_params: {model: bedrock/x, temperature: <your-temp>, n: 017}}]";
+    let config = good(text, &[("LITELLM_MASTER_KEY", "sk-k")]);
+    assert_eq!(
+        param(&config.deployments[0], "temperature"),
+        Some(r#""<your-temp>""#)
+    );
+    assert_eq!(param(&config.deployments[0], "n"), Some("15"));
+    assert_eq!(config.warnings[0].message, "expected a number, found text");
 }
 
 #[test]
@@ -287,6 +299,24 @@ fn model_info_keeps_what_it_does_not_know() {
             .iter()
             .any(|(name, value)| name == "team" && value.get() == r#"["a"]"#)
     );
+}
+
+#[test]
+fn every_capability_of_the_catalog_may_be_set_in_model_info() {
+    for line in include_str!("../catalog/flag.rs").lines() {
+        let Some(name) = line
+            .trim()
+            .strip_prefix("/// `")
+            .and_then(|line| line.strip_suffix("`."))
+        else {
+            continue;
+        };
+        let text = format!(
+            "model_list: [{{model_name: m, litellm_params: {{model: bedrock/x}}, model_info: {{{name}: true}}}}]"
+        );
+        let flags = &good(&text, &[]).deployments[0].info.flags;
+        assert_eq!(flags.get(name), Some(&true), "{name}");
+    }
 }
 
 #[test]

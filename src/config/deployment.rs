@@ -6,7 +6,7 @@ use super::check;
 use super::environment::Environment;
 use super::node::{At, Node, Spelling, Value};
 use super::provider::{self, Provider};
-use super::raw::{CREDENTIAL, CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS, MODEL_INFO, Support};
+use super::raw::{ENTRY, LITELLM_PARAMS, Support};
 use super::report::{Report, did_you_mean, nearest};
 use super::resolve::{duration, seconds, texts};
 use super::secret::Secret;
@@ -63,7 +63,6 @@ pub(super) fn deployments(
     report: &mut Report,
 ) -> Vec<Placed> {
     let items = list.map(Node::items).unwrap_or_default();
-    debug_assert_eq!(CREDENTIAL.name, "credential_list[]");
     items
         .iter()
         .enumerate()
@@ -364,7 +363,7 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
     let mut flags = BTreeMap::new();
     let mut extra = Vec::new();
     for entry in info.entries() {
-        let is_flag = is_capability(&entry.key);
+        let is_flag = FLAGS.iter().any(|prefix| entry.key.starts_with(prefix));
         match super::scalar::as_flag(&entry.node) {
             Some(flag) if is_flag => {
                 flags.insert(entry.key.clone(), flag.value);
@@ -376,8 +375,6 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
             )),
         }
     }
-    debug_assert!(HOMED.iter().all(|key| MODEL_INFO.key(key).is_some()));
-    debug_assert!(CREDENTIAL_KEYS.key("api_key").is_some());
     ModelInfo {
         base_model: text(info, "base_model"),
         mode: text(info, "mode"),
@@ -389,10 +386,8 @@ fn model_info(info: Option<&Node>) -> ModelInfo {
     }
 }
 
-/// Whether a key says what a model can do, as the catalog's flags are spelt.
-fn is_capability(key: &str) -> bool {
-    key.contains("supports_") || key.ends_with("_always_on")
-}
+/// What the names of the catalog's capabilities begin with.
+const FLAGS: &[&str] = &["supports_", "bedrock_", "use_", "thinking_"];
 
 /// Keys of `model_info` that have a field of their own.
 const HOMED: &[&str] = &[

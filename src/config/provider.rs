@@ -1,5 +1,17 @@
 //! Which provider an entry of `model_list` is for.
 
+/// Vendors whose ids begin with their name, as in `anthropic.claude-3-haiku-20240307-v1:0`.
+#[rustfmt::skip]
+const VENDORS: &[&str] = &[
+    "ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral", "moonshot",
+    "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs", "writer", "xai", "zai",
+];
+
+/// Beginnings of ids that say where inference may run.
+const REGION_GROUPS: &[&str] = &[
+    "us", "us-gov", "eu", "apac", "au", "ca", "in", "jp", "global",
+];
+
 /// A provider.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Provider {
@@ -8,35 +20,9 @@ pub(super) enum Provider {
     Other(String),
 }
 
-/// Vendors whose ids begin with their name.
-const VENDORS: &[&str] = &[
-    "ai21",
-    "amazon",
-    "anthropic",
-    "cohere",
-    "deepseek",
-    "google",
-    "luma",
-    "meta",
-    "minimax",
-    "mistral",
-    "moonshot",
-    "moonshotai",
-    "nvidia",
-    "openai",
-    "qwen",
-    "stability",
-    "twelvelabs",
-    "writer",
-    "zai",
-];
-
-/// Prefixes of ids that name where inference may run.
-const REGION_GROUPS: &[&str] = &["us", "us-gov", "eu", "apac", "au", "ca", "jp", "global"];
-
 /// Tells the provider from `litellm_params.model` and `custom_llm_provider`.
 ///
-/// Without a prefix, only what looks like one of Bedrock's ids is Bedrock's.
+/// Without a prefix, only what has the form of one of Bedrock's ids is Bedrock's: new models are not in the catalog yet.
 pub(super) fn of(model: &str, forced: Option<&str>) -> Provider {
     if let Some(forced) = forced.filter(|forced| !forced.is_empty()) {
         return if is_bedrock(forced) {
@@ -72,11 +58,51 @@ fn is_arn(model: &str) -> bool {
 
 /// Says whether a bare name is one of Bedrock's ids: `vendor.model`, perhaps after a region group.
 fn is_bedrock_id(model: &str) -> bool {
-    let (first, rest) = model.split_once('.').unwrap_or((model, ""));
+    let Some((first, rest)) = model.split_once('.') else {
+        return false;
+    };
     let vendor = if REGION_GROUPS.contains(&first) {
-        rest.split_once('.').unwrap_or((rest, "")).0
+        rest.split_once('.').map_or("", |(vendor, _)| vendor)
     } else {
         first
     };
-    !rest.is_empty() && VENDORS.contains(&vendor)
+    VENDORS.contains(&vendor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bare_id_of_the_catalog_is_bedrocks() {
+        let bare = crate::catalog::ids().filter(|id| !id.contains('/') && id.contains('.'));
+        for id in bare {
+            assert_eq!(of(id, None), Provider::Bedrock, "{id}");
+        }
+    }
+
+    #[test]
+    fn bedrock_is_told_by_prefix_by_arn_and_by_known_id() {
+        for model in [
+            "bedrock/anything",
+            "bedrock/converse/anything",
+            "bedrock_converse/anything",
+            "arn:aws-us-gov:bedrock:us-gov-west-1:1:inference-profile/a",
+            "anthropic.claude-3-sonnet-20240229-v1:0",
+            "us.amazon.nova-pro-v1:0",
+            "*",
+        ] {
+            assert_eq!(of(model, None), Provider::Bedrock, "{model}");
+        }
+        for model in [
+            "gpt-4o",
+            "openai/gpt-4o",
+            "arn:aws:sagemaker:x",
+            "anthropic/claude-3",
+        ] {
+            assert_ne!(of(model, None), Provider::Bedrock, "{model}");
+        }
+        assert_eq!(of("mine", Some("bedrock")), Provider::Bedrock);
+        assert_ne!(of("bedrock/x", Some("azure")), Provider::Bedrock);
+    }
 }

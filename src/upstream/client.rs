@@ -10,18 +10,18 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use reqwest::{Client, Proxy};
+use reqwest::{Client, ClientBuilder, Proxy};
 use url::Url;
 
 use super::aws_clock::AwsClock;
 use super::body::Body;
 use super::credentials::Credentials;
-use super::failure::{SendError, SendFailure};
+use super::failure::{self, SendError, SendFailure};
 use super::fetch::Fetcher;
 use super::headers;
 use super::trust::Trust;
 use crate::clock::SharedClock;
-use crate::config::Environment;
+use crate::config::{Environment, Secret};
 use crate::provider::WireRequest;
 
 /// How long an unused connection is kept. AWS closes its end after about a minute.
@@ -30,16 +30,19 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 /// How many unused connections are kept per host: enough for a burst, few enough that a burst leaves no mark.
 const POOL_IDLE_PER_HOST: usize = 256;
 
+/// Never behind a proxy: the simulator, a local stand-in for AWS.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
+
 /// How the client connects.
 #[derive(Debug, Clone)]
 pub struct UpstreamOptions {
     /// Bound on TCP and TLS together.
     pub connect_timeout: Duration,
-    /// `HTTPS_PROXY`.
-    pub https_proxy: Option<String>,
+    /// `HTTPS_PROXY`; its URL may hold a password.
+    pub https_proxy: Option<Secret>,
     /// `HTTP_PROXY`.
-    pub http_proxy: Option<String>,
-    /// `NO_PROXY`: hosts that are called directly.
+    pub http_proxy: Option<Secret>,
+    /// `NO_PROXY`: hosts that are called directly; this machine always is.
     pub no_proxy: Option<String>,
     /// `AWS_CA_BUNDLE`: what a deployment without `ssl_verify` trusts.
     pub ca_bundle: Option<String>,
@@ -66,8 +69,8 @@ impl UpstreamOptions {
         };
         Self {
             connect_timeout,
-            https_proxy: either("HTTPS_PROXY", "https_proxy"),
-            http_proxy: either("HTTP_PROXY", "http_proxy"),
+            https_proxy: either("HTTPS_PROXY", "https_proxy").map(Secret::new),
+            http_proxy: either("HTTP_PROXY", "http_proxy").map(Secret::new),
             no_proxy: either("NO_PROXY", "no_proxy"),
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(str::to_owned),
         }
@@ -117,14 +120,10 @@ impl Upstream {
             .as_ref()
             .map_or(Trust::Platform, |path| Trust::Bundle(path.into()));
         let platform = build(&options, &trust).map_err(|error| {
-            let causes: Vec<String> = super::failure::causes(&error)
-                .map(ToString::to_string)
-                .collect();
+            let causes: Vec<String> = failure::causes(&error).map(ToString::to_string).collect();
             causes.join(": ")
         })?;
-        let direct = base(options.connect_timeout)
-            .build()
-            .map_err(|error| error.to_string())?;
+        let direct = without_proxy(options.connect_timeout, |builder| builder)?;
         let fetcher = Fetcher::new(options.connect_timeout, direct.clone())?;
         Ok(Self {
             platform,
@@ -170,6 +169,9 @@ impl Upstream {
     ) -> Result<Response, SendError> {
         let url = Url::parse(&request.url)
             .map_err(|error| SendError::because(SendFailure::Address, error))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(SendError::new(SendFailure::Address));
+        }
         let headers = headers::complete(request, credentials, region, self.clock.wall())?;
         self.exchange(
             trust,
@@ -255,38 +257,74 @@ async fn execute(
 }
 
 fn build(options: &UpstreamOptions, trust: &Trust) -> Result<Client, SendError> {
-    let builder = base(options.connect_timeout);
-    let mut builder = match trust {
-        Trust::Platform => builder,
-        Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
+    let tls = |error: Box<dyn std::error::Error + Send + Sync>| {
+        SendError::because(SendFailure::Tls, error)
+    };
+    let certificates = match trust {
         Trust::Bundle(path) => {
-            let tls = |error: Box<dyn std::error::Error + Send + Sync>| {
-                SendError::because(SendFailure::Tls, error)
-            };
             let pem = std::fs::read(path).map_err(|error| tls(error.into()))?;
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| tls(error.into()))?;
-            builder.tls_certs_only(certificates)
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| tls(error.into()))?
+        }
+        Trust::Platform | Trust::Anybody => Vec::new(),
+    };
+    let proxies = proxies(options)?;
+    let make = || {
+        let builder = proxies
+            .iter()
+            .fold(base(options.connect_timeout), |builder, proxy| {
+                builder.proxy(proxy.clone())
+            });
+        match trust {
+            Trust::Platform => builder,
+            Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
+            Trust::Bundle(_) => builder.tls_certs_only(certificates.clone()),
         }
     };
-    let direct = options
-        .no_proxy
-        .as_deref()
-        .and_then(reqwest::NoProxy::from_string);
-    let https = options.https_proxy.as_deref().map(Proxy::https);
-    let http = options.http_proxy.as_deref().map(Proxy::http);
-    for proxy in [https, http].into_iter().flatten() {
-        let proxy =
-            proxy.map_err(|error| SendError::because(SendFailure::Address, error.without_url()))?;
-        builder = builder.proxy(proxy.no_proxy(direct.clone()));
-    }
-    builder
-        .build()
-        .map_err(|error| SendError::because(SendFailure::Request, error))
+    built(make).map_err(|error| SendError::because(SendFailure::Request, error))
+}
+
+fn proxies(options: &UpstreamOptions) -> Result<Vec<Proxy>, SendError> {
+    let written = options.no_proxy.as_deref().unwrap_or_default();
+    let direct = reqwest::NoProxy::from_string(&format!("{written},{THIS_MACHINE}"));
+    let proxy = |address: &Option<Secret>, make: fn(String) -> reqwest::Result<Proxy>| {
+        let address = address.as_ref()?;
+        Some(make(address.expose().to_owned()))
+    };
+    let https = proxy(&options.https_proxy, Proxy::https);
+    let http = proxy(&options.http_proxy, Proxy::http);
+    [https, http]
+        .into_iter()
+        .flatten()
+        .map(|proxy| match proxy {
+            Ok(proxy) => Ok(proxy.no_proxy(direct.clone())),
+            Err(error) => Err(SendError::because(
+                SendFailure::Address,
+                error.without_url(),
+            )),
+        })
+        .collect()
+}
+
+/// Builds a client that never uses a proxy.
+pub(super) fn without_proxy(
+    connect_timeout: Duration,
+    more: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, String> {
+    built(|| more(base(connect_timeout))).map_err(|error| error.to_string())
+}
+
+/// Builds a client. On a machine without any CA certificates (a bare container) it is one that trusts nobody: the simulator
+/// and plain http work there all the same.
+fn built(make: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
+    make().build().or_else(|error| {
+        let client = make().tls_certs_only([]).build().map_err(|_| error)?;
+        tracing::warn!("no CA certificates were found on this machine: https will fail");
+        Ok(client)
+    })
 }
 
 /// What every client of ours has in common.
-pub(super) fn base(connect_timeout: Duration) -> reqwest::ClientBuilder {
+fn base(connect_timeout: Duration) -> ClientBuilder {
     Client::builder()
         .http1_only()
         .no_proxy()

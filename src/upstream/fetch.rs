@@ -72,10 +72,8 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// Makes a fetcher; `open` is a client without a proxy.
     pub(super) fn new(connect_timeout: Duration, open: Client) -> Result<Self, String> {
-        let guarded = client::base(connect_timeout)
-            .dns_resolver(PublicOnly)
-            .build()
-            .map_err(|error| error.to_string())?;
+        let guarded =
+            client::without_proxy(connect_timeout, |builder| builder.dns_resolver(PublicOnly))?;
         Ok(Self {
             guarded,
             open,
@@ -148,7 +146,7 @@ impl Fetcher {
             http::HeaderValue::from_static("identity"),
         );
         client.execute(request).await.map_err(|error| {
-            if failure::causes(&error).any(|cause| cause.is::<NotPublic>()) {
+            if failure::causes(&error).any(<dyn std::error::Error>::is::<NotPublic>) {
                 return not_public();
             }
             let error = SendError::from_reqwest(error);

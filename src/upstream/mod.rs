@@ -14,6 +14,9 @@ mod headers;
 mod network;
 mod trust;
 
+#[cfg(test)]
+mod test_server;
+
 pub use body::Body;
 pub use client::{Response, Upstream, UpstreamOptions};
 pub use credentials::{CredentialStore, Credentials, Source};

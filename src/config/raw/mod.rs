@@ -10,10 +10,10 @@ mod model_list;
 mod router_settings;
 mod top_level;
 
-pub(super) use credential_list::CREDENTIAL;
+use credential_list::CREDENTIAL;
 pub(super) use general_settings::GENERAL_SETTINGS;
 pub(super) use litellm_settings::LITELLM_SETTINGS;
-pub(super) use model_list::{CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS, MODEL_INFO};
+pub(super) use model_list::{CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS};
 pub(super) use router_settings::{ROUTER_SETTINGS, STRATEGIES};
 pub(super) use top_level::TOP_LEVEL;
 

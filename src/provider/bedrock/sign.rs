@@ -225,7 +225,7 @@ fn authorization(
     let canonical = canonical_request(request, &address, &headers);
     let mut to_sign = String::with_capacity(160);
     // Writing to a string cannot fail.
-    let _ = write!(
+    let _written = write!(
         to_sign,
         "AWS4-HMAC-SHA256\n{}\n{}/{region}/{}/aws4_request\n",
         at.text(),

@@ -1,5 +1,7 @@
 //! The errors of getting credentials, as the pipeline understands them.
 
+use std::error::Error as StdError;
+
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
@@ -24,7 +26,7 @@ pub(super) fn from_sdk(place: &str, error: CredentialsError) -> Result<Option<Cr
         return Ok(None);
     }
     let is_away = matches!(error, CredentialsError::ProviderTimedOut(_))
-        || causes(&error).any(|cause| cause.is::<ConnectorError>());
+        || causes(&error).any(<dyn StdError>::is::<ConnectorError>);
     let message = format!(
         "Unable to locate credentials: {place}: {}",
         innermost(&error)

@@ -120,10 +120,10 @@ impl Refresher {
         flight.await
     }
 
-    /// Returns what is held if it is not `stale`, else what a fetch brings.
+    /// Returns what is held if it is not `expired`, else what a fetch brings.
     pub(super) async fn force(
         self: &Arc<Self>,
-        stale: &Credentials,
+        expired: &Credentials,
     ) -> Result<Arc<Credentials>, Error> {
         let flight = {
             let mut state = self.state();
@@ -131,7 +131,7 @@ impl Refresher {
                 .same_again_until
                 .is_some_and(|until| self.around.clock.now() < until);
             if let Some(held) = &state.held
-                && (pointless || !held.credentials.are(stale))
+                && (pointless || !held.credentials.are(expired))
             {
                 return Ok(Arc::clone(&held.credentials));
             }

@@ -66,7 +66,7 @@ async fn files(profile: &Profile) -> Option<EnvConfigFiles> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot read a shared AWS file")
+                tracing::warn!(path = %path.display(), %error, "cannot read a shared AWS file");
             }
         }
     }

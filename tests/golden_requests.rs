@@ -1,0 +1,202 @@
+//! Every request under `golden/requests/`, read from a client and written for Bedrock's Converse API.
+//!
+//! A fixture is a JSON file with a deployment (`model`, `model_id`, `defaults`, `modify_params`), what the client sends
+//! (`headers`, `request`), how it asks (`asked`: whole or as a stream, which must not change the body) and what Bedrock
+//! must be sent, or the status of the refusal (`expect`). Spelling of JSON, ids of calls, names of documents and words that
+//! do not come from the client are free.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use serde_json::{Map, Value, json};
+use switchyard::canonical::RawJson;
+use switchyard::dialect::chat;
+use switchyard::error::Error;
+use switchyard::provider::bedrock::converse::Converse;
+use switchyard::provider::bedrock::model_id::ModelId;
+use switchyard::provider::{Repairs, Target, Transformer, WireRequest};
+
+const ENDPOINT: &str = "https://bedrock.test";
+
+fn target(case: &Value) -> Target {
+    let model_id = case["model_id"].as_str();
+    let model = ModelId::parse(case["model"].as_str().unwrap(), model_id, None).unwrap();
+    let defaults: Vec<(String, RawJson)> = case["defaults"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
+        .collect();
+    Target {
+        facts: model.facts(),
+        model,
+        endpoint: ENDPOINT.to_owned(),
+        defaults: chat::params(&defaults).unwrap(),
+        repairs: Repairs {
+            modify_params: case["modify_params"] == true,
+            ..Repairs::default()
+        },
+        extra_headers: Vec::new(),
+    }
+}
+
+fn headers(case: &Value) -> HeaderMap {
+    case["headers"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| {
+            let name = HeaderName::try_from(name.to_lowercase()).unwrap();
+            (name, value.as_str().unwrap().parse().unwrap())
+        })
+        .collect()
+}
+
+fn send(case: &Value, stream: bool) -> Result<WireRequest, Error> {
+    let mut body = case["request"].clone();
+    body["stream"] = json!(stream);
+    let body = Bytes::from(serde_json::to_vec(&body).unwrap());
+    let parsed = chat::parse(&body, &headers(case))?;
+    let exchange = Converse.encode(&parsed.request, &target(case))?;
+    let [request] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
+    Ok(request)
+}
+
+/// Takes away what may differ.
+struct Canonical {
+    ids: HashMap<String, String>,
+    documents: usize,
+}
+
+impl Canonical {
+    fn body(body: &Value) -> Value {
+        let mut canonical = Self {
+            ids: HashMap::new(),
+            documents: 0,
+        };
+        let mut body = canonical.value(body, "");
+        let members = body.as_object_mut().unwrap();
+        if let Some(Value::Array(paths)) = members.get_mut("additionalModelResponseFieldPaths") {
+            paths.retain(|path| path != "/usage/output_tokens_details");
+        }
+        members.retain(|_, value| !matches!(value, Value::Null))  ;
+        members.retain(|_, value| *value != json!({}) && *value != json!([]));
+        body
+    }
+
+    fn value(&mut self, value: &Value, name: &str) -> Value {
+        match value {
+            Value::Object(members) => self.object(members),
+            Value::Array(list) => list.iter().map(|value| self.value(value, "")).collect(),
+            Value::String(id) if name == "toolUseId" => {
+                let next = format!("id {}", self.ids.len());
+                json!(self.ids.entry(id.clone()).or_insert(next))
+            }
+            // A schema within a string is compared as JSON.
+            Value::String(text) if name == "schema" => {
+                serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+            }
+            Value::Number(number) => json!(number.as_f64()),
+            _ => value.clone(),
+        }
+    }
+
+    fn object(&mut self, members: &Map<String, Value>) -> Value {
+        let mut out = Map::new();
+        for (name, value) in members {
+            out.insert(name.clone(), self.value(value, name));
+        }
+        if let Some(Value::Object(document)) = out.get_mut("document") {
+            self.documents += 1;
+            let name = format!("document {}", self.documents);
+            document.insert("name".to_owned(), json!(name));
+        }
+        Value::Object(out)
+    }
+}
+
+/// Says whether `sent` has all that `shown` has.
+fn has(sent: &Value, shown: &Value) -> bool {
+    match (sent, shown) {
+        (Value::Object(sent), Value::Object(shown)) => shown
+            .iter()
+            .all(|(name, shown)| sent.get(name).is_some_and(|sent| has(sent, shown))),
+        _ => sent == shown,
+    }
+}
+
+fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
+    let stream = how.starts_with("stream");
+    let sent = send(case, stream);
+    let expect = &case["expect"];
+    if let Some(status) = expect["status"].as_u64() {
+        return match sent {
+            Err(error) if u64::from(error.status().as_u16()) == status => Ok(()),
+            Err(error) => Err(format!("{name}: {} {error}", error.status())),
+            Ok(_) => Err(format!("{name}: was sent, but must be refused")),
+        };
+    }
+    let sent = sent.map_err(|error| format!("{name}: {error:?}"))?;
+    let operation = match how {
+        "stream" => "converse-stream",
+        _ => "converse",
+    };
+    let path = expect["path"].as_str().unwrap();
+    let url = sent.url.replace("%3A", ":").replace("%2F", "/");
+    if url != format!("{ENDPOINT}{path}/{operation}") {
+        return Err(format!("{name} ({how}): went to {url}"));
+    }
+    for (header, value) in expect["headers"].as_object().into_iter().flatten() {
+        let found = sent.headers.iter().find(|(known, _)| known.as_str() == header);
+        if found.is_none_or(|(_, found)| value != found.to_str().unwrap()) {
+            return Err(format!("{name}: header {header} is {found:?}"));
+        }
+    }
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let (sent, shown) = (Canonical::body(&body), Canonical::body(&expect["body"]));
+    let fits = if case["match"] == "subset" {
+        has(&sent, &shown)
+    } else {
+        sent == shown
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(format!("{name} ({how}):\n  sent  {sent}\n  shown {shown}"))
+}
+
+#[test]
+fn every_request_is_written_as_its_fixture_shows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/requests");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 150, "fixtures are missing");
+    let mut problems = Vec::new();
+    for path in &paths {
+        let case: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy();
+        for how in case["asked"].as_array().unwrap() {
+            problems.extend(check(&name, &case, how.as_str().unwrap()).err());
+        }
+    }
+    assert!(
+        problems.is_empty(),
+        "{} of {} differ:\n{}",
+        problems.len(),
+        paths.len(),
+        problems.join("\n")
+    );
+}

@@ -1,0 +1,15 @@
+//! Whole calls over real sockets: a gateway in this process, and the simulator behind it. One file per behaviour.
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
+)]
+
+mod faults;
+mod headers;
+mod keepalive;
+mod support;
+mod timeouts;
