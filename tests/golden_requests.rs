@@ -89,7 +89,7 @@ impl Canonical {
         if let Some(Value::Array(paths)) = members.get_mut("additionalModelResponseFieldPaths") {
             paths.retain(|path| path != "/usage/output_tokens_details");
         }
-        members.retain(|_, value| !matches!(value, Value::Null))  ;
+        members.retain(|_, value| !matches!(value, Value::Null));
         members.retain(|_, value| *value != json!({}) && *value != json!([]));
         body
     }
@@ -157,7 +157,10 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
         return Err(format!("{name} ({how}): went to {url}"));
     }
     for (header, value) in expect["headers"].as_object().into_iter().flatten() {
-        let found = sent.headers.iter().find(|(known, _)| known.as_str() == header);
+        let found = sent
+            .headers
+            .iter()
+            .find(|(known, _)| known.as_str() == header);
         if found.is_none_or(|(_, found)| value != found.to_str().unwrap()) {
             return Err(format!("{name}: header {header} is {found:?}"));
         }

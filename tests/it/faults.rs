@@ -24,14 +24,24 @@ const BEFORE_CONTENT: [(&str, u16, &str); 14] = [
 ];
 
 /// Faults of streams only: those of the framing.
-const STREAM_ONLY: [&str; 4] = ["exception-first", "exception-start", "cut-first", "corrupt-first"];
+const STREAM_ONLY: [&str; 4] = [
+    "exception-first",
+    "exception-start",
+    "cut-first",
+    "corrupt-first",
+];
 
 fn assert_openai_error(answer: &Answer, fault: &str, status: u16, kind: &str) {
     assert_eq!(answer.status, status, "{fault}: {}", answer.body);
     let body = answer.json();
     assert_eq!(body["error"]["type"], kind, "{fault}");
     assert_eq!(body["error"]["code"], status.to_string(), "{fault}");
-    assert!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{fault}");
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty()),
+        "{fault}"
+    );
     assert_eq!(answer.header("x-litellm-attempted-retries"), "0", "{fault}");
     assert_ne!(answer.header("x-litellm-call-id"), "", "{fault}");
 }
@@ -57,7 +67,11 @@ async fn fault_after_content_ends_the_stream_with_an_error_event() {
             .ask(&format!("one two three four five [[sim:{fault}]]"), true)
             .await;
         assert_eq!(answer.status, 200, "{fault}");
-        assert!(answer.text().starts_with("This is"), "{fault}: {}", answer.body);
+        assert!(
+            answer.text().starts_with("This is"),
+            "{fault}: {}",
+            answer.body
+        );
         let events = answer.events();
         let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
         assert!(last["error"]["message"].is_string(), "{fault}: {last}");
@@ -85,6 +99,8 @@ async fn empty_answer_is_an_answer() {
 #[tokio::test]
 async fn retry_after_of_aws_reaches_the_client() {
     let gateway = Gateway::start("", "").await;
-    let answer = gateway.ask("hello [[sim:throttle,throttle-after=7]]", false).await;
+    let answer = gateway
+        .ask("hello [[sim:throttle,throttle-after=7]]", false)
+        .await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, "7"));
 }

@@ -16,8 +16,14 @@ async fn success_says_who_served() {
     );
     assert_eq!(answer.header("x-switchyard-total-attempts"), "1");
     assert_ne!(answer.header("llm_provider-x-amzn-requestid"), "");
-    let overhead: f64 = answer.header("x-litellm-overhead-duration-ms").parse().unwrap();
-    let duration: f64 = answer.header("x-litellm-response-duration-ms").parse().unwrap();
+    let overhead: f64 = answer
+        .header("x-litellm-overhead-duration-ms")
+        .parse()
+        .unwrap();
+    let duration: f64 = answer
+        .header("x-litellm-response-duration-ms")
+        .parse()
+        .unwrap();
     assert!(overhead <= duration);
     assert_eq!(answer.json()["model"], "m");
 }
@@ -26,7 +32,9 @@ async fn success_says_who_served() {
 async fn call_id_of_the_client_is_kept() {
     let gateway = Gateway::start("", "").await;
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
-    let answer = gateway.post(&body, &[("x-litellm-call-id", "mine-1")]).await;
+    let answer = gateway
+        .post(&body, &[("x-litellm-call-id", "mine-1")])
+        .await;
     assert_eq!(answer.header("x-litellm-call-id"), "mine-1");
 }
 
@@ -36,20 +44,32 @@ async fn unknown_model_is_the_callers_mistake() {
     let body = json!({"model": "nope", "messages": [{"role": "user", "content": "hello"}]});
     let answer = gateway.post(&body, &[]).await;
     assert_eq!(answer.status, 400);
-    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("model=nope"));
+    assert!(
+        answer.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("model=nope")
+    );
     assert_eq!(answer.header("x-switchyard-total-attempts"), "0");
     assert_eq!(gateway.simulator.calls_total(), 0);
 }
 
 #[tokio::test]
 async fn wrong_key_is_refused_before_the_body_is_read() {
-    let gateway = Gateway::start("", "general_settings:\n  master_key: sk-right-and-long-enough\n").await;
+    let gateway = Gateway::start(
+        "",
+        "general_settings:\n  master_key: sk-right-and-long-enough\n",
+    )
+    .await;
     let refused = gateway.ask("hello", false).await;
     assert_eq!(refused.status, 401);
     assert_eq!(refused.json()["error"]["type"], "auth_error");
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
     let served = gateway
-        .post(&body, &[("authorization", "Bearer sk-right-and-long-enough")])
+        .post(
+            &body,
+            &[("authorization", "Bearer sk-right-and-long-enough")],
+        )
         .await;
     assert_eq!(served.status, 200, "{}", served.body);
 }

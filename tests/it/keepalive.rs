@@ -15,9 +15,15 @@ async fn keepalive_goes_out_before_slow_content() {
 #[tokio::test]
 async fn failure_behind_a_keepalive_is_an_error_event() {
     let gateway = Gateway::start("      keepalive_seconds: 0.02", "").await;
-    let answer = gateway.ask("hello [[sim:slow-start=150,throttle]]", true).await;
+    let answer = gateway
+        .ask("hello [[sim:slow-start=150,throttle]]", true)
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let last = answer.events().last().map(|event| (*event).to_owned()).unwrap();
+    let last = answer
+        .events()
+        .last()
+        .map(|event| (*event).to_owned())
+        .unwrap();
     assert!(last.contains(r#""code":"429""#), "{}", answer.body);
     assert!(!answer.body.contains("[DONE]"));
 }
@@ -25,6 +31,8 @@ async fn failure_behind_a_keepalive_is_an_error_event() {
 #[tokio::test]
 async fn without_keepalive_slow_errors_keep_their_status() {
     let gateway = Gateway::start("", "").await;
-    let answer = gateway.ask("hello [[sim:slow-start=50,throttle]]", true).await;
+    let answer = gateway
+        .ask("hello [[sim:slow-start=50,throttle]]", true)
+        .await;
     assert_eq!(answer.status, 429, "{}", answer.body);
 }

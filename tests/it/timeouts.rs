@@ -16,7 +16,9 @@ async fn attempt_that_never_answers_is_a_timeout() {
 #[tokio::test]
 async fn stream_that_goes_silent_is_cut() {
     let gateway = Gateway::start("", "router_settings:\n  stream_idle_timeout: 0.1\n").await;
-    let answer = gateway.ask("one two three four five [[sim:stall-mid]]", true).await;
+    let answer = gateway
+        .ask("one two three four five [[sim:stall-mid]]", true)
+        .await;
     assert_eq!(answer.status, 200);
     let last: Value = serde_json::from_str(answer.events().last().unwrap()).unwrap();
     assert_eq!(last["error"]["type"], "timeout_error", "{last}");
@@ -26,11 +28,14 @@ async fn stream_that_goes_silent_is_cut() {
 #[tokio::test]
 async fn callers_timeout_and_deadline_bound_the_call() {
     let gateway = Gateway::start("", "").await;
-    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello [[sim:stall]]"}]});
+    let body =
+        json!({"model": "m", "messages": [{"role": "user", "content": "hello [[sim:stall]]"}]});
     for header in ["x-litellm-timeout", "x-switchyard-deadline"] {
         let answer = gateway.post(&body, &[(header, "0.1")]).await;
         assert_eq!(answer.status, 408, "{header}: {}", answer.body);
     }
-    let wrong = gateway.post(&body, &[("x-switchyard-deadline", "soon")]).await;
+    let wrong = gateway
+        .post(&body, &[("x-switchyard-deadline", "soon")])
+        .await;
     assert_eq!(wrong.status, 400);
 }

@@ -41,7 +41,9 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The `data:` lines of a stream.
@@ -57,7 +59,11 @@ impl Answer {
         self.events()
             .into_iter()
             .filter_map(|event| serde_json::from_str::<Value>(event).ok())
-            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+            .filter_map(|chunk| {
+                chunk["choices"][0]["delta"]["content"]
+                    .as_str()
+                    .map(str::to_owned)
+            })
             .collect()
     }
 }
@@ -82,7 +88,8 @@ impl Gateway {
         .unwrap_or_else(|findings| panic!("{findings}"));
         let clock: switchyard::clock::SharedClock = Arc::new(SystemClock);
         let tracker = TaskTracker::new();
-        let options = UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
+        let options =
+            UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
         let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
         let parts = Parts {
             credentials: Arc::new(CredentialStore::new(Arc::clone(&upstream), tracker.clone())),
