@@ -4,9 +4,8 @@
 //! at once. What comes back is the same tree with its scalars read as the keys' types, and without what is unusable: the
 //! steps after this one need not ask about types again.
 
-use serde_json::Number;
-
 use super::defaults;
+use super::expectation::{expectation, fits, found, might_fit};
 use super::node::{At, Entry, Node, Spelling, Value};
 use super::raw::{CREDENTIAL_KEYS, Key, Kind, Support, Table, Unknown};
 use super::read::child_path;
@@ -116,6 +115,12 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
             }
             None
         }
+        Unknown::Provider if is_price(&entry.key) => {
+            if report.first_time("litellm_params price") {
+                report.warn(entry.at, path, "accepted, not supported yet");
+            }
+            None
+        }
         Unknown::Provider => {
             let credential = nearest(&entry.key, CREDENTIAL_KEYS.all().map(|key| key.name), TYPO);
             // Its value may be a secret: it goes nowhere.
@@ -142,6 +147,11 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
             value(&Kind::Any, &entry.node, path, report)
         }
     }
+}
+
+/// Prices have more names than a table can hold: `input_cost_per_token_above_200k_tokens`, `…_batches`, `…_flex`.
+fn is_price(key: &str) -> bool {
+    key.contains("cost_per_") || key.contains("_token_cost")
 }
 
 /// Knows the keys that are often written in the wrong place.
@@ -257,44 +267,10 @@ fn take<T>(
     })
 }
 
-/// Reads a whole number; `3.0` is one.
+/// Reads a whole number.
 fn whole(kind: &Kind, node: &Node, path: &str, report: &mut Report) -> Option<Node> {
-    let reading = scalar::as_number(node)?;
-    let number = match reading.value.as_f64() {
-        _ if reading.value.is_u64() || reading.value.is_i64() => reading.value,
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it was checked to be whole and small"
-        )]
-        Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => Number::from(float as i64),
-        _ => return None,
-    };
-    let number = if number.as_i64() == Some(0) {
-        Number::from(0_u64)
-    } else {
-        number
-    };
-    let reading = Reading {
-        value: number,
-        doubt: reading.doubt,
-    };
-    if !fits(kind, &reading.value) {
-        return None;
-    }
-    take(node, Some(reading), path, report, Value::Number)
-}
-
-fn fits(kind: &Kind, number: &Number) -> bool {
-    match kind {
-        Kind::Count | Kind::Amount | Kind::Millis => {
-            number.as_f64().is_some_and(|float| float >= 0.0)
-        }
-        // Longer than a `Duration` is longer than anybody waits.
-        Kind::Seconds => number
-            .as_f64()
-            .is_some_and(|float| (0.0..1e12).contains(&float)),
-        _ => true,
-    }
+    let reading = scalar::as_whole(node).filter(|number| fits(kind, &number.value));
+    take(node, reading, path, report, Value::Number)
 }
 
 fn choice(words: &[&str], node: &Node, path: &str, report: &mut Report) -> Option<Node> {
@@ -433,35 +409,6 @@ fn free(node: &Node, path: &str, report: &mut Report) -> Node {
     Node::new(node.at, value)
 }
 
-/// Says whether a value's type is one of a kind's.
-fn might_fit(kind: &Kind, node: &Node) -> bool {
-    match kind {
-        Kind::Text | Kind::Secret | Kind::Choice(_) => scalar::as_text(node).is_some(),
-        Kind::Flag => scalar::as_flag(node).is_some(),
-        Kind::Count
-        | Kind::Integer
-        | Kind::Amount
-        | Kind::Number
-        | Kind::Seconds
-        | Kind::Millis
-        | Kind::Status(_) => scalar::as_number(node).is_some(),
-        Kind::List(_) | Kind::OneKeyMaps | Kind::Entries => matches!(node.value, Value::List(_)),
-        Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => matches!(node.value, Value::Map(_)),
-        Kind::OneOrMore(item) => matches!(node.value, Value::List(_)) || might_fit(item, node),
-        Kind::Either(kinds) => kinds.iter().any(|kind| might_fit(kind, node)),
-        Kind::Any | Kind::Misplaced(_) => true,
-    }
-}
-
-/// Names what stands there. Its text is not shown, because it may be a secret.
-fn found(node: &Node) -> String {
-    match (&node.spelling, &node.value) {
-        (Spelling::Variable(name), _) => format!("the value of `os.environ/{name}`"),
-        (_, Value::Number(number)) => format!("the number {number}"),
-        _ => node.type_name().to_owned(),
-    }
-}
-
 /// Reports a value of the wrong type.
 fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
     let message = format!("expected {expected}, found {}", found(node));
@@ -472,38 +419,5 @@ fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
     }
     if expected == "text" && matches!(node.value, Value::Bool(_)) {
         finding.hint("put it in quotes if it is text");
-    }
-}
-
-/// Words what a kind wants.
-fn expectation(kind: &Kind) -> String {
-    match kind {
-        Kind::Text | Kind::Secret | Kind::Choice(_) => "text".to_owned(),
-        Kind::Flag => "true or false".to_owned(),
-        Kind::Count => "a whole number, 0 or more".to_owned(),
-        Kind::Integer => "a whole number".to_owned(),
-        Kind::Amount => "a number, 0 or more".to_owned(),
-        Kind::Number => "a number".to_owned(),
-        Kind::Seconds => "a number of seconds, 0 or more".to_owned(),
-        Kind::Millis => "a number of milliseconds, 0 or more".to_owned(),
-        Kind::Status(statuses) => statuses
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(" or "),
-        Kind::List(item) | Kind::OneOrMore(item) => match item {
-            Kind::Text => "a list of texts".to_owned(),
-            Kind::Map | Kind::Keys(_) => "a list of mappings".to_owned(),
-            _ => "a list".to_owned(),
-        },
-        Kind::OneKeyMaps => "a list of mappings with one key each".to_owned(),
-        Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => "a mapping".to_owned(),
-        Kind::Either(kinds) => kinds
-            .iter()
-            .map(expectation)
-            .collect::<Vec<_>>()
-            .join(" or "),
-        Kind::Any | Kind::Misplaced(_) => "a value".to_owned(),
-        Kind::Entries => "a list of deployments".to_owned(),
     }
 }

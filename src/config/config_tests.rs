@@ -223,6 +223,33 @@ fn what_is_not_the_routers_goes_into_the_call() {
 }
 
 #[test]
+fn prices_and_the_sdks_own_keys_are_not_sent() {
+    let text = "model_list: [{model_name: m, litellm_params: {model: bedrock/x, base_model: b, caching: false, \
+                input_cost_per_token_above_200k_tokens: 1e-06, litellm_session_id: s, max_tokens: 3.0}}]";
+    let config = good(text, &[("LITELLM_MASTER_KEY", "sk-k")]);
+    let names: Vec<_> = config.deployments[0]
+        .params
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["max_tokens"]);
+    assert_eq!(param(&config.deployments[0], "max_tokens"), Some("3"));
+    assert_eq!(config.deployments[0].info.base_model.as_deref(), Some("b"));
+    assert_eq!(config.warnings.len(), 1);
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_of_windows_are_no_matter() {
+    let text = "\u{feff}model_list:\r\n  - model_name: 'ö'\r\n    litellm_params:\r\n      model: bedrock/x\r\n      rpm: x # ö\r\n";
+    let findings = load_text(text, &[("LITELLM_MASTER_KEY", "sk-k")]).unwrap_err();
+    assert_eq!(
+        (findings.0[0].line, findings.0[0].column),
+        (5, 12),
+        "{findings}"
+    );
+}
+
+#[test]
 fn request_default_of_another_type_is_sent_with_a_warning() {
     let text = "model_list: [{model_name: m, litellm_params: {model: bedrock/x, temperature: <your-temp>, n: 017}}]";
     let config = good(text, &[("LITELLM_MASTER_KEY", "sk-k")]);

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use super::DeploymentConfig;
 use super::check;
 use super::environment::Environment;
 use super::node::{At, Node, Spelling, Value};
+use super::params::{from_params, limits, model_info, text};
 use super::provider::{self, Provider};
-use super::raw::{ENTRY, LITELLM_PARAMS, Support};
+use super::raw::ENTRY;
 use super::report::{Report, did_you_mean, nearest};
-use super::resolve::{duration, seconds, texts};
-use super::secret::Secret;
+use super::resolve::texts;
 use super::variables::{self, Unset};
-use super::{AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo};
-use crate::canonical::RawJson;
 
 /// The named sets of `credential_list`.
 pub(super) type Credentials = BTreeMap<String, Node>;
@@ -129,7 +128,7 @@ fn entry(
             .flatten()
             .any(|node| node.get("blocked").and_then(Node::flag) == Some(true)),
         limits: limits(&params, &checked, info),
-        info: model_info(info),
+        info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
         ..from_params(&params)
     };
@@ -210,197 +209,6 @@ fn fill_credentials(params: &mut Node, path: &str, credentials: &Credentials, re
         entries.extend(missing);
     }
 }
-
-fn text(node: &Node, key: &str) -> Option<String> {
-    node.get(key)?.text().map(str::to_owned)
-}
-
-fn secret(node: &Node, key: &str) -> Option<Secret> {
-    text(node, key).map(Secret::new)
-}
-
-fn count(node: &Node, key: &str) -> Option<u64> {
-    node.get(key)?.count()
-}
-
-fn small(node: &Node, key: &str) -> Option<u32> {
-    count(node, key).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn flag(node: &Node, key: &str) -> Option<bool> {
-    node.get(key)?.flag()
-}
-
-fn from_params(params: &Node) -> DeploymentConfig {
-    DeploymentConfig {
-        model: text(params, "model").unwrap_or_default(),
-        model_id: text(params, "model_id"),
-        aws: aws(params),
-        credential_name: text(params, "litellm_credential_name"),
-        api_base: text(params, "api_base"),
-        timeout: seconds(params, "timeout").or_else(|| seconds(params, "request_timeout")),
-        stream_timeout: seconds(params, "stream_timeout"),
-        num_retries: small(params, "num_retries"),
-        drop_params: flag(params, "drop_params"),
-        modify_params: flag(params, "modify_params"),
-        additional_drop_params: texts(params.get("additional_drop_params")),
-        allowed_openai_params: texts(params.get("allowed_openai_params")),
-        clientside_params: clientside(params.get("configurable_clientside_auth_params")),
-        extra_headers: pairs(params.get("extra_headers")),
-        keepalive: seconds(params, "keepalive_seconds"),
-        params: request_defaults(params),
-        ..DeploymentConfig::default()
-    }
-}
-
-fn aws(params: &Node) -> AwsParams {
-    AwsParams {
-        access_key_id: text(params, "aws_access_key_id"),
-        secret_access_key: secret(params, "aws_secret_access_key"),
-        session_token: secret(params, "aws_session_token"),
-        region: text(params, "aws_region_name").or_else(|| text(params, "region_name")),
-        session_name: text(params, "aws_session_name"),
-        profile: text(params, "aws_profile_name"),
-        role: text(params, "aws_role_name"),
-        web_identity_token: secret(params, "aws_web_identity_token"),
-        sts_endpoint: text(params, "aws_sts_endpoint"),
-        external_id: text(params, "aws_external_id"),
-        session_tags: session_tags(params.get("aws_session_tags")),
-        runtime_endpoint: text(params, "aws_bedrock_runtime_endpoint"),
-        api_key: secret(params, "api_key"),
-        ssl_verify: ssl_verify(params.get("ssl_verify")),
-    }
-}
-
-/// Reads `ssl_verify`: `false`, or a path; `true` is what happens anyway.
-pub(super) fn ssl_verify(node: Option<&Node>) -> Option<String> {
-    match &node?.value {
-        Value::Bool(false) => Some("false".to_owned()),
-        Value::Text(path) => Some(path.clone()),
-        _ => None,
-    }
-}
-
-fn session_tags(node: Option<&Node>) -> Vec<(String, String)> {
-    let mut tags: Vec<_> = node
-        .map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|tag| Some((text(tag, "Key")?, text(tag, "Value").unwrap_or_default())))
-        .collect();
-    tags.sort();
-    tags
-}
-
-fn clientside(node: Option<&Node>) -> Vec<String> {
-    node.map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|item| match &item.value {
-            Value::Text(name) => vec![name.clone()],
-            // `{api_base: <pattern>}`
-            Value::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
-            _ => Vec::new(),
-        })
-        .collect()
-}
-
-fn pairs(node: Option<&Node>) -> Vec<(String, String)> {
-    node.map(Node::entries)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned())))
-        .collect()
-}
-
-/// What is not the router's is the request's or the provider's.
-fn request_defaults(params: &Node) -> Vec<(String, RawJson)> {
-    params
-        .entries()
-        .iter()
-        .filter(|entry| {
-            LITELLM_PARAMS
-                .key(&entry.key)
-                .is_none_or(|key| key.support == Support::Default)
-        })
-        .map(|entry| {
-            (
-                entry.key.clone(),
-                RawJson::from_value(&entry.node.to_json()),
-            )
-        })
-        .collect()
-}
-
-fn limits(params: &Node, entry: &Node, info: Option<&Node>) -> DeploymentLimits {
-    let rate = |key: &str| {
-        count(params, key)
-            .or_else(|| count(entry, key))
-            .or_else(|| count(info?, key))
-    };
-    DeploymentLimits {
-        rpm: rate("rpm"),
-        tpm: rate("tpm"),
-        parallel: small(params, "max_parallel_requests"),
-        weight: params.get("weight").and_then(Node::number),
-        order: whole(params, "order").or_else(|| whole(info?, "order")),
-        cooldown: duration(params.get("cooldown_time"))
-            .or_else(|| duration(info?.get("cooldown_time"))),
-    }
-}
-
-fn whole(node: &Node, key: &str) -> Option<i64> {
-    match &node.get(key)?.value {
-        Value::Number(number) => number.as_i64(),
-        _ => None,
-    }
-}
-
-fn model_info(info: Option<&Node>) -> ModelInfo {
-    let Some(info) = info else {
-        return ModelInfo::default();
-    };
-    let mut flags = BTreeMap::new();
-    let mut extra = Vec::new();
-    for entry in info.entries() {
-        let is_flag = FLAGS.iter().any(|prefix| entry.key.starts_with(prefix));
-        match super::scalar::as_flag(&entry.node) {
-            Some(flag) if is_flag => {
-                flags.insert(entry.key.clone(), flag.value);
-            }
-            _ if HOMED.contains(&entry.key.as_str()) => {}
-            _ => extra.push((
-                entry.key.clone(),
-                RawJson::from_value(&entry.node.to_json()),
-            )),
-        }
-    }
-    ModelInfo {
-        base_model: text(info, "base_model"),
-        mode: text(info, "mode"),
-        flags,
-        max_input_tokens: count(info, "max_input_tokens"),
-        max_output_tokens: count(info, "max_output_tokens").or_else(|| count(info, "max_tokens")),
-        simulate: text(info, "simulate"),
-        extra,
-    }
-}
-
-/// What the names of the catalog's capabilities begin with.
-const FLAGS: &[&str] = &["supports_", "bedrock_", "use_", "thinking_"];
-
-/// Keys of `model_info` that have a field of their own.
-const HOMED: &[&str] = &[
-    "id",
-    "base_model",
-    "mode",
-    "max_input_tokens",
-    "max_output_tokens",
-    "max_tokens",
-    "simulate",
-    "blocked",
-    "supported_environments",
-];
 
 /// Returns the variable that a value came from.
 pub(super) fn variable(node: &Node) -> Option<&str> {

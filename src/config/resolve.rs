@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::deployment;
 use super::environment::Environment;
 use super::node::{Node, Value};
+use super::params;
 use super::report::Report;
 use super::secret::Secret;
 use super::{Alias, GeneralSettings, LitellmSettings, RouterSettings};
@@ -65,6 +66,7 @@ pub(super) fn router(
     let retries = router
         .written("num_retries")
         .or_else(|| litellm.written("num_retries"))
+        .or_else(|| router.get("num_retries"))
         .and_then(Node::count);
     let twin = |key: &str| {
         let first = router.get(key).filter(|node| !node.is_empty());
@@ -81,10 +83,12 @@ pub(super) fn router(
                 let seconds = environment.get("REQUEST_TIMEOUT")?.parse().ok()?;
                 Duration::try_from_secs_f64(seconds).ok()
             })
+            .or_else(|| seconds(router, "timeout"))
             .unwrap_or(base.timeout),
         stream_timeout,
         stream_idle_timeout: written_seconds(router, "stream_idle_timeout")
             .or(stream_timeout)
+            .or_else(|| seconds(router, "stream_idle_timeout"))
             .unwrap_or(base.stream_idle_timeout),
         connect_timeout: seconds(router, "connect_timeout").unwrap_or(base.connect_timeout),
         deadline: seconds(router, "deadline"),
@@ -169,7 +173,7 @@ pub(super) fn litellm(
         allowed_betas: texts(section.get("bedrock_allowed_betas")),
         forward_traceparent: flag(section, "forward_traceparent_to_llm_provider"),
         otel: callbacks.otel,
-        ssl_verify: deployment::ssl_verify(section.get("ssl_verify")),
+        ssl_verify: params::ssl_verify(section.get("ssl_verify")),
     }
 }
 

@@ -247,6 +247,24 @@ pub(super) fn as_number(node: &Node) -> Option<Reading<Number>> {
     })
 }
 
+/// Reads a node as a whole number; `3.0` is one.
+pub(super) fn as_whole(node: &Node) -> Option<Reading<Number>> {
+    let reading = as_number(node)?;
+    let number = match reading.value.as_f64() {
+        _ if reading.value.is_u64() || reading.value.is_i64() => reading.value,
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it was checked to be whole and small"
+        )]
+        Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => Number::from(float as i64),
+        _ => return None,
+    };
+    Some(Reading {
+        value: number,
+        doubt: reading.doubt,
+    })
+}
+
 /// Reads a node at a key of no type, as LiteLLM would.
 pub(super) fn as_written(node: &Node) -> Reading<Value> {
     let Spelling::Plain(plain) = &node.spelling else {
@@ -317,4 +335,39 @@ fn parse_number(text: &str) -> Option<Number> {
         .or_else(|_| digits.parse::<i64>().map(Number::from))
         .ok()
         .or_else(|| digits.parse::<f64>().ok().and_then(Number::from_f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_scalars_are_read_as_pyyaml_reads_them() {
+        for (plain, wanted) in [
+            ("017", Yaml11::Int(15)),
+            ("-0b11", Yaml11::Int(-3)),
+            ("0x_ff", Yaml11::Int(255)),
+            ("1_000", Yaml11::Int(1000)),
+            ("12:30", Yaml11::Int(750)),
+            ("1:00:00", Yaml11::Int(3600)),
+            ("12:30.5", Yaml11::Float(750.5)),
+            ("1.5e+3", Yaml11::Float(1500.0)),
+            (".5", Yaml11::Float(0.5)),
+            ("Off", Yaml11::Bool(false)),
+            ("~", Yaml11::Null),
+            ("2024-01-01", Yaml11::Date),
+            ("2024-01-01T00:00:00Z", Yaml11::Date),
+            ("1e3", Yaml11::Text),
+            ("1.0e3", Yaml11::Text),
+            ("0o17", Yaml11::Text),
+            ("018", Yaml11::Text),
+            ("12:60", Yaml11::Text),
+            ("oFF", Yaml11::Text),
+            ("us-east-1", Yaml11::Text),
+            ("-", Yaml11::Text),
+            (".", Yaml11::Text),
+        ] {
+            assert_eq!(yaml11(plain), wanted, "{plain}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Call;
-use crate::config::{AwsParams, DeploymentConfig};
+use crate::config::{AwsParams, DeploymentConfig, Secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::model_id::ModelId;
 use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
@@ -65,6 +65,8 @@ fn direct(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
         model_id: call.options.model_id.clone(),
         aws: AwsParams {
             region: aws.region.clone().or_else(|| portkey_region(&call.model)),
+            // The server's own Bedrock key is not for this caller.
+            api_key: aws.api_key.clone().or_else(|| Some(Secret::new(""))),
             ..aws.clone()
         },
         ..DeploymentConfig::default()
@@ -151,7 +153,13 @@ fn overlaid(call: &Call, deployment: &Deployment, parts: &Parts) -> Result<Deplo
             caller.session_tags.clone()
         },
         runtime_endpoint: caller.runtime_endpoint.clone().or(base.runtime_endpoint),
-        api_key: caller.api_key.clone().or(base.api_key),
+        api_key: caller.api_key.clone().or_else(|| {
+            if pair {
+                Some(Secret::new(""))
+            } else {
+                base.api_key
+            }
+        }),
         ssl_verify: base.ssl_verify,
     };
     entry.model_id = call.options.model_id.clone().or(entry.model_id);

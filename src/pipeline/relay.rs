@@ -16,7 +16,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::event_stream::FrameReader;
 use crate::provider::{Decoder, WireEvent};
-use crate::upstream::Body;
+use crate::upstream::{Body, SendFailure};
 
 /// Whether a stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,12 @@ impl ChunkSource {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.body = None;
-                Poll::Ready(Err(Error::from(error)))
+                Poll::Ready(Err(match error.failure() {
+                    SendFailure::Reset => {
+                        garbled("stream ended before messageStop").with_source(error)
+                    }
+                    _ => Error::from(error),
+                }))
             }
             Poll::Ready(None) => {
                 self.body = None;

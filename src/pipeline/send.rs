@@ -1,5 +1,6 @@
 //! One attempt: encode, sign, send, read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -208,14 +209,18 @@ async fn authorized(
     let refusal = Refusal::read(response).await;
     let now = parts.clock.wall();
     let again = match fault::remedy(&refusal.headers, &refusal.body, now) {
-        None => return Err(refusal.into_error(deployment, served, parts)),
         Some(Remedy::RefreshCredentials) => {
-            deployment.credentials.force_refresh(&credentials).await?
+            let fresh = deployment.credentials.force_refresh(&credentials).await?;
+            (!Arc::ptr_eq(&fresh, &credentials)).then_some(fresh)
         }
-        Some(Remedy::CorrectClock(_)) => {
-            parts.upstream.correct_clock(&refusal.headers, now);
-            credentials
-        }
+        Some(Remedy::CorrectClock(_)) => parts
+            .upstream
+            .correct_clock(&refusal.headers, now)
+            .then_some(credentials),
+        None => None,
+    };
+    let Some(again) = again else {
+        return Err(refusal.into_error(deployment, served, parts));
     };
     let response = signed(deployment, request, &again, served, parts).await?;
     if response.status.is_success() {

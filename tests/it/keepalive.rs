@@ -16,7 +16,7 @@ async fn keepalive_goes_out_before_slow_content() {
 async fn failure_behind_a_keepalive_is_an_error_event() {
     let gateway = Gateway::start("      keepalive_seconds: 0.02", "").await;
     let answer = gateway
-        .ask("hello [[sim:slow-start=150,throttle]]", true)
+        .ask("hello [[sim:slow-start=150]] [[sim:exception-first]]", true)
         .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let last = answer
@@ -32,7 +32,7 @@ async fn failure_behind_a_keepalive_is_an_error_event() {
 async fn without_keepalive_slow_errors_keep_their_status() {
     let gateway = Gateway::start("", "").await;
     let answer = gateway
-        .ask("hello [[sim:slow-start=50,throttle]]", true)
+        .ask("hello [[sim:slow-start=50]] [[sim:exception-first]]", true)
         .await;
     assert_eq!(answer.status, 429, "{}", answer.body);
 }
