@@ -178,7 +178,12 @@ fn build(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Deploym
     let mut entry = entry.clone();
     if let Some(simulated) = &call.snapshot.simulated {
         entry.aws.runtime_endpoint = Some(simulated.endpoint.clone());
-        if entry.aws.api_key.is_none() {
+        let has_api_key = entry
+            .aws
+            .api_key
+            .as_ref()
+            .is_some_and(|key| !key.is_empty());
+        if !has_api_key {
             entry.aws = AwsParams {
                 region: entry.aws.region.clone(),
                 runtime_endpoint: entry.aws.runtime_endpoint.clone(),
