@@ -30,9 +30,7 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
             simulator,
         }) => {
             let cut_total = server.run().await;
-            if let Some(simulator) = simulator {
-                simulator.shutdown().await;
-            }
+            drop(simulator);
             telemetry.stop();
             if cut_total == 0 {
                 ExitCode::SUCCESS
@@ -51,7 +49,7 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
 struct Prepared {
     server: Server,
     telemetry: Telemetry,
-    simulator: Option<Simulator>,
+    simulator: Option<Arc<Simulator>>,
 }
 
 async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
@@ -94,7 +92,10 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     let banner = Banner {
         address: server.address(),
         tls: is_tls,
-        simulator: simulator.as_ref().map(Simulator::url).as_deref(),
+        simulator: simulator
+            .as_ref()
+            .map(|simulator| simulator.url())
+            .as_deref(),
         warnings: &warnings,
     }
     .text(&app.live.load());

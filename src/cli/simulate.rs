@@ -4,10 +4,11 @@
 //! world are replaced by its own. Nothing outside the machine is contacted, except media that a client names.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::config::{AwsParams, Config, DeploymentConfig, Secret};
 use crate::simulator::{ACCESS_KEY_ID, AccessKey, Options, SECRET_ACCESS_KEY, Simulator};
-use crate::state::Simulated;
+use crate::state::{AdmitKeys, Simulated};
 
 /// Variables that would send a call, or a look-up of credentials, somewhere else.
 const ENDPOINTS: [&str; 4] = [
@@ -18,12 +19,14 @@ const ENDPOINTS: [&str; 4] = [
 ];
 
 /// Starts the simulator and points `config` at it; returns what was replaced, as warnings.
-pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulated, Vec<String>)> {
-    let simulator = Simulator::start(Options {
+pub(super) async fn start(
+    config: &mut Config,
+) -> io::Result<(Arc<Simulator>, Simulated, Vec<String>)> {
+    let options = Options {
         accept_any_bearer: true,
         ..Options::default()
-    })
-    .await?;
+    };
+    let simulator = Arc::new(Simulator::start(options).await?);
     let url = simulator.url();
     for name in ENDPOINTS {
         config.environment.set(name, url.clone());
@@ -42,11 +45,32 @@ pub(super) async fn start(config: &mut Config) -> io::Result<(Simulator, Simulat
             replaced.join(", ")
         ));
     }
+    let registry = Arc::clone(&simulator);
     let simulated = Simulated {
         endpoint: url,
         credentials: own_keys(),
+        admit: AdmitKeys(Arc::new(move |aws| {
+            admit(aws, &registry);
+        })),
     };
     Ok((simulator, simulated, warnings))
+}
+
+/// Makes a key pair known to the simulator; says whether there was one.
+fn admit(aws: &AwsParams, simulator: &Simulator) -> bool {
+    let (Some(id), Some(secret)) = (&aws.access_key_id, &aws.secret_access_key) else {
+        return false;
+    };
+    simulator.add_key(AccessKey {
+        id: id.clone(),
+        secret: secret.expose().to_owned(),
+        session_token: aws
+            .session_token
+            .as_ref()
+            .map(|token| token.expose().to_owned()),
+        expired: false,
+    });
+    true
 }
 
 /// Points one deployment at the simulator, misbehaving as its `model_info.simulate` says.
@@ -68,21 +92,7 @@ fn keep_credentials(entry: &mut DeploymentConfig, simulator: &Simulator) -> bool
     if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
         return true;
     }
-    if let (Some(id), Some(secret), None, None) = (
-        &aws.access_key_id,
-        &aws.secret_access_key,
-        &aws.role,
-        &aws.profile,
-    ) {
-        simulator.add_key(AccessKey {
-            id: id.clone(),
-            secret: secret.expose().to_owned(),
-            session_token: aws
-                .session_token
-                .as_ref()
-                .map(|token| token.expose().to_owned()),
-            expired: false,
-        });
+    if aws.role.is_none() && aws.profile.is_none() && admit(aws, simulator) {
         return true;
     }
     entry.aws = AwsParams {

@@ -7,7 +7,7 @@ use crate::config::{AwsParams, DeploymentConfig, Secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::model_id::ModelId;
 use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
-use crate::state::Parts;
+use crate::state::{Parts, Simulated};
 
 /// What a caller may bring for itself without the operator's permission: its own identity, and where it is.
 const OWN_IDENTITY: [&str; 6] = [
@@ -177,25 +177,31 @@ fn one_deployment(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Resul
 fn build(call: &Call, entry: &DeploymentConfig, parts: &Parts) -> Result<Deployment> {
     let mut entry = entry.clone();
     if let Some(simulated) = &call.snapshot.simulated {
-        entry.aws.runtime_endpoint = Some(simulated.endpoint.clone());
-        let has_api_key = entry
-            .aws
-            .api_key
-            .as_ref()
-            .is_some_and(|key| !key.is_empty());
-        if !has_api_key {
-            entry.aws = AwsParams {
-                region: entry.aws.region.clone(),
-                runtime_endpoint: entry.aws.runtime_endpoint.clone(),
-                ..simulated.credentials.clone()
-            };
-        }
+        simulate(&mut entry, simulated);
     }
     let builder = Builder {
         config: &call.snapshot.config,
         credentials: &parts.credentials,
     };
     builder.build(&entry)
+}
+
+/// Under `--simulate` a caller's own keys are made known to the simulator; what would need the outside world is replaced.
+fn simulate(entry: &mut DeploymentConfig, simulated: &Simulated) {
+    let aws = &mut entry.aws;
+    aws.runtime_endpoint = Some(simulated.endpoint.clone());
+    if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
+        return;
+    }
+    if aws.access_key_id.is_some() && aws.secret_access_key.is_some() && aws.role.is_none() {
+        (simulated.admit.0)(aws);
+        return;
+    }
+    entry.aws = AwsParams {
+        region: aws.region.clone(),
+        runtime_endpoint: aws.runtime_endpoint.clone(),
+        ..simulated.credentials.clone()
+    };
 }
 
 /// Refuses members that would let a caller reach another host or identity, unless the operator allows them.

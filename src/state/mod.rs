@@ -4,7 +4,7 @@ mod snapshot;
 
 use std::sync::Arc;
 
-pub use snapshot::{Parts, Simulated, Snapshot};
+pub use snapshot::{AdmitKeys, Parts, Simulated, Snapshot};
 
 /// Holds the current snapshot. A request loads it once and keeps it, so it never sees two configurations.
 #[derive(Debug)]

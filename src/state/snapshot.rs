@@ -45,6 +45,18 @@ pub struct Simulated {
     pub endpoint: String,
     /// The simulator's own keys.
     pub credentials: AwsParams,
+    /// Makes keys that a caller brought known to the simulator.
+    pub admit: AdmitKeys,
+}
+
+/// Makes keys that a caller brought known to the simulator, so that it can check their signatures.
+#[derive(Clone)]
+pub struct AdmitKeys(pub Arc<dyn Fn(&AwsParams) + Send + Sync>);
+
+impl std::fmt::Debug for AdmitKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdmitKeys")
+    }
 }
 
 impl Snapshot {
