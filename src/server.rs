@@ -220,7 +220,7 @@ pub async fn interrupted() {
         Ok(mut signals) => signals.next().await,
         Err(error) => {
             tracing::error!(%error, "signals cannot be received");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -6,7 +6,6 @@
     reason = "a test that cannot read the source has nothing to say"
 )]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -165,11 +164,7 @@ fn members(group: &str) -> Vec<&str> {
 }
 
 fn fail_if_any(what: &str, problems: &[String]) {
-    let mut list = String::new();
-    for problem in problems {
-        let _ = write!(list, "\n  {problem}");
-    }
-    assert!(problems.is_empty(), "{what}:{list}");
+    assert!(problems.is_empty(), "{what}:\n  {}", problems.join("\n  "));
 }
 
 #[test]

@@ -1,10 +1,5 @@
 //! Our signer against vectors that botocore computed (`tests/clients/support/vectors.py`).
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot read its vectors has nothing to say"
-)]
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,6 @@
 """AWS's own Python SDK judges what the gateway sends: bodies by its service model, signatures by its signer."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -168,24 +167,18 @@ def test_the_clients_key_does_not_reach_aws(gateway, aws):
     assert MASTER_KEY not in str(call.headers) and MASTER_KEY.encode() not in call.body
 
 
-# Golden bodies: what the transformers write for the fixtures of the Rust tests.
+# Golden bodies: what the transformers must write for the fixtures of the Rust tests.
 
-GOLDEN = sorted((REPOSITORY / "tests" / "golden" / "requests").glob("*.snap"))
+GOLDEN = sorted((REPOSITORY / "tests" / "golden" / "requests").glob("*.json"))
 
 
 def golden_body(file: Path) -> dict | None:
-    """The JSON body in a snapshot; None if the fixture is one that is refused."""
-    content = file.read_text().split("\n---\n", 1)[-1]
-    start = re.search(r"^\{", content, re.MULTILINE)
-    if not start:
-        return None
-    value = json.JSONDecoder().raw_decode(content[start.start() :])[0]
-    value = value.get("body", value)
-    return value if "messages" in value or "inferenceConfig" in value else None
+    """The body that a fixture expects; None if it expects a refusal."""
+    return json.loads(file.read_text())["expect"].get("body")
 
 
 def test_there_are_golden_bodies():
-    assert sum(golden_body(file) is not None for file in GOLDEN) >= 20
+    assert sum(golden_body(file) is not None for file in GOLDEN) >= 100
 
 
 @pytest.mark.parametrize("file", GOLDEN, ids=[file.stem for file in GOLDEN])

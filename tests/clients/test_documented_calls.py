@@ -564,6 +564,13 @@ def test_headers_bring_the_credentials(documented, prefix, credentials):
     assert json.loads(answer)["model"] == CLAUDE
 
 
+@pytest.mark.parametrize("token", [None, "a-session-token"])
+def test_keys_that_the_simulator_cannot_know_will_do(documented, token):
+    headers = portkey("portkey", "aws", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_session_token=token)
+    status, _, answer = documented.post(CHAT, {"model": CLAUDE, "messages": HELLO}, headers)
+    assert status == 200, answer
+
+
 @pytest.fixture(scope="module")
 def direct():
     """A gateway whose AWS checks what signs: `--simulate` signs with the simulator's keys where it does not know ours."""

@@ -1,7 +1,7 @@
 //! Whole calls over real sockets: a gateway in this process, and the simulator behind it. One file per behaviour.
 #![expect(
-    missing_docs,
     unreachable_pub,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
