@@ -14,6 +14,8 @@
 
 #[path = "../floor/mod.rs"]
 mod floor;
+#[path = "../inputs/mod.rs"]
+mod inputs;
 #[path = "../upstream/mod.rs"]
 mod upstream;
 
@@ -116,7 +118,7 @@ fn run(options: &Options) -> Result<(), BoxError> {
         .build()?;
     match &options.role {
         Some(Role::Floor { port, upstream }) => {
-            runtime.block_on(floor::serve(*port, upstream, workload::MODEL_PATH))
+            runtime.block_on(floor::serve(*port, upstream, inputs::MODEL_PATH))
         }
         Some(Role::Upstream { port, pace_ms }) => runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", *port)).await?;

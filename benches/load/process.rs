@@ -11,7 +11,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{BoxError, Options, workload};
+use crate::{BoxError, Options, inputs};
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -68,7 +68,7 @@ impl Target {
     ) -> Result<Self, BoxError> {
         let port = free_port()?;
         let config = scratch.join("config.yaml");
-        fs::write(&config, config_yaml(upstream_port))?;
+        fs::write(&config, inputs::config_yaml(upstream_port))?;
         let mut command = pinned(options, Path::new(env!("CARGO_BIN_EXE_switchyard")));
         command
             .arg("--config")
@@ -247,22 +247,4 @@ async fn is_alive(port: u16) -> bool {
     };
     let answered = tokio::time::timeout(Duration::from_secs(1), ask).await;
     matches!(answered, Ok(Ok(true)))
-}
-
-fn config_yaml(upstream_port: u16) -> String {
-    format!(
-        "model_list:\n\
-         - model_name: {alias}\n  \
-           litellm_params:\n    \
-             model: bedrock/converse/{model}\n    \
-             aws_access_key_id: AKIDEXAMPLE\n    \
-             aws_secret_access_key: wJalrXUtnFEMI\n    \
-             aws_region_name: us-east-1\n    \
-             aws_bedrock_runtime_endpoint: http://127.0.0.1:{upstream_port}\n\
-         general_settings:\n  \
-           master_key: {key}\n",
-        alias = workload::ALIAS,
-        model = workload::MODEL,
-        key = workload::MASTER_KEY,
-    )
 }

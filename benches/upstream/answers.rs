@@ -1,4 +1,4 @@
-//! The bytes that the upstream sends, HTTP and all, computed once.
+//! The bytes that the upstream sends, computed once.
 
 use super::frames;
 
@@ -30,9 +30,10 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn new() -> Self {
-        let opening = stream_opening();
-        let deltas: Vec<_> = (0..DELTAS).map(delta).collect();
-        let closing = stream_closing();
+        let mut events: Vec<_> = stream_frames().iter().map(|frame| chunk(frame)).collect();
+        let closing = [events.split_off(1 + DELTAS).concat(), b"0\r\n\r\n".to_vec()].concat();
+        let deltas = events.split_off(1);
+        let opening = [stream_head(), events.concat()].concat();
         let burst = [opening.clone(), deltas.concat(), closing.clone()].concat();
         Self {
             whole: whole(),
@@ -47,30 +48,44 @@ impl Answers {
 const REQUEST_ID: &str = "x-amzn-RequestId: 6f2d3c0e-5a0b-4f57-9a43-3f0a8c1d2e4b\r\n";
 const DATE: &str = "Date: Thu, 20 Nov 2025 10:00:00 GMT\r\n";
 
+/// The body of a whole answer.
+pub(crate) const WHOLE: &str = concat!(
+    r#"{"metrics":{"latencyMs":412},"output":{"message":{"content":[{"text":"Certainly. A switchyard "#,
+    r#"sorts wagons:\n\n1. each arrives on one track,\n2. each leaves on the track to its \"goal\"."}],"#,
+    r#""role":"assistant"}},"stopReason":"end_turn","#,
+    r#""usage":{"inputTokens":24,"outputTokens":31,"totalTokens":55}}"#
+);
+
+/// The frames of a stream, without HTTP.
+pub(crate) fn stream_frames() -> Vec<Vec<u8>> {
+    let mut frames = vec![opening_frame()];
+    frames.extend((0..DELTAS).map(delta_frame));
+    frames.extend(closing_frames());
+    frames
+}
+
 fn whole() -> Vec<u8> {
-    let body = concat!(
-        r#"{"metrics":{"latencyMs":412},"output":{"message":{"content":[{"text":"Certainly. A switchyard "#,
-        r#"sorts wagons:\n\n1. each arrives on one track,\n2. each leaves on the track to its \"goal\"."}],"#,
-        r#""role":"assistant"}},"stopReason":"end_turn","#,
-        r#""usage":{"inputTokens":24,"outputTokens":31,"totalTokens":55}}"#
-    );
     format!(
-        "HTTP/1.1 200 OK\r\n{DATE}Content-Type: application/json\r\nContent-Length: {}\r\n{REQUEST_ID}\r\n{body}",
-        body.len()
+        "HTTP/1.1 200 OK\r\n{DATE}Content-Type: application/json\r\nContent-Length: {}\r\n{REQUEST_ID}\r\n{WHOLE}",
+        WHOLE.len()
     )
     .into_bytes()
 }
 
-fn stream_opening() -> Vec<u8> {
-    let head = format!(
+fn stream_head() -> Vec<u8> {
+    format!(
         "HTTP/1.1 200 OK\r\n{DATE}Content-Type: application/vnd.amazon.eventstream\r\n\
          Transfer-Encoding: chunked\r\n{REQUEST_ID}\r\n"
-    );
-    let start = format!(r#"{{"p":"{PADDING}","role":"assistant"}}"#);
-    [head.into_bytes(), chunk("messageStart", &start)].concat()
+    )
+    .into_bytes()
 }
 
-fn delta(index: usize) -> Vec<u8> {
+fn opening_frame() -> Vec<u8> {
+    let start = format!(r#"{{"p":"{PADDING}","role":"assistant"}}"#);
+    frames::event("messageStart", &start)
+}
+
+fn delta_frame(index: usize) -> Vec<u8> {
     let text = match index {
         0 => FIRST_DELTA,
         _ => WORDS.iter().cycle().nth(index).copied().unwrap_or_default(),
@@ -78,29 +93,26 @@ fn delta(index: usize) -> Vec<u8> {
     let padding = PADDING.get(..4 + index % 32).unwrap_or(PADDING);
     let payload =
         format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}},"p":"{padding}"}}"#);
-    chunk("contentBlockDelta", &payload)
+    frames::event("contentBlockDelta", &payload)
 }
 
-fn stream_closing() -> Vec<u8> {
+fn closing_frames() -> [Vec<u8>; 3] {
     let usage = concat!(
         r#"{"metrics":{"latencyMs":812},"p":"abcdefgh","#,
         r#""usage":{"inputTokens":24,"outputTokens":100,"totalTokens":124}}"#
     );
     [
-        chunk(
+        frames::event(
             "contentBlockStop",
             r#"{"contentBlockIndex":0,"p":"abcdefghijk"}"#,
         ),
-        chunk("messageStop", r#"{"p":"abcdefg","stopReason":"end_turn"}"#),
-        chunk("metadata", usage),
-        b"0\r\n\r\n".to_vec(),
+        frames::event("messageStop", r#"{"p":"abcdefg","stopReason":"end_turn"}"#),
+        frames::event("metadata", usage),
     ]
-    .concat()
 }
 
-/// One event in an HTTP chunk of its own.
-fn chunk(event_type: &str, payload: &str) -> Vec<u8> {
-    let frame = frames::event(event_type, payload);
-    let size = format!("{:x}\r\n", frame.len()).into_bytes();
-    [size, frame, b"\r\n".to_vec()].concat()
+/// One frame in an HTTP chunk of its own.
+fn chunk(frame: &[u8]) -> Vec<u8> {
+    let size = format!("{:x}\r\n", frame.len());
+    [size.as_bytes(), frame, b"\r\n"].concat()
 }

@@ -4,7 +4,7 @@
 //! but the path: signatures and bodies are not checked, that is the simulator's and the tests' work. A stream has one
 //! HTTP chunk per event, as AWS sends it, and goes out in one write (a burst) or one delta at a time (paced).
 
-mod answers;
+pub(crate) mod answers;
 mod frames;
 
 use std::{
