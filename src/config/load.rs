@@ -129,6 +129,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         router: resolve::router(router, litellm, &environment, report),
         litellm: resolve::litellm(litellm, callbacks, &environment),
         general,
+        prompts: resolve::prompts(checked.get("prompts"), report),
         deployments: placed.into_iter().map(|placed| placed.deployment).collect(),
         environment,
         hash: String::new(),

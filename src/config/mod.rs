@@ -50,6 +50,8 @@ pub struct Config {
     pub litellm: LitellmSettings,
     /// `general_settings`.
     pub general: GeneralSettings,
+    /// `prompts`: named templates.
+    pub prompts: Vec<PromptTemplate>,
     /// The process environment with the file's `environment_variables` laid over it.
     pub environment: Environment,
     /// SHA-256 (hex) over the files' contents.
@@ -58,6 +60,15 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// What was found while reading; only warnings, since errors stop it.
     pub warnings: Vec<Finding>,
+}
+
+/// One entry of `prompts`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptTemplate {
+    /// `prompt_id`.
+    pub id: String,
+    /// Its messages and parameters, as members of a request.
+    pub members: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One entry of `model_list`.

@@ -47,6 +47,10 @@ pub(super) fn from_params(params: &Node) -> DeploymentConfig {
         clientside_params: clientside(params.get("configurable_clientside_auth_params")),
         extra_headers: pairs(params.get("extra_headers")),
         keepalive: seconds(params, "keepalive_seconds"),
+        allow_client_keepalive: params
+            .get("allow_client_keepalive_override")
+            .and_then(Node::flag)
+            .unwrap_or(false),
         params: request_defaults(params),
         ..DeploymentConfig::default()
     }

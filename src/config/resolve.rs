@@ -8,7 +8,7 @@ use super::node::{Node, Value};
 use super::params;
 use super::report::Report;
 use super::secret::Secret;
-use super::{Alias, GeneralSettings, LitellmSettings, RouterSettings};
+use super::{Alias, GeneralSettings, LitellmSettings, PromptTemplate, RouterSettings};
 
 /// Reads a number of seconds; 0 counts as not set, as it does to LiteLLM.
 pub(super) fn seconds(node: &Node, key: &str) -> Option<Duration> {
@@ -98,6 +98,36 @@ pub(super) fn router(
         content_policy_fallbacks: fallbacks(twin("content_policy_fallbacks")),
         default_fallbacks: texts(twin("default_fallbacks")),
     }
+}
+
+/// Reads prompt templates; one without an id or messages is left out.
+pub(super) fn prompts(node: Option<&Node>, report: &mut Report) -> Vec<PromptTemplate> {
+    let mut prompts: Vec<PromptTemplate> = Vec::new();
+    for (index, node) in node.map(Node::items).unwrap_or_default().iter().enumerate() {
+        let path = format!("prompts[{index}]");
+        let serde_json::Value::Object(mut members) = node.to_json() else {
+            continue;
+        };
+        let id = members
+            .remove("prompt_id")
+            .and_then(|id| id.as_str().map(str::to_owned));
+        let (Some(id), Some(serde_json::Value::Array(_))) = (id, members.get("messages")) else {
+            report
+                .warn(node.at, &path, "not a prompt template; it is ignored")
+                .hint("a template has a `prompt_id` and a list of `messages`");
+            continue;
+        };
+        if prompts.iter().any(|known| known.id == id) {
+            report.warn(
+                node.at,
+                &path,
+                "another template has the same `prompt_id`; this one is ignored",
+            );
+            continue;
+        }
+        prompts.push(PromptTemplate { id, members });
+    }
+    prompts
 }
 
 /// Reads aliases; one that is neither a name nor `{model, hidden}` is left out.

@@ -18,7 +18,7 @@ use super::options::{bring, call_options};
 use super::portkey;
 use super::sse::{EventStream, Running};
 use super::{App, home};
-use crate::dialect::chat::ChatCompletions as Chat;
+use crate::dialect::chat::{ChatCompletions as Chat, expand};
 use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
@@ -27,7 +27,24 @@ use crate::telemetry::names;
 
 /// `POST /v1/chat/completions` and its other spellings.
 pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
-    serve(&app, request, None).await
+    serve(&app, request, Named::default()).await
+}
+
+/// `POST /v1/prompts/{prompt_id}/completions`: a chat request made of a named template.
+pub(super) async fn prompt(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    serve(
+        &app,
+        request,
+        Named {
+            prompt: Some(id),
+            ..Named::default()
+        },
+    )
+    .await
 }
 
 /// `POST /engines/{model}/chat/completions` and `/openai/deployments/{model}/chat/completions`: the model is named by
@@ -38,18 +55,37 @@ pub(super) async fn chat_by_path(
     request: Request,
 ) -> Response {
     match rest.strip_suffix("/chat/completions") {
-        Some(model) if !model.is_empty() => serve(&app, request, Some(model.to_owned())).await,
+        Some(model) if !model.is_empty() => {
+            serve(
+                &app,
+                request,
+                Named {
+                    model: Some(model.to_owned()),
+                    ..Named::default()
+                },
+            )
+            .await
+        }
         _ => home::not_found(request.method().clone(), request.uri().clone()).await,
     }
 }
 
-async fn serve(app: &Arc<App>, request: Request, path_model: Option<String>) -> Response {
+/// What the path of a request names.
+#[derive(Debug, Default)]
+struct Named {
+    /// The model; it wins over the body's.
+    model: Option<String>,
+    /// A prompt template.
+    prompt: Option<String>,
+}
+
+async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
     let received = app.clock.now();
     let snapshot = app.live.load();
     let (head, body) = request.into_parts();
     let id = call_id(&head.headers);
     let named = snapshot.config.general.include_call_id_in_error_body;
-    let opened = open(app, &snapshot, &head, body, path_model, received, &id).await;
+    let opened = open(app, &snapshot, &head, body, path, received, &id).await;
     match opened {
         Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
         Err(error) => error_response_naming(&error, Some(&id), named),
@@ -62,7 +98,7 @@ async fn open(
     snapshot: &Arc<Snapshot>,
     head: &request::Parts,
     body: Body,
-    path_model: Option<String>,
+    path: Named,
     received: Instant,
     id: &str,
 ) -> Result<(Call, Admission)> {
@@ -76,8 +112,9 @@ async fn open(
     }
     let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
-    let parsed = Chat.parse(&body, &head.headers)?;
-    let call = open_call(snapshot, head, parsed, path_model, received, id)?;
+    let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
+    let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
+    let call = open_call(snapshot, head, parsed, path.model, received, id)?;
     Ok((call, admission))
 }
 

@@ -60,6 +60,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/engines/{*rest}", post(inference::chat_by_path))
         .route("/v1/engines/{*rest}", post(inference::chat_by_path))
         .route("/openai/deployments/{*rest}", post(inference::chat_by_path))
+        .route("/v1/prompts/{id}/completions", post(inference::prompt))
+        .route("/prompts/{id}/completions", post(inference::prompt))
         .route("/v1/models", get(models::list))
         .route("/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))

@@ -17,7 +17,7 @@ pub struct Live(arc_swap::ArcSwap<Snapshot>);
 impl Live {
     /// Starts with `snapshot`.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(arc_swap::ArcSwap::from_pointee(snapshot))
+        Self(Arc::new(snapshot).into())
     }
 
     /// Returns the snapshot in force.

@@ -11,5 +11,6 @@
 mod faults;
 mod headers;
 mod keepalive;
+mod prompts;
 mod support;
 mod timeouts;

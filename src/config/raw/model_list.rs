@@ -102,7 +102,7 @@ const PARAMS: &[Key] = &[
     Key::later("default_api_key_tpm_limit", Count, "default limit of a key on this model"),
     Key::used("extra_headers", MapOf(&Text), "headers that are added to the upstream request"),
     Key::used("keepalive_seconds", Seconds, "cadence of keep-alive comments in a stream; they may commit the answer before its content"),
-    Key::later("allow_client_keepalive_override", Flag, "lets a client set `keepalive_seconds`"),
+    Key::used("allow_client_keepalive_override", Flag, "lets a client set `keepalive_seconds`"),
     Key::later("provider_affinity_header", Text, "header for sticky routing"),
     Key::later("merge_reasoning_content_in_choices", Flag, "puts the reasoning into the content"),
     Key::later("guardrails", List(&Any), "names of LiteLLM guardrails"),

@@ -18,6 +18,7 @@ mod parse_part;
 mod read;
 mod render;
 mod stream;
+mod template;
 mod usage;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use http::HeaderMap;
 
 pub use parse::parse;
 pub use parse_params::params;
+pub use template::expand;
 
 use super::{Dialect, Envelope, Parsed, StreamWriter};
 use crate::canonical::ChatAnswer;
