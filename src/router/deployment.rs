@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::{chat_transformer, url};
 use crate::provider::{Repairs, Target, Transformer};
-use crate::upstream::{CredentialStore, Source, Trust};
+use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
 /// snapshot is built.
@@ -165,11 +165,12 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         .runtime_endpoint
         .as_deref()
         .or(entry.api_base.as_deref());
+    let of_profile = region_of_profile(aws.profile.as_deref(), environment);
     let region = url::region(
         aws.region.as_deref(),
         model.region.as_deref(),
         environment,
-        None,
+        of_profile.as_deref(),
         written,
     )
     .map_err(|error| Error::bad_request("aws_region_name", error.to_string()))?;

@@ -22,4 +22,5 @@ pub use client::{Response, Upstream, UpstreamOptions};
 pub use credentials::{CredentialStore, Credentials, Source};
 pub use failure::{SendError, SendFailure};
 pub use fetch::Fetched;
+pub use shared_config::region_of_profile;
 pub use trust::Trust;
