@@ -12,6 +12,7 @@ mod failure;
 mod fetch;
 mod headers;
 mod network;
+mod shared_config;
 mod trust;
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ pub fn region_of_profile(profile: Option<&str>, environment: &Environment) -> Op
 fn path(environment: &Environment) -> Option<PathBuf> {
     match environment.get("AWS_CONFIG_FILE") {
         Some(file) => Some(PathBuf::from(file)),
-        None => Some(PathBuf::from(environment.get("HOME")?).join(".aws").join("config")),
+        None => Some(
+            PathBuf::from(environment.get("HOME")?)
+                .join(".aws")
+                .join("config"),
+        ),
     }
 }
 
@@ -68,6 +72,9 @@ mod tests {
         assert_eq!(region_of_profile(Some("dev"), &environment), None);
         environment.set("AWS_CONFIG_FILE", file.to_str().unwrap());
         environment.set("AWS_PROFILE", "dev");
-        assert_eq!(region_of_profile(None, &environment).as_deref(), Some("eu-west-1"));
+        assert_eq!(
+            region_of_profile(None, &environment).as_deref(),
+            Some("eu-west-1")
+        );
     }
 }
