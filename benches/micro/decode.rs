@@ -16,8 +16,9 @@ use crate::gateway::envelope;
 use crate::upstream::answers::WHOLE;
 
 pub(crate) fn group(criterion: &mut Criterion) {
+    let headers = HeaderMap::new();
     let answers = [WireAnswer {
-        headers: HeaderMap::new(),
+        headers: &headers,
         body: Bytes::from_static(WHOLE.as_bytes()),
     }];
     let envelope = envelope();

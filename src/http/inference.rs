@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::admission::{Admission, admit};
+use super::body::read_body;
 use super::headers::{call_id, error_response_naming, insert, json, say_served};
 use super::options::{bring, call_options};
 use super::portkey;
@@ -23,6 +22,7 @@ use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
 use crate::state::Snapshot;
+use crate::telemetry::events::call_refused;
 use crate::telemetry::names;
 
 /// `POST /v1/chat/completions` and its other spellings.
@@ -88,7 +88,15 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
     let opened = open(app, &snapshot, &head, body, path, received, &id).await;
     match opened {
         Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
-        Err(error) => error_response_naming(&error, Some(&id), named),
+        Err(error) => {
+            let elapsed = app.clock.now().saturating_duration_since(received);
+            call_refused(&id, &error, elapsed);
+            let mut response = error_response_naming(&error, Some(&id), named);
+            if error.kind() != ErrorKind::Unauthenticated {
+                say(response.headers_mut(), None, elapsed);
+            }
+            response
+        }
     }
 }
 
@@ -110,8 +118,8 @@ async fn open(
     {
         snapshot.keys.check(&head.headers)?;
     }
-    let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
+    let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
     let call = open_call(snapshot, head, parsed, path.model, received, id)?;
@@ -180,36 +188,6 @@ fn open_call(
     })
 }
 
-/// Reads the whole body, within the limit.
-async fn read_body(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > most) {
-        return Err(too_large(most));
-    }
-    match Limited::new(body, most).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(most)),
-        Err(error) => Err(Error::bad_request(
-            "request_body",
-            format!("the request body could not be read: {error}"),
-        )),
-    }
-}
-
-fn too_large(most: usize) -> Error {
-    Error::bad_request(
-        "request_body",
-        format!(
-            "the request body is larger than {} MB (`general_settings.max_request_size_mb`)",
-            most / 1024 / 1024
-        ),
-    )
-    .with_status(StatusCode::PAYLOAD_TOO_LARGE)
-}
-
 /// Runs the call and renders what came of it.
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
@@ -229,6 +207,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             let mut running = running(app, &call);
             tokio::select! {
                 outcome = &mut running => outcome,
+                () = app.shutdown.cut.cancelled() => Err(cut_off(app).into()),
                 () = tokio::time::sleep(period) => {
                     let writer = Chat.stream(envelope);
                     let body = EventStream::before_content(running, writer, settlement, app, admission);
@@ -248,9 +227,10 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             response
         }
         Ok((Reply::Stream(first, source), served)) => {
-            let elapsed = settlement.elapsed();
+            let mut headers = HeaderMap::with_capacity(32);
+            say(&mut headers, Some(&served), settlement.elapsed());
             let period = served.deployment.entry.keepalive;
-            settlement.served(served.clone());
+            settlement.served(served);
             let body = EventStream::new(
                 first,
                 source,
@@ -260,7 +240,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 admission,
             );
             let mut response = event_stream(body.keep_alive(period), &call.id);
-            say(response.headers_mut(), Some(&served), elapsed);
+            response.headers_mut().extend(headers);
             response
         }
         Err(failure) => failed(failure, &call, settlement),
@@ -280,7 +260,7 @@ fn keepalive(call: &Call) -> Option<Duration> {
     if !call.request.stream || call.options.direct {
         return None;
     }
-    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let resolved = call.snapshot.resolve(&call.model)?;
     let entries = || {
         resolved
             .group

@@ -1,6 +1,7 @@
 //! The client's side of the wire: endpoints, headers, bodies. No decisions about models are made here.
 
 mod admission;
+mod body;
 mod headers;
 mod health;
 mod home;

@@ -167,6 +167,9 @@ impl EventStream {
 
     /// Writes the chunks that have come into `out`.
     fn write_chunks(&mut self, out: &mut Vec<u8>) {
+        if !self.chunks.is_empty() {
+            out.reserve(FRAME_BYTES);
+        }
         for chunk in self.chunks.drain(..) {
             self.settlement.saw(&chunk);
             self.writer.chunk(&chunk, out);
@@ -181,7 +184,7 @@ impl EventStream {
 
     /// Reads until there is something to write, or nothing more to read.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
-        let mut out = Vec::with_capacity(FRAME_BYTES);
+        let mut out = Vec::new();
         if self.state == State::First {
             self.state = State::Open;
             self.write_chunks(&mut out);
@@ -241,6 +244,9 @@ impl Body for EventStream {
         let out = ready!(this.poll_write(cx));
         if out.is_empty() {
             return Poll::Ready(None);
+        }
+        if let Some(interval) = &mut this.keepalive {
+            interval.reset();
         }
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
     }

@@ -13,7 +13,7 @@ pub(super) async fn run(
     group: &ModelGroup,
     parts: &Parts,
 ) -> Result<(Reply, Served), Failure> {
-    let deployment = group.pick(draw())?;
+    let deployment = group.pick(draw)?;
     let mut served = Served {
         deployment: std::sync::Arc::clone(deployment),
         shown_group: call.model.clone(),

@@ -50,6 +50,13 @@ pub struct Served {
     pub warnings: Vec<String>,
 }
 
+impl Served {
+    /// Returns AWS's id of the last attempt.
+    pub fn aws_request_id(&self) -> Option<&str> {
+        self.upstream_headers.get("x-amzn-requestid")?.to_str().ok()
+    }
+}
+
 /// The answer to a call.
 #[derive(Debug)]
 pub enum Reply {

@@ -133,15 +133,12 @@ async fn exchanged(
         ));
     };
     let response = authorized(deployment, request, served, parts).await?;
-    served.upstream_headers = response.headers.clone();
-    if let Some(id) = response
-        .headers
-        .get("x-amzn-requestid")
-        .and_then(|id| id.to_str().ok())
-    {
+    let is_stream = is_event_stream(&response.headers);
+    served.upstream_headers = response.headers;
+    if let Some(id) = served.aws_request_id() {
         tracing::Span::current().record("aws.request_id", id);
     }
-    if is_event_stream(&response) {
+    if is_stream {
         let idle = deployment
             .timeouts
             .stream
@@ -151,29 +148,26 @@ async fn exchanged(
         let first = source.open().await?;
         return Ok(Reply::Stream(first, Box::new(source)));
     }
-    whole(call, response, decoder, parts).await
+    let body = response.body.collect(MAX_ANSWER_BYTES).await?;
+    whole(call, body, &served.upstream_headers, decoder, parts)
 }
 
-fn is_event_stream(response: &Response) -> bool {
-    response
-        .headers
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
         .get(http::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/vnd.amazon.eventstream"))
 }
 
 /// Reads a whole answer; a client that streams gets it as the chunks of a stream.
-async fn whole(
+fn whole(
     call: &Call,
-    response: Response,
+    body: Bytes,
+    headers: &HeaderMap,
     mut decoder: Box<dyn Decoder<Chat>>,
     parts: &Parts,
 ) -> Result<Reply> {
-    let body = response.body.collect(MAX_ANSWER_BYTES).await?;
-    let answers = [WireAnswer {
-        headers: response.headers,
-        body,
-    }];
+    let answers = [WireAnswer { headers, body }];
     let answer = match decoder.whole(&answers)? {
         Decoded::Answer(answer) => answer,
         Decoded::More(_) => {

@@ -104,10 +104,7 @@ impl Drop for Settlement {
             prompt_tokens: self.usage.prompt_tokens(),
             completion_tokens: self.usage.output_tokens,
             attempts: served.map_or(0, |served| served.attempts),
-            aws_request_id: served
-                .and_then(|served| served.upstream_headers.get("x-amzn-requestid"))
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or(""),
+            aws_request_id: served.and_then(Served::aws_request_id).unwrap_or(""),
         });
     }
 }

@@ -101,7 +101,7 @@ pub struct Exchange<O: Operation> {
 /// Reads one answer: whole, or event by event.
 pub trait Decoder<O: Operation>: Debug + Send {
     /// Reads whole answers, in the order of the requests.
-    fn whole(&mut self, answers: &[WireAnswer]) -> Result<Decoded<O>, TransformError>;
+    fn whole(&mut self, answers: &[WireAnswer<'_>]) -> Result<Decoded<O>, TransformError>;
     /// Reads one event and appends what it says to `out`.
     fn event(
         &mut self,

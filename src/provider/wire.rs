@@ -20,9 +20,9 @@ pub struct WireRequest {
 
 /// A whole answer of AWS with a success status.
 #[derive(Debug, Clone)]
-pub struct WireAnswer {
+pub struct WireAnswer<'a> {
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: &'a HeaderMap,
     /// Its body.
     pub body: Bytes,
 }

@@ -30,12 +30,12 @@ impl ModelGroup {
             .all(|deployment| deployment.entry.blocked)
     }
 
-    /// Picks a deployment; `draw` is a random number from 0 (inclusive) to 1.
+    /// Picks a deployment; `draw` gives a random number from 0 (inclusive) to 1, and is asked only where there is a choice.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Forbidden`] when the whole group is paused.
-    pub fn pick(&self, draw: f64) -> Result<&Arc<Deployment>> {
+    pub fn pick(&self, draw: impl FnOnce() -> f64) -> Result<&Arc<Deployment>> {
         if let [only] = self.deployments.as_slice()
             && !only.entry.blocked
         {
@@ -46,7 +46,7 @@ impl ModelGroup {
             .iter()
             .filter(|deployment| !deployment.entry.blocked)
             .collect();
-        simple_shuffle(&open, draw)
+        simple_shuffle(&open, draw())
             .ok_or_else(|| Error::new(ErrorKind::Forbidden, "Model is blocked"))
     }
 }

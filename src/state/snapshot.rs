@@ -7,7 +7,7 @@ use crate::clock::SharedClock;
 use crate::config::{AwsParams, Config};
 use crate::error::Result;
 use crate::keys::KeyPolicy;
-use crate::router::Router;
+use crate::router::{Resolved, Router};
 use crate::upstream::{CredentialStore, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
@@ -60,6 +60,13 @@ impl std::fmt::Debug for AdmitKeys {
 }
 
 impl Snapshot {
+    /// Finds what a model name stands for, after the operator's global renames (`model_alias_map`).
+    pub fn resolve(&self, model: &str) -> Option<Resolved> {
+        let renames = &self.config.litellm.model_alias_map;
+        self.router
+            .resolve(renames.get(model).map_or(model, String::as_str))
+    }
+
     /// Builds a snapshot; what was learned is taken over from `previous`.
     ///
     /// # Errors

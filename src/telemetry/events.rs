@@ -9,7 +9,7 @@ use super::names::CALL_TARGET;
 pub struct CallRecord<'a> {
     /// The call's id.
     pub call_id: &'a str,
-    /// The model name that the client asked for; never logged when it is not configured.
+    /// The model name that the client asked for, once it is known to stand for something.
     pub model_group: &'a str,
     /// The deployment that served, or failed last.
     pub model_id: &'a str,
@@ -35,6 +35,18 @@ pub struct CallRecord<'a> {
     pub aws_request_id: &'a str,
 }
 
+/// Says that a call was refused before it began: its key, its body, or no room for it.
+pub fn call_refused(call_id: &str, error: &crate::error::Error, duration: Duration) {
+    tracing::info!(
+        target: CALL_TARGET,
+        call_id,
+        status = error.status().as_u16(),
+        outcome = error.kind().name(),
+        duration_ms = millis(duration),
+        "call refused"
+    );
+}
+
 /// Writes the one line of a finished call.
 pub fn call_finished(record: &CallRecord<'_>) {
     tracing::info!(
@@ -56,8 +68,7 @@ pub fn call_finished(record: &CallRecord<'_>) {
     );
 }
 
-/// Milliseconds with three decimals.
+/// Milliseconds, rounded to three decimals.
 fn millis(duration: Duration) -> f64 {
-    let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-    f64::from(micros) / 1000.0
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

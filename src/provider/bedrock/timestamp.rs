@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::clock::civil_date;
+
 /// A point in time in the form that signatures use, in whole seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timestamp {
@@ -56,27 +58,6 @@ impl Timestamp {
     pub(super) fn day_text(&self) -> &str {
         self.text().get(..8).unwrap_or_default()
     }
-}
-
-/// Turns days since 1970 into year, month and day of the Gregorian calendar.
-///
-/// Years begin in March here, so that the leap day is the last: <https://howardhinnant.github.io/date_algorithms.html>.
-fn civil_date(days_since_1970: u64) -> (u64, u64, u64) {
-    let days = days_since_1970 + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl ConverseDecoder {
 }
 
 impl Decoder<Chat> for ConverseDecoder {
-    fn whole(&mut self, answers: &[WireAnswer]) -> Result<Decoded<Chat>, TransformError> {
+    fn whole(&mut self, answers: &[WireAnswer<'_>]) -> Result<Decoded<Chat>, TransformError> {
         let [answer] = answers else {
             return Err(garbled("expected one answer"));
         };

@@ -7,7 +7,7 @@ use crate::provider::bedrock::converse::ToolNames;
 
 fn decode(body: &[u8], context: DecodeContext) -> Result<ChatAnswer, Error> {
     let answer = WireAnswer {
-        headers: HeaderMap::new(),
+        headers: &HeaderMap::new(),
         body: Bytes::copy_from_slice(body),
     };
     match ConverseDecoder::new(context).whole(&[answer])? {

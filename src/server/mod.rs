@@ -3,8 +3,11 @@
 //! A signal begins the drain: probes say 503, no new calls are taken, running ones finish. A second signal, or the drain
 //! timeout, ends what still runs; open streams get a final error event.
 
+mod signals;
+mod stall;
+mod tls;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,12 +17,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+
+pub use signals::interrupted;
+pub use tls::tls;
+
+use signals::Signals;
+use stall::StallGuard;
 
 use crate::config::GeneralSettings;
 use crate::http::{self, App};
@@ -90,14 +97,15 @@ impl Server {
 
     /// Serves until a signal; returns how many answers were cut.
     pub async fn run(self) -> usize {
+        let tracker = TaskTracker::new();
         let connections = Connections {
             router: http::router(Arc::clone(&self.app)),
             app: Arc::clone(&self.app),
             tls: self.tls.clone().map(TlsAcceptor::from),
             header_read_timeout: self.header_read_timeout,
         };
-        let serving = accept(self.listener, connections);
-        let stopping = stop(&self.app, self.drain_timeout, self.signals);
+        let serving = accept(self.listener, connections, tracker.clone());
+        let stopping = stop(&self.app, &tracker, self.drain_timeout, self.signals);
         tokio::select! {
             never = serving => match never {},
             cut = stopping => cut,
@@ -105,7 +113,11 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, connections: Connections) -> std::convert::Infallible {
+async fn accept(
+    listener: TcpListener,
+    connections: Connections,
+    tracker: TaskTracker,
+) -> std::convert::Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -113,9 +125,7 @@ async fn accept(listener: TcpListener, connections: Connections) -> std::convert
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "the connection takes no TCP_NODELAY");
                 }
-                let connections = connections.clone();
-                let tracker = connections.app.tracker.clone();
-                tracker.spawn(connections.serve(stream));
+                tracker.spawn(connections.clone().serve(stream));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -146,7 +156,7 @@ impl Connections {
             .header_read_timeout(self.header_read_timeout);
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(StallGuard::new(stream)), service);
         tokio::pin!(connection);
         let draining = self.app.shutdown.draining.cancelled();
         let result = tokio::select! {
@@ -163,7 +173,12 @@ impl Connections {
 }
 
 /// Waits for a signal, then drains; returns how many answers were cut.
-async fn stop(app: &App, drain_timeout: Duration, mut signals: Signals) -> usize {
+async fn stop(
+    app: &App,
+    connections: &TaskTracker,
+    drain_timeout: Duration,
+    mut signals: Signals,
+) -> usize {
     signals.next().await;
     let running = app.running.load(Ordering::Relaxed);
     tracing::info!(
@@ -176,6 +191,9 @@ async fn stop(app: &App, drain_timeout: Duration, mut signals: Signals) -> usize
         while app.running.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(DRAIN_STEP).await;
         }
+        // A connection ends when its last answer has been written.
+        connections.close();
+        connections.wait().await;
     };
     tokio::select! {
         () = finished => {}
@@ -183,66 +201,10 @@ async fn stop(app: &App, drain_timeout: Duration, mut signals: Signals) -> usize
         () = signals.next() => tracing::warn!("a second signal came"),
     }
     app.shutdown.cut.cancel();
-    app.tracker.close();
+    connections.close();
     // The last bytes go out; a client that does not read them is not waited for.
-    let _finished = tokio::time::timeout(LAST_WORDS, app.tracker.wait()).await;
-    let cut = app.shutdown.cut_total.load(Ordering::Relaxed);
+    let _finished = tokio::time::timeout(LAST_WORDS, connections.wait()).await;
+    let cut = app.shutdown.cut_total.load(Ordering::Relaxed) + app.running.load(Ordering::Relaxed);
     tracing::info!(cut_total = cut, "stopped");
     cut
-}
-
-/// SIGTERM and SIGINT, received from the moment this exists: none is lost between two waits, or before the first.
-#[derive(Debug)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Waits for SIGTERM or SIGINT.
-pub async fn interrupted() {
-    match Signals::listen() {
-        Ok(mut signals) => signals.next().await,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be received");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Reads a certificate chain and its key.
-///
-/// # Errors
-///
-/// A file that cannot be read, or a pair that does not fit, in words for the operator.
-pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| format!("--ssl_certfile {}: {error}", certificate.display()))?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("--ssl_keyfile {}: {error}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| format!("--ssl_certfile and --ssl_keyfile do not fit: {error}"))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
