@@ -11,7 +11,7 @@ pub(crate) const JSON_TOOL: &str = "json_tool_call";
 pub struct DecodeContext {
     /// The tools that Bedrock knows by another name than the client.
     pub tool_names: ToolNames,
-    /// Set when the tool [`JSON_TOOL`] was put in: its calls are the answer's content.
+    /// Set when the tool `JSON_TOOL` was put in: its calls are the answer's content.
     pub json_tool: Option<JsonTool>,
     /// The base model, without region prefix and version suffix rules applied: `meta.llama3-3-70b-instruct-v1:0`.
     pub base: String,
