@@ -82,7 +82,7 @@ impl Fixture {
         let mut decoder = self.decoder();
         let body = Bytes::from(serde_json::to_vec_pretty(&self.case["answer"]).unwrap());
         let answer = WireAnswer {
-            headers: HeaderMap::new(),
+            headers: &HeaderMap::new(),
             body,
         };
         let Decoded::<Chat>::Answer(answer) = decoder.whole(&[answer]).unwrap() else {
