@@ -28,10 +28,10 @@ const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
 const HOMES: [(&str, &[&str]); 15] = [
-    ("axum", &["http/", "server.rs"]),
-    ("tower_http", &["http/", "server.rs"]),
-    ("hyper", &["http/", "server.rs", "simulator/"]),
-    ("hyper_util", &["http/", "server.rs", "simulator/"]),
+    ("axum", &["http/", "server/"]),
+    ("tower_http", &["http/", "server/"]),
+    ("hyper", &["http/", "server/", "simulator/"]),
+    ("hyper_util", &["http/", "server/", "simulator/"]),
     ("clap", &["main.rs", "cli/", "telemetry/"]),
     ("figment", &["config/"]),
     ("serde_yaml", &["config/"]),
