@@ -63,6 +63,11 @@ impl Gateway {
             .expect("there is a deployment")
     }
 
+    /// Returns the clock that calls are timed by.
+    pub(crate) fn clock(&self) -> SharedClock {
+        Arc::clone(&self.clock)
+    }
+
     /// Parses a body and opens its call, as the HTTP front does.
     pub(crate) fn call(&self, body: &Bytes) -> Call {
         let parsed = ChatCompletions

@@ -5,14 +5,14 @@
 //! kernel, the other thread and the way between them are in them; `send alone` is the same exchange without a gateway, and
 //! what stands above it is ours.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use bytes::Bytes;
 use criterion::Criterion;
 use switchyard::dialect::Dialect as _;
 use switchyard::dialect::chat::ChatCompletions;
-use switchyard::pipeline::{Progress, Reply};
+use switchyard::pipeline::{Progress, Reply, Settlement};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -82,12 +82,12 @@ async fn send_alone(client: &reqwest::Client, url: &str, body: &Bytes) -> Bytes 
 
 /// Returns all bytes that the client would read.
 async fn run(gateway: &Gateway, body: &Bytes) -> Bytes {
-    let call = gateway.call(body);
-    let (reply, _served) = gateway
+    let call = Arc::new(gateway.call(body));
+    let mut books = Settlement::open(Arc::clone(&call), gateway.clock());
+    let reply = gateway
         .pipeline
-        .run(&call)
+        .run(&call, &mut books)
         .await
-        .map_err(|failure| failure.error)
         .expect("the call succeeds");
     let (first, mut source) = match reply {
         Reply::Whole(answer) => return ChatCompletions.answer(&answer, &envelope()),

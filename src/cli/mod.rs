@@ -40,8 +40,8 @@ pub struct ServeArguments {
     #[arg(long, short, env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]
     config: PathBuf,
     /// Address to listen on [default: 0.0.0.0 with a master key, 127.0.0.1 without]
-    #[arg(long, env = "SWITCHYARD_HOST")]
-    host: Option<String>,
+    #[arg(long, env = "SWITCHYARD_HOST", value_parser = serve::parse_host)]
+    host: Option<IpAddr>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "SWITCHYARD_PORT", default_value_t = 4000)]
     port: u16,

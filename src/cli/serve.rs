@@ -138,8 +138,8 @@ fn host(
     general: &GeneralSettings,
 ) -> Result<(IpAddr, Vec<String>), String> {
     let weakness = weakness(general);
-    let host = match &arguments.host {
-        Some(host) => parse_host(host)?,
+    let host = match arguments.host {
+        Some(host) => host,
         None if weakness.is_some() && !general.permit_weak_master_key => {
             IpAddr::V4(Ipv4Addr::LOCALHOST)
         }
@@ -174,13 +174,14 @@ fn weakness(general: &GeneralSettings) -> Option<String> {
     }
 }
 
-fn parse_host(host: &str) -> Result<IpAddr, String> {
+/// Reads `--host`.
+pub(super) fn parse_host(host: &str) -> Result<IpAddr, String> {
     match host {
         "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         _ => host
             .trim_matches(['[', ']'])
             .parse()
-            .map_err(|_| format!("--host {host}: expected an IP address or `localhost`")),
+            .map_err(|_| "expected an IP address or `localhost`".to_owned()),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{App, home};
 use crate::dialect::chat::{ChatCompletions as Chat, expand};
 use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pipeline::{Call, Failure, Reply, Served, Settlement};
+use crate::pipeline::{Call, Reply, Served, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::events::call_refused;
 use crate::telemetry::names;
@@ -200,37 +200,45 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
     };
     let outcome = match keepalive(&call) {
         None => tokio::select! {
-            outcome = app.pipeline.run(&call) => outcome,
-            () = app.shutdown.cut.cancelled() => Err(cut_off(app).into()),
+            outcome = app.pipeline.run(&call, &mut settlement) => outcome,
+            () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
         },
         Some(period) => {
-            let mut running = running(app, &call);
+            let mut running = running(app, &call, settlement);
             tokio::select! {
-                outcome = &mut running => outcome,
-                () = app.shutdown.cut.cancelled() => Err(cut_off(app).into()),
+                (outcome, books) = &mut running => {
+                    settlement = books;
+                    outcome
+                }
+                () = app.shutdown.cut.cancelled() => {
+                    return error_response_naming(&cut_off(app), Some(&call.id), false);
+                }
                 () = tokio::time::sleep(period) => {
-                    let writer = Chat.stream(envelope);
-                    let body = EventStream::before_content(running, writer, settlement, app, admission);
+                    let body = EventStream::before_content(running, Chat.stream(envelope), app, admission);
                     return event_stream(body.keep_alive(Some(period)), &call.id);
                 }
             }
         }
     };
     match outcome {
-        Ok((Reply::Whole(reply), served)) => {
+        Ok(Reply::Whole(reply)) => {
             settlement.used(reply.usage.unwrap_or_default());
             let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
-            say(response.headers_mut(), Some(&served), settlement.elapsed());
+            say(
+                response.headers_mut(),
+                settlement.served(),
+                settlement.elapsed(),
+            );
             insert(response.headers_mut(), names::CALL_ID, &call.id);
-            settlement.served(served);
             settlement.completed();
             response
         }
-        Ok((Reply::Stream(first, source), served)) => {
+        Ok(Reply::Stream(first, source)) => {
             let mut headers = HeaderMap::with_capacity(32);
-            say(&mut headers, Some(&served), settlement.elapsed());
-            let period = served.deployment.entry.keepalive;
-            settlement.served(served);
+            say(&mut headers, settlement.served(), settlement.elapsed());
+            let period = settlement
+                .served()
+                .and_then(|served| served.deployment.entry.keepalive);
             let body = EventStream::new(
                 first,
                 source,
@@ -243,15 +251,18 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             response.headers_mut().extend(headers);
             response
         }
-        Err(failure) => failed(failure, &call, settlement),
+        Err(error) => failed(&error, &call, settlement),
     }
 }
 
 /// The call as a future of its own, which can outlive the handler.
-fn running(app: &App, call: &Arc<Call>) -> Running {
+fn running(app: &App, call: &Arc<Call>, mut settlement: Settlement) -> Running {
     let pipeline = app.pipeline.clone();
     let call = Arc::clone(call);
-    Box::pin(async move { pipeline.run(&call).await })
+    Box::pin(async move {
+        let outcome = pipeline.run(&call, &mut settlement).await;
+        (outcome, settlement)
+    })
 }
 
 /// How long a stream may be silent before its first content until a keep-alive commits it; only where the operator, or
@@ -300,22 +311,20 @@ fn cut_off(app: &App) -> Error {
         .with_retry_after(Some(Duration::from_secs(1)))
 }
 
-fn failed(failure: Failure, call: &Call, mut settlement: Settlement) -> Response {
-    let Failure { error, served } = failure;
+fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
     let named = call.snapshot.config.general.include_call_id_in_error_body;
-    let mut response = error_response_naming(&error, Some(&call.id), named);
-    settlement.failed(&error, response.status().as_u16());
+    let mut response = error_response_naming(error, Some(&call.id), named);
+    settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
-    say(headers, served.as_ref(), settlement.elapsed());
-    if let Some(served) = served {
-        if error.kind() == ErrorKind::Timeout {
-            insert(
-                headers,
-                names::TIMEOUT,
-                &served.timeout.as_secs_f64().to_string(),
-            );
-        }
-        settlement.served(served);
+    say(headers, settlement.served(), settlement.elapsed());
+    if let Some(served) = settlement.served()
+        && error.kind() == ErrorKind::Timeout
+    {
+        insert(
+            headers,
+            names::TIMEOUT,
+            &served.timeout.as_secs_f64().to_string(),
+        );
     }
     response
 }

@@ -1,8 +1,8 @@
 //! Transport layers, in the order in which a request passes them.
 //!
 //! 1. Panic catch: a bug costs one request, not the process.
-//! 2. CORS: browsers ask first.
-//! 3. Fixed headers that browsers obey.
+//! 2. Fixed headers that browsers obey.
+//! 3. CORS: browsers ask first.
 //!
 //! Body limit, call id, keys and tracing are per endpoint: they need the configuration in force.
 
@@ -23,16 +23,30 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use super::App;
 use super::headers::error_response;
 use crate::error::{Error, ErrorKind};
+use crate::telemetry::names;
 
 /// How long a browser may remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
+
+/// What a page may read of an answer.
+const EXPOSED: [&str; 9] = [
+    names::CALL_ID,
+    names::MODEL_ID,
+    names::MODEL_GROUP,
+    names::RESPONSE_DURATION,
+    names::OVERHEAD_DURATION,
+    names::ATTEMPTED_RETRIES,
+    names::ATTEMPTED_FALLBACKS,
+    names::TOTAL_ATTEMPTS,
+    "retry-after",
+];
 
 /// Puts the layers around the endpoint table.
 pub(super) fn around(table: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
     // The last layer added is the first that a request meets.
     table
-        .layer(middleware::from_fn(fixed_headers))
         .layer(cors(app))
+        .layer(middleware::from_fn(fixed_headers))
         .layer(CatchPanicLayer::custom(panicked))
 }
 
@@ -40,11 +54,9 @@ fn cors(app: &App) -> CorsLayer {
     let snapshot = app.live.load();
     let general = &snapshot.config.general;
     let any = general.cors_origins.iter().any(|origin| origin == "*");
-    let layer = CorsLayer::new().max_age(CORS_MAX_AGE).expose_headers([
-        HeaderName::from_static(crate::telemetry::names::CALL_ID),
-        HeaderName::from_static(crate::telemetry::names::MODEL_ID),
-        header::RETRY_AFTER,
-    ]);
+    let layer = CorsLayer::new()
+        .max_age(CORS_MAX_AGE)
+        .expose_headers(EXPOSED.map(HeaderName::from_static));
     if general.cors_allow_credentials {
         // A wildcard may not be combined with credentials, so what was asked for is mirrored.
         let origin = if any {

@@ -20,21 +20,22 @@ use super::App;
 use super::admission::Admission;
 use crate::canonical::ChatChunk;
 use crate::dialect::StreamWriter;
-use crate::error::{Error, ErrorKind};
-use crate::pipeline::{ChunkSource, Failure, Progress, Reply, Served, Settlement};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pipeline::{ChunkSource, Progress, Reply, Settlement};
 
 /// Room for the frames of one ordinary read.
 const FRAME_BYTES: usize = 1024;
 
-/// A call that still runs.
-pub(super) type Running = Pin<Box<dyn Future<Output = Result<(Reply, Served), Failure>> + Send>>;
+/// A call that still runs, and keeps its own books until it is over.
+pub(super) type Running = Pin<Box<dyn Future<Output = (Result<Reply>, Settlement)> + Send>>;
 
 /// The body of a streamed answer.
 pub(super) struct EventStream {
     chunks: Vec<ChatChunk>,
     source: Source,
     writer: Box<dyn StreamWriter>,
-    settlement: Settlement,
+    /// `None` while the call keeps its own.
+    settlement: Option<Settlement>,
     keepalive: Option<Interval>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     cut_total: Arc<AtomicUsize>,
@@ -80,7 +81,7 @@ impl EventStream {
             first,
             Source::Chunks(source),
             writer,
-            settlement,
+            Some(settlement),
             app,
             admission,
         )
@@ -90,7 +91,6 @@ impl EventStream {
     pub(super) fn before_content(
         running: Running,
         writer: Box<dyn StreamWriter>,
-        settlement: Settlement,
         app: &App,
         admission: Admission,
     ) -> Self {
@@ -98,7 +98,7 @@ impl EventStream {
             Vec::new(),
             Source::Running(running),
             writer,
-            settlement,
+            None,
             app,
             admission,
         )
@@ -108,7 +108,7 @@ impl EventStream {
         chunks: Vec<ChatChunk>,
         source: Source,
         writer: Box<dyn StreamWriter>,
-        settlement: Settlement,
+        settlement: Option<Settlement>,
         app: &App,
         admission: Admission,
     ) -> Self {
@@ -140,28 +140,24 @@ impl EventStream {
     }
 
     /// Reads once from the answer; a call that still ran becomes one.
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Error>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress>> {
         let running = match &mut self.source {
             Source::Chunks(chunks) => return chunks.poll_chunks(cx, &mut self.chunks),
             Source::Running(running) => running,
         };
-        match ready!(running.as_mut().poll(cx)) {
-            Ok((Reply::Stream(first, chunks), served)) => {
-                self.settlement.served(served);
+        let (outcome, settlement) = ready!(running.as_mut().poll(cx));
+        self.settlement = Some(settlement);
+        match outcome {
+            Ok(Reply::Stream(first, chunks)) => {
                 self.chunks.extend(first);
                 self.source = Source::Chunks(chunks);
                 Poll::Ready(Ok(Progress::More))
             }
-            Ok((Reply::Whole(_), _)) => Poll::Ready(Err(Error::new(
-                ErrorKind::Internal,
-                "a streamed call had a whole answer",
-            ))),
-            Err(Failure { error, served }) => {
-                if let Some(served) = served {
-                    self.settlement.served(served);
-                }
-                Poll::Ready(Err(error))
+            Ok(Reply::Whole(_)) => {
+                let message = "a streamed call had a whole answer";
+                Poll::Ready(Err(Error::new(ErrorKind::Internal, message)))
             }
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 
@@ -171,13 +167,17 @@ impl EventStream {
             out.reserve(FRAME_BYTES);
         }
         for chunk in self.chunks.drain(..) {
-            self.settlement.saw(&chunk);
+            if let Some(settlement) = &mut self.settlement {
+                settlement.saw(&chunk);
+            }
             self.writer.chunk(&chunk, out);
         }
     }
 
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
-        self.settlement.failed(error, 200);
+        if let Some(settlement) = &mut self.settlement {
+            settlement.failed(error, 200);
+        }
         self.writer.error(error, out);
         self.state = State::Ended;
     }
@@ -194,7 +194,9 @@ impl EventStream {
                 Poll::Ready(Ok(Progress::More)) => self.write_chunks(&mut out),
                 Poll::Ready(Ok(Progress::Done)) => {
                     self.write_chunks(&mut out);
-                    self.settlement.completed();
+                    if let Some(settlement) = &mut self.settlement {
+                        settlement.completed();
+                    }
                     self.writer.end(&mut out);
                     self.state = State::Ended;
                 }
@@ -236,7 +238,7 @@ impl Body for EventStream {
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
         if this.state == State::Ended {
             return Poll::Ready(None);

@@ -1,8 +1,8 @@
 //! Within one group: pick a deployment, send, judge.
 
-use super::{Call, Failure, Reply, Served, send};
+use super::{Call, Reply, Served, Settlement, send};
 use crate::canonical::ChatRequest;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::router::ModelGroup;
 use crate::state::Parts;
 
@@ -11,32 +11,20 @@ pub(super) async fn run(
     call: &Call,
     request: &ChatRequest,
     group: &ModelGroup,
+    books: &mut Settlement,
     parts: &Parts,
-) -> Result<(Reply, Served), Failure> {
+) -> Result<Reply> {
     let deployment = group.pick(draw)?;
-    let mut served = Served {
-        deployment: std::sync::Arc::clone(deployment),
-        shown_group: call.model.clone(),
-        upstream_headers: http::HeaderMap::new(),
-        upstream: std::time::Duration::ZERO,
-        timeout: std::time::Duration::ZERO,
-        attempts: 0,
-        warnings: Vec::new(),
-    };
-    match send::attempt(call, request, deployment, &mut served, parts).await {
-        Ok(reply) => Ok((reply, served)),
-        Err(error) => {
+    let served = books.chosen(Served::by(deployment, &call.model));
+    send::attempt(call, request, deployment, served, parts)
+        .await
+        .inspect_err(|error| {
             if error.kind() == ErrorKind::Internal {
-                tracing::error!(call_id = %call.id, error = %chain(&error), "attempt failed");
+                tracing::error!(call_id = %call.id, error = %chain(error), "attempt failed");
             } else {
-                tracing::debug!(call_id = %call.id, error = %chain(&error), "attempt failed");
+                tracing::debug!(call_id = %call.id, error = %chain(error), "attempt failed");
             }
-            Err(Failure {
-                error,
-                served: Some(served),
-            })
-        }
-    }
+        })
 }
 
 /// The error and its causes, in one line.

@@ -12,7 +12,7 @@ mod send;
 mod settle;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
@@ -21,7 +21,7 @@ pub use relay::{ChunkSource, Progress};
 pub use settle::Settlement;
 
 use crate::canonical::{ChatAnswer, ChatChunk};
-use crate::error::Error;
+use crate::error::Result;
 use crate::router::Deployment;
 use crate::state::Parts;
 
@@ -42,7 +42,9 @@ pub struct Served {
     pub upstream_headers: HeaderMap,
     /// Time spent waiting for AWS until its answer, or the first content of a stream.
     pub upstream: Duration,
-    /// The bound on the last attempt.
+    /// Since when an attempt has been under way.
+    pub waiting_since: Option<Instant>,
+    /// The bound on the last attempt: the operator's, or the caller's where that was smaller.
     pub timeout: Duration,
     /// Sends upstream so far.
     pub attempts: u32,
@@ -51,6 +53,20 @@ pub struct Served {
 }
 
 impl Served {
+    /// Opens an entry for a deployment that was chosen.
+    fn by(deployment: &Arc<Deployment>, shown_group: &str) -> Self {
+        Self {
+            deployment: Arc::clone(deployment),
+            shown_group: shown_group.to_owned(),
+            upstream_headers: HeaderMap::new(),
+            upstream: Duration::ZERO,
+            waiting_since: None,
+            timeout: Duration::ZERO,
+            attempts: 0,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Returns AWS's id of the last attempt.
     pub fn aws_request_id(&self) -> Option<&str> {
         self.upstream_headers.get("x-amzn-requestid")?.to_str().ok()
@@ -66,42 +82,24 @@ pub enum Reply {
     Stream(Vec<ChatChunk>, Box<ChunkSource>),
 }
 
-/// A call that failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// What went wrong.
-    pub error: Error,
-    /// Who failed it, if a deployment was chosen.
-    pub served: Option<Served>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            served: None,
-        }
-    }
-}
-
 impl Pipeline {
     /// Makes the pipeline.
     pub fn new(parts: Parts) -> Self {
         Self { parts }
     }
 
-    /// Runs one call.
+    /// Runs one call; what is learned on the way stands in `books`, also when the call is given up.
     ///
     /// # Errors
     ///
-    /// What the client is to be told, and who failed last.
+    /// What the client is to be told.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the call upstream at once; nothing is left behind.
-    pub async fn run(&self, call: &Call) -> Result<(Reply, Served), Failure> {
+    pub async fn run(&self, call: &Call, books: &mut Settlement) -> Result<Reply> {
         let group = plan::plan(call, &self.parts)?;
         let request = media::fetch(call, &self.parts).await?;
-        attempts::run(call, &request, &group, &self.parts).await
+        attempts::run(call, &request, &group, books, &self.parts).await
     }
 }

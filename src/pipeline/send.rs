@@ -37,9 +37,11 @@ pub(super) async fn attempt(
     let exchange = transformer.encode(request, &deployment.target)?;
     let span = attempt_span(call, deployment);
     let started = parts.clock.now();
+    served.waiting_since = Some(started);
     let result = bounded(call, deployment, parts, exchange, served)
         .instrument(span.clone())
         .await;
+    served.waiting_since = None;
     served.upstream = parts.clock.now().saturating_duration_since(started);
     if let Err(error) = &result {
         span.record("error.type", error.kind().name());
@@ -81,7 +83,12 @@ async fn bounded(
     let left = deadline.map(|deadline| deadline.first_content.saturating_duration_since(now));
     let by_caller = left.is_some_and(|left| left < timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
-    served.timeout = bound;
+    let callers = deadline.map(|deadline| {
+        deadline
+            .first_content
+            .saturating_duration_since(call.received)
+    });
+    served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
     match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
         Ok(result) => result,
         Err(_) if by_caller => Err(Error::new(

@@ -22,7 +22,8 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Opens the books of `call`. Until something is said of it, it counts as given up by the client.
+    /// Opens the books of `call`. Until something is said of it, it counts as given up: the client
+    /// hung up, or the process ended.
     pub fn open(call: Arc<Call>, clock: SharedClock) -> Self {
         Self {
             call,
@@ -30,7 +31,7 @@ impl Settlement {
             served: None,
             usage: Usage::default(),
             status: 499,
-            outcome: "client_closed",
+            outcome: "given_up",
             first_content: None,
         }
     }
@@ -40,9 +41,14 @@ impl Settlement {
         &self.call
     }
 
-    /// Notes who serves the call.
-    pub fn served(&mut self, served: Served) {
-        self.served = Some(served);
+    /// Notes which deployment was chosen; what is learned of the attempt is written there.
+    pub(super) fn chosen(&mut self, served: Served) -> &mut Served {
+        self.served.insert(served)
+    }
+
+    /// Returns who serves the call, or failed it last; `None` until a deployment was chosen.
+    pub fn served(&self) -> Option<&Served> {
+        self.served.as_ref()
     }
 
     /// Notes that the client got a complete answer.
@@ -97,7 +103,12 @@ impl Drop for Settlement {
             outcome: self.outcome,
             stream: self.call.request.stream,
             duration: self.elapsed(),
-            upstream: served.map_or(Duration::ZERO, |served| served.upstream),
+            upstream: served.map_or(Duration::ZERO, |served| {
+                let waiting = served
+                    .waiting_since
+                    .map(|since| self.clock.now().saturating_duration_since(since));
+                waiting.unwrap_or(served.upstream)
+            }),
             first_content: self
                 .first_content
                 .map(|at| at.saturating_duration_since(self.call.received)),

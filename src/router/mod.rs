@@ -187,7 +187,7 @@ pub fn unknown_model(name: &str, status: u16) -> Error {
     let message = format!(
         "/chat/completions: Invalid model name passed in model={shown}. Call `/v1/models` to view available models for your key."
     );
-    let error = Error::new(ErrorKind::UnknownModel, message).with_param("model");
+    let error = Error::new(ErrorKind::UnknownModel, message);
     match http::StatusCode::from_u16(status) {
         Ok(status) => error.with_status(status),
         Err(_) => error,

@@ -148,20 +148,33 @@ impl Connections {
     }
 
     /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
+    ///
+    /// A connection that was there when the drain began ends after what it is doing. One that comes later is for probes and
+    /// clients that must be told to go elsewhere: it gets one answer.
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let draining = &self.app.shutdown.draining;
+        let is_late = draining.is_cancelled();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
+            .keep_alive(!is_late)
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_read_timeout);
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router);
-        let connection = builder.serve_connection(TokioIo::new(StallGuard::new(stream)), service);
+        let stream = StallGuard::new(stream, self.header_read_timeout);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        let draining = self.app.shutdown.draining.cancelled();
+        let ending = async {
+            if is_late {
+                tokio::time::sleep(self.header_read_timeout).await;
+            } else {
+                draining.cancelled().await;
+            }
+        };
         let result = tokio::select! {
             result = connection.as_mut() => result,
-            () = draining => {
+            () = ending => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

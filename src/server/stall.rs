@@ -1,7 +1,8 @@
-//! Ends connections whose client has stopped reading.
+//! Ends connections whose client says nothing, or has stopped reading.
 //!
 //! An answer that nobody reads holds its call, and the call upstream, for as long as the connection lives; hyper waits for
-//! such a client without a bound. [`StallGuard`] fails a write that makes no progress for [`WRITE_STALL`].
+//! such a client without a bound. It also waits without one for the first bytes, which tell HTTP/1.1 from HTTP/2.
+//! [`StallGuard`] fails a write that makes no progress for [`WRITE_STALL`], and a connection whose first bytes do not come.
 
 use std::future::Future;
 use std::io;
@@ -15,25 +16,33 @@ use tokio::time::Sleep;
 /// How long a client may leave what was sent unread once all buffers are full.
 const WRITE_STALL: Duration = Duration::from_secs(120);
 
-/// A connection whose writes may not stall.
+/// How many bytes tell what a client speaks: HTTP/2's preface. No request is shorter.
+const FIRST_BYTES: usize = 24;
+
+/// A connection that may not stall.
 #[derive(Debug)]
 pub(super) struct StallGuard<S> {
     inner: S,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Bytes that have come, as long as that matters.
+    read: usize,
+    silence: Pin<Box<Sleep>>,
 }
 
 impl<S> StallGuard<S> {
-    /// Guards a connection.
-    pub(super) fn new(inner: S) -> Self {
-        Self::with_limit(inner, WRITE_STALL)
+    /// Guards a connection whose first bytes must come within `first_bytes`.
+    pub(super) fn new(inner: S, first_bytes: Duration) -> Self {
+        Self::with_limits(inner, first_bytes, WRITE_STALL)
     }
 
-    fn with_limit(inner: S, limit: Duration) -> Self {
+    fn with_limits(inner: S, first_bytes: Duration, limit: Duration) -> Self {
         Self {
             inner,
             limit,
             stalled: None,
+            read: 0,
+            silence: Box::pin(tokio::time::sleep(first_bytes)),
         }
     }
 
@@ -67,7 +76,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        if self.read >= FIRST_BYTES {
+            return result;
+        }
+        if result.is_ready() {
+            self.read += buffer.filled().len() - before;
+            return result;
+        }
+        match self.silence.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client says nothing",
+            ))),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -108,12 +132,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn client_that_says_nothing_is_not_waited_for() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let mut guarded = StallGuard::with_limits(ours, Duration::from_millis(20), LONG);
+        let error = guarded.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(theirs);
+    }
 
     #[tokio::test]
     async fn write_that_nobody_reads_fails() {
         let (ours, theirs) = tokio::io::duplex(16);
-        let mut guarded = StallGuard::with_limit(ours, Duration::from_millis(20));
+        let mut guarded = StallGuard::with_limits(ours, LONG, Duration::from_millis(20));
         let error = guarded.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
@@ -122,13 +157,13 @@ mod tests {
     #[tokio::test]
     async fn write_that_is_read_passes() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut guarded = StallGuard::with_limit(ours, Duration::from_secs(60));
+        let mut guarded = StallGuard::with_limits(ours, LONG, LONG);
         let mut read = Vec::new();
         let writing = async {
             guarded.write_all(&[7; 64]).await.unwrap();
             guarded.shutdown().await.unwrap();
         };
-        let reading = tokio::io::AsyncReadExt::read_to_end(&mut theirs, &mut read);
+        let reading = theirs.read_to_end(&mut read);
         let ((), length) = tokio::join!(writing, reading);
         assert_eq!(length.unwrap(), 64);
     }

@@ -15,7 +15,7 @@ pub struct CallRecord<'a> {
     pub model_id: &'a str,
     /// The HTTP status that the client got.
     pub status: u16,
-    /// `ok`, `client_closed`, or the kind of error.
+    /// `ok`, `given_up`, or the kind of error.
     pub outcome: &'a str,
     /// Whether the answer was streamed.
     pub stream: bool,
