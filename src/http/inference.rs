@@ -13,6 +13,7 @@ use http::{StatusCode, request};
 use super::admission::{Admission, admit};
 use super::body::read_body;
 use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::layers::catching;
 use super::options::{bring, call_options};
 use super::portkey;
 use super::sse::{EventStream, Running};
@@ -27,7 +28,7 @@ use crate::telemetry::names;
 
 /// `POST /v1/chat/completions` and its other spellings.
 pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
-    serve(&app, request, Named::default()).await
+    catching(serve(&app, request, Named::default())).await
 }
 
 /// `POST /v1/prompts/{prompt_id}/completions`: a chat request made of a named template.
@@ -36,15 +37,11 @@ pub(super) async fn prompt(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    serve(
-        &app,
-        request,
-        Named {
-            prompt: Some(id),
-            ..Named::default()
-        },
-    )
-    .await
+    let path = Named {
+        prompt: Some(id),
+        ..Named::default()
+    };
+    catching(serve(&app, request, path)).await
 }
 
 /// `POST /engines/{model}/chat/completions` and `/openai/deployments/{model}/chat/completions`: the model is named by
@@ -54,20 +51,17 @@ pub(super) async fn chat_by_path(
     Path(rest): Path<String>,
     request: Request,
 ) -> Response {
-    match rest.strip_suffix("/chat/completions") {
-        Some(model) if !model.is_empty() => {
-            serve(
-                &app,
-                request,
-                Named {
-                    model: Some(model.to_owned()),
-                    ..Named::default()
-                },
-            )
-            .await
-        }
-        _ => home::not_found(request.method().clone(), request.uri().clone()).await,
-    }
+    let Some(model) = rest
+        .strip_suffix("/chat/completions")
+        .filter(|model| !model.is_empty())
+    else {
+        return home::not_found(request.method().clone(), request.uri().clone()).await;
+    };
+    let path = Named {
+        model: Some(model.to_owned()),
+        ..Named::default()
+    };
+    catching(serve(&app, request, path)).await
 }
 
 /// What the path of a request names.

@@ -1,23 +1,21 @@
 //! Transport layers, in the order in which a request passes them.
 //!
-//! 1. Panic catch: a bug costs one request, not the process.
-//! 2. Fixed headers that browsers obey.
-//! 3. CORS: browsers ask first.
+//! 1. Fixed headers that browsers obey.
+//! 2. CORS: browsers ask first.
 //!
-//! Body limit, call id, keys and tracing are per endpoint: they need the configuration in force.
+//! They are one layer to axum, because each layer of its own costs every request a box. A panic of a handler is caught
+//! where calls of models begin ([`catching`]): a bug costs one request, not the process. Body limit, call id, keys and tracing are per endpoint: they need the configuration in force.
 
-use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use super::App;
@@ -43,11 +41,11 @@ const EXPOSED: [&str; 9] = [
 
 /// Puts the layers around the endpoint table.
 pub(super) fn around(table: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
-    // The last layer added is the first that a request meets.
-    table
-        .layer(cors(app))
-        .layer(middleware::from_fn(fixed_headers))
-        .layer(CatchPanicLayer::custom(panicked))
+    table.layer(
+        ServiceBuilder::new()
+            .map_response(with_fixed)
+            .layer(cors(app)),
+    )
 }
 
 fn cors(app: &App) -> CorsLayer {
@@ -97,8 +95,7 @@ fn origins(listed: &[String]) -> AllowOrigin {
     )
 }
 
-async fn fixed_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+fn with_fixed<B>(mut response: Response<B>) -> Response<B> {
     set_fixed(response.headers_mut());
     response
 }
@@ -115,11 +112,27 @@ fn set_fixed(headers: &mut HeaderMap) {
     );
 }
 
-/// Answers a request whose handler panicked. What the panic said stays in the log.
-fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
-    tracing::error!("a request handler panicked");
-    error_response(
-        &Error::new(ErrorKind::Internal, "Internal server error"),
-        None,
-    )
+/// Runs a handler; one that panics answers with an error. What the panic said stays in the log.
+pub(super) async fn catching(handler: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handler)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_panic| {
+            tracing::error!("a request handler panicked");
+            error_response(
+                &Error::new(ErrorKind::Internal, "Internal server error"),
+                None,
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn panic_of_a_handler_is_an_answer() {
+        let response = catching(async { panic!("a bug") }).await;
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

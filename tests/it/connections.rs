@@ -7,7 +7,11 @@ use crate::support::Gateway;
 
 #[tokio::test]
 async fn connection_that_says_nothing_is_closed() {
-    let gateway = Gateway::start("", "general_settings:\n  header_read_timeout_seconds: 0.05\n").await;
+    let gateway = Gateway::start(
+        "",
+        "general_settings:\n  header_read_timeout_seconds: 0.05\n",
+    )
+    .await;
     let address = gateway.url.strip_prefix("http://").unwrap();
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut read = Vec::new();

@@ -7,9 +7,16 @@ use crate::canonical::{ChatRequest, split_betas};
 /// The prefixes of Portkey's and Obiguard's headers.
 const PREFIXES: [&str; 2] = ["x-portkey", "x-obiguard"];
 
+const BETA: &str = "anthropic-beta";
+
 /// Notes the betas and the wish for `content_blocks` that the headers ask for.
 pub(super) fn apply(headers: &HeaderMap, request: &mut ChatRequest) {
-    let plain = headers.get_all("anthropic-beta").iter();
+    let concerns =
+        |name: &str| name == BETA || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if !headers.keys().any(|name| concerns(name.as_str())) {
+        return;
+    }
+    let plain = headers.get_all(BETA).iter();
     let prefixed = PREFIXES
         .iter()
         .flat_map(|prefix| headers.get_all(format!("{prefix}-anthropic-beta")));
