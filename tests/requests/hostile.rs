@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE};
+use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE, tool};
 
 #[test]
 fn ten_thousand_messages_are_written() {
@@ -54,6 +54,53 @@ fn a_document_of_ten_megabytes_is_written() {
             .unwrap()
             .len(),
         data.len()
+    );
+}
+
+/// A schema of a megabyte that grows to gigabytes where its definition is written in place of its name.
+fn growing_schema() -> Value {
+    json!({
+        "type": "object",
+        "$defs": {"d": {"description": "x".repeat(500_000)}},
+        "anyOf": vec![json!({"$ref": "#/$defs/d"}); 20_000],
+    })
+}
+
+#[test]
+fn schemas_that_grow_are_refused_by_name() {
+    let growing =
+        json!({"type": "function", "function": {"name": "g", "parameters": growing_schema()}});
+    let case = Case::new(NOVA)
+        .default("tools", &json!([tool("d")]))
+        .with("tools", json!([tool("f"), growing]));
+    let error = case.send().unwrap_err();
+    assert_eq!(
+        (error.status().as_u16(), error.param()),
+        (400, Some("tools[1]"))
+    );
+    let format = json!({"type": "json_schema", "json_schema": {"schema": growing_schema()}});
+    let error = Case::new(CLAUDE_37).with("response_format", format).send();
+    assert_eq!(error.unwrap_err().param(), Some("response_format"));
+}
+
+#[test]
+fn schemas_of_all_tools_grow_together() {
+    let schema = json!({
+        "type": "object", "$defs": {"d": {"description": "x".repeat(100_000)}},
+        "properties": {"a": {"$ref": "#/$defs/d"}},
+    });
+    let tools = |count: usize| -> Value {
+        let function = |index| json!({"name": format!("f{index}"), "parameters": schema});
+        (0..count)
+            .map(|index| json!({"type": "function", "function": function(index)}))
+            .collect()
+    };
+    assert!(Case::new(NOVA).with("tools", tools(20)).send().is_ok());
+    assert!(
+        Case::new(NOVA)
+            .with("tools", tools(100))
+            .refusal()
+            .contains("tools[41]")
     );
 }
 

@@ -12,6 +12,7 @@ mod computer;
 mod content;
 mod context;
 mod decode;
+mod definitions;
 mod encode;
 mod fields;
 mod history;
