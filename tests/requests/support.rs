@@ -38,7 +38,19 @@ pub(crate) struct Case {
     defaults: Vec<(String, RawJson)>,
     repairs: Repairs,
     headers: HeaderMap,
+    operator_headers: Vec<(String, String)>,
+    allow_caller_authorization: bool,
     body: Value,
+}
+
+impl Sent {
+    /// The headers that are sent, as text.
+    pub(crate) fn headers(&self) -> Vec<(&str, &str)> {
+        let headers = self.wire.headers.iter();
+        headers
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect()
+    }
 }
 
 impl Case {
@@ -50,6 +62,8 @@ impl Case {
             defaults: Vec::new(),
             repairs: Repairs::default(),
             headers: HeaderMap::new(),
+            operator_headers: Vec::new(),
+            allow_caller_authorization: false,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
         }
     }
@@ -107,6 +121,19 @@ impl Case {
         self
     }
 
+    /// Adds a header of the operator.
+    pub(crate) fn operator_header(mut self, name: &str, value: &str) -> Self {
+        self.operator_headers
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The operator lets clients bring credentials of their own.
+    pub(crate) fn with_callers_credentials(mut self) -> Self {
+        self.allow_caller_authorization = true;
+        self
+    }
+
     /// Changes how parameters and messages are mended.
     pub(crate) fn repairs(mut self, change: impl FnOnce(&mut Repairs)) -> Self {
         change(&mut self.repairs);
@@ -139,7 +166,8 @@ impl Case {
             endpoint: ENDPOINT.to_owned(),
             defaults: chat::params(&self.defaults).unwrap(),
             repairs: self.repairs,
-            extra_headers: Vec::new(),
+            extra_headers: self.operator_headers,
+            allow_caller_authorization: self.allow_caller_authorization,
         };
         let exchange = Converse.encode(&request, &target)?;
         let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();

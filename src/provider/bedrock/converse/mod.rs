@@ -15,6 +15,7 @@ mod decode;
 mod definitions;
 mod encode;
 mod fields;
+mod headers;
 mod history;
 mod json_tool;
 mod kind;
@@ -36,6 +37,7 @@ mod toolbox;
 mod tools;
 mod top_level;
 mod usage;
+mod warnings;
 
 pub use context::{DecodeContext, JsonTool, ToolNames};
 pub use decode::ConverseDecoder;
