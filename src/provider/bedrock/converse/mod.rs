@@ -13,6 +13,7 @@ mod content;
 mod context;
 mod decode;
 mod definitions;
+mod drop_paths;
 mod encode;
 mod fields;
 mod headers;
