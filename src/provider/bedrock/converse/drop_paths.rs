@@ -120,7 +120,11 @@ fn rewrite(raw: &mut RawJson, paths: &mut dyn Iterator<Item = &[Step<'_>]>) {
     let Ok(mut value) = raw.parse::<Value>() else {
         return;
     };
-    if paths.fold(false, |changed, path| remove(&mut value, path) || changed) {
+    let mut changed = false;
+    for path in paths {
+        changed |= remove(&mut value, path);
+    }
+    if changed {
         *raw = RawJson::from_value(&value);
     }
 }
@@ -140,9 +144,13 @@ fn remove(value: &mut Value, path: &[Step<'_>]) -> bool {
         (Step::Index(index), Value::Array(list)) => list
             .get_mut(*index)
             .is_some_and(|value| remove(value, rest)),
-        (Step::Each, Value::Array(list)) => list
-            .iter_mut()
-            .fold(false, |changed, value| remove(value, rest) || changed),
+        (Step::Each, Value::Array(list)) => {
+            let mut changed = false;
+            for value in list {
+                changed |= remove(value, rest);
+            }
+            changed
+        }
         _ => false,
     }
 }
