@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::canonical::RawJson;
+
 /// Keys that mean nothing to the model, or that Bedrock refuses at the root.
 const NOT_AT_ROOT: [&str; 4] = ["$schema", "$id", "$defs", "definitions"];
 const UNIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
@@ -47,28 +49,50 @@ pub(super) fn for_tool(mut schema: Value, lookaround: bool) -> Value {
     Value::Object(root)
 }
 
-/// Says whether [`for_tool`] would leave a schema as it is, so that it need not be taken apart and written again.
-pub(super) fn fits_as_written(schema: &str, lookaround: bool) -> bool {
-    let has = |text: &str| memchr::memmem::find(schema.as_bytes(), text.as_bytes()).is_some();
+/// What the schema of a tool's arguments must say, and what it says where the client does not.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("type", "\"object\""),
+    ("properties", "{}"),
+    ("required", "[]"),
+];
+
+/// Does what [`for_tool`] does to a schema of which nothing has to be changed, without taking it apart: what is absent is
+/// written behind the client's own text.
+pub(super) fn as_written(schema: &RawJson, lookaround: bool) -> Option<RawJson> {
+    let text = schema.get();
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
     // An escape may hide a word that is looked for.
     if has("\\u") || has("\"custom\"") || (!lookaround && has("(?")) {
-        return false;
+        return None;
     }
-    let Ok(root) = serde_json::from_str::<BTreeMap<String, &RawValue>>(schema) else {
-        return false;
+    let root: BTreeMap<String, &RawValue> = schema.parse().ok()?;
+    let is_fit = |name: &str, first: char| {
+        root.get(name)
+            .is_none_or(|value| value.get().starts_with(first))
     };
-    let kind = root.get("type").map_or("", |kind| kind.get());
-    let begins_with = |key: &str, first: char| {
-        root.get(key)
-            .is_some_and(|value| value.get().starts_with(first))
-    };
-    TYPES.contains(&kind.trim_matches('"'))
-        && begins_with("properties", '{')
-        && begins_with("required", '[')
-        && !NOT_AT_ROOT
-            .iter()
-            .chain(&UNIONS)
-            .any(|key| root.contains_key(*key))
+    let kind = root.get("type").map_or("object", |kind| kind.get());
+    if !TYPES.contains(&kind.trim_matches('"'))
+        || !is_fit("properties", '{')
+        || !is_fit("required", '[')
+        || (NOT_AT_ROOT.iter().chain(&UNIONS)).any(|key| root.contains_key(*key))
+    {
+        return None;
+    }
+    if DEFAULTS.iter().all(|(name, _)| root.contains_key(*name)) {
+        return Some(schema.clone());
+    }
+    let mut out = text.trim_end().strip_suffix('}')?.to_owned();
+    let mut is_empty = root.is_empty();
+    for (name, value) in DEFAULTS
+        .iter()
+        .filter(|(name, _)| !root.contains_key(*name))
+    {
+        let comma = if is_empty { "" } else { "," };
+        out.extend([comma, "\"", name, "\":", value]);
+        is_empty = false;
+    }
+    out.push('}');
+    serde_json::from_str(&out).ok()
 }
 
 /// Mends the schema of an answer: every object says that it has no other members.

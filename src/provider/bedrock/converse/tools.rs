@@ -298,8 +298,8 @@ impl Reader<'_> {
         let Some(given) = given else {
             return Ok(Schema::Mended(schema::for_tool(Value::Null, lookaround)));
         };
-        if schema::fits_as_written(given.get(), lookaround) {
-            return Ok(Schema::Written(given));
+        if let Some(written) = schema::as_written(&given, lookaround) {
+            return Ok(Schema::Written(written));
         }
         let schema = definitions::inline(given.to_value(), self.budget).map_err(Excess::problem)?;
         Ok(Schema::Mended(schema::for_tool(schema, lookaround)))
