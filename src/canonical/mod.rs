@@ -21,6 +21,6 @@ pub use message::{
 };
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
 pub use request::{Chat, ChatRequest, Operation, split_betas};
-pub use text::{RawJson, Text, write_escaped};
+pub use text::{RawJson, Text, write_escaped, write_value};
 pub use tool::{Tool, ToolChoice};
 pub use usage::Usage;

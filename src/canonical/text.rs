@@ -137,6 +137,16 @@ pub fn write_escaped(value: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a JSON tree.
+pub fn write_value(value: &serde_json::Value, out: &mut Vec<u8>) {
+    let start = out.len();
+    // Writing a tree into a vector has no way to fail: its members' names are strings.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.0.len())

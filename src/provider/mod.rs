@@ -58,6 +58,8 @@ pub struct Target {
     pub repairs: Repairs,
     /// `extra_headers` of the deployment: name and value.
     pub extra_headers: Vec<(String, String)>,
+    /// Whether a caller's `extra_headers` may carry an `authorization` of its own.
+    pub allow_caller_authorization: bool,
 }
 
 /// What to do with parameters and messages that Bedrock would refuse.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE};
+use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE, call, result, tool};
 
 #[test]
 fn ten_thousand_messages_are_written() {
@@ -55,6 +55,269 @@ fn a_document_of_ten_megabytes_is_written() {
             .len(),
         data.len()
     );
+}
+
+/// A schema of a megabyte that grows to gigabytes where its definition is written in place of its name.
+fn growing_schema() -> Value {
+    json!({
+        "type": "object",
+        "$defs": {"d": {"description": "x".repeat(500_000)}},
+        "anyOf": vec![json!({"$ref": "#/$defs/d"}); 20_000],
+    })
+}
+
+#[test]
+fn schemas_that_grow_are_refused_by_name() {
+    let growing =
+        json!({"type": "function", "function": {"name": "g", "parameters": growing_schema()}});
+    let case = Case::new(NOVA)
+        .default("tools", &json!([tool("d")]))
+        .with("tools", json!([tool("f"), growing]));
+    let error = case.send().unwrap_err();
+    assert_eq!(
+        (error.status().as_u16(), error.param()),
+        (400, Some("tools[1]"))
+    );
+    let format = json!({"type": "json_schema", "json_schema": {"schema": growing_schema()}});
+    let error = Case::new(CLAUDE_37).with("response_format", format).send();
+    assert_eq!(error.unwrap_err().param(), Some("response_format"));
+}
+
+#[test]
+fn schemas_of_all_tools_grow_together() {
+    let schema = json!({
+        "type": "object", "$defs": {"d": {"description": "x".repeat(100_000)}},
+        "properties": {"a": {"$ref": "#/$defs/d"}},
+    });
+    let tools = |count: usize| -> Value {
+        let function = |index| json!({"name": format!("f{index}"), "parameters": schema});
+        (0..count)
+            .map(|index| json!({"type": "function", "function": function(index)}))
+            .collect()
+    };
+    assert!(Case::new(NOVA).with("tools", tools(20)).send().is_ok());
+    assert!(
+        Case::new(NOVA)
+            .with("tools", tools(100))
+            .refusal()
+            .contains("tools[41]")
+    );
+}
+
+/// An object with very many members.
+fn members(count: usize) -> Value {
+    let members = (0..count).map(|index| (format!("m{index}"), json!(index)));
+    Value::Object(members.collect())
+}
+
+// Each of these would take minutes if the work grew with the square of what the caller sends.
+
+#[test]
+fn fields_of_a_model_may_be_many() {
+    let mut given = members(200_000);
+    given["tools"] = (0..100_000)
+        .map(|index| json!({"index": index % 99_999}))
+        .collect();
+    given["anthropic_beta"] = (0..100_000).map(|index| json!(index.to_string())).collect();
+    let fields = Case::new(CLAUDE_37)
+        .with("additionalModelRequestFields", given)
+        .fields();
+    assert_eq!(fields.as_object().unwrap().len(), 200_002);
+    assert_eq!(fields["tools"].as_array().unwrap().len(), 99_999);
+}
+
+#[test]
+fn names_to_drop_and_to_allow_may_be_many() {
+    let names: Value = (0..500_000)
+        .map(|index| json!(format!("m{index}")))
+        .collect();
+    let mut case = Case::new(CLAUDE_37)
+        .with("additional_drop_params", names.clone())
+        .with("allowed_openai_params", names);
+    for index in 0..1900 {
+        case = case.with(&format!("m{index}"), json!(1));
+    }
+    assert_eq!(case.with("kept", json!(1)).fields(), json!({"kept": 1}));
+}
+
+#[test]
+fn tools_may_be_many_but_not_too_many() {
+    let tools = |count: usize| -> Vec<Value> {
+        (0..count)
+            .map(|index| tool(&format!("f {index}")))
+            .collect()
+    };
+    let names = |count: usize| -> Vec<Value> {
+        let named = |index| json!({"type": "function", "function": {"name": format!("f {index}")}});
+        (0..count).map(named).collect()
+    };
+    let sent = Case::new(CLAUDE_37)
+        .with("tools", json!(tools(10_000)))
+        .with(
+            "tool_choice",
+            json!({"type": "allowed_tools", "allowed_tools": {
+            "mode": "auto", "tools": names(200_000)}}),
+        )
+        .send()
+        .unwrap();
+    let config = &sent.body["toolConfig"]["tools"];
+    assert_eq!(config.as_array().unwrap().len(), 10_000);
+    let many = Case::new(CLAUDE_37).with("tools", json!(tools(10_001)));
+    assert_eq!(many.send().unwrap_err().param(), Some("tools"));
+}
+
+#[test]
+fn an_answer_in_very_many_messages_is_put_in_order_once() {
+    let messages = (0..40_000).flat_map(|index| {
+        let mut answer = call(&format!("c{index}"), "f", "{}");
+        answer["content"] = json!("x");
+        [answer, json!({"role": "user", "content": ""})]
+    });
+    let mut messages: Vec<Value> = messages.collect();
+    messages.insert(0, json!({"role": "user", "content": "q"}));
+    let turns = Case::new(CLAUDE_37)
+        .with("tools", json!([tool("f")]))
+        .messages(json!(messages))
+        .turns();
+    let blocks = turns[1]["content"].as_array().unwrap();
+    assert_eq!(blocks.len(), 80_000);
+    assert_eq!(blocks[39_999]["text"], "x");
+    assert_eq!(blocks[40_000]["toolUse"]["toolUseId"], "c0");
+}
+
+#[test]
+fn members_have_a_bound() {
+    let mut case = Case::new(NOVA);
+    for index in 0..2001 {
+        case = case
+            .with(&format!("m{index}"), json!(null))
+            .with(&format!("n{index}"), json!(1));
+    }
+    let error = case.send().unwrap_err();
+    assert_eq!(error.param(), Some("request_body"));
+    assert!(
+        error.message().contains("more than 2000 members"),
+        "{error}"
+    );
+    let nested = Case::new(NOVA).with("extra_body", members(2001)).send();
+    assert_eq!(nested.unwrap_err().param(), Some("extra_body"));
+    let named = Case::new(NOVA).with(&"n".repeat(300), json!(1)).send();
+    assert_eq!(named.unwrap_err().param(), Some("request_body"));
+}
+
+#[test]
+fn messages_have_a_bound() {
+    let messages = vec![json!({"role": "user"}); 100_001];
+    let error = Case::new(NOVA)
+        .messages(json!(messages))
+        .send()
+        .unwrap_err();
+    assert_eq!(error.param(), Some("messages"));
+    assert!(error.message().contains("more than 100000"), "{error}");
+}
+
+#[test]
+fn what_is_held_against_every_message_has_a_bound() {
+    let points = |count| json!(vec![json!({"location": "message", "role": "user"}); count]);
+    let case = |count| Case::new(CLAUDE_37).with("cache_control_injection_points", points(count));
+    assert!(case(64).send().is_ok());
+    let error = case(65).send().unwrap_err();
+    assert_eq!(error.param(), Some("cache_control_injection_points"));
+    let paths = json!(vec!["foo[*].a"; 65]);
+    let error = Case::new(NOVA).with("additional_drop_params", paths).send();
+    assert_eq!(error.unwrap_err().param(), Some("additional_drop_params"));
+}
+
+#[test]
+fn one_call_does_not_become_a_million() {
+    let case = |count: usize| {
+        Case::new(NOVA).with("tools", json!([tool("f")])).messages(json!([
+            {"role": "user", "content": "q"}, call("c", "f", &"{}".repeat(count)), result("c", "1")]))
+    };
+    assert_eq!(case(3).turns()[1]["content"].as_array().unwrap().len(), 3);
+    assert!(case(5_000_000).refusal().contains("objects"));
+}
+
+#[test]
+fn arguments_that_nest_too_deep_are_refused() {
+    let arguments = |depth: usize| {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        Case::new(NOVA)
+            .with("tools", json!([tool("f")]))
+            .messages(json!([
+            {"role": "user", "content": "q"},
+            call("c", "f", &format!("{{\"a\":{nested}}}")), result("c", "1")]))
+    };
+    assert!(arguments(100).send().is_ok());
+    let error = arguments(1_000_000).send().unwrap_err();
+    assert_eq!(
+        error.param(),
+        Some("messages[1].tool_calls[0].function.arguments")
+    );
+}
+
+#[test]
+fn metadata_in_a_string_that_nests_too_deep_is_refused() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let error = Case::new(NOVA).with("metadata", json!(deep)).send();
+    assert_eq!(error.unwrap_err().param(), Some("metadata"));
+}
+
+#[test]
+fn paths_lead_into_parameters() {
+    let body = Case::new(CLAUDE_37)
+        .with(
+            "tools",
+            json!([{"name": "f", "input_schema": {"type": "object", "title": "T"}}]),
+        )
+        .with("foo", json!({"bar": 1, "baz": 2}))
+        .with(
+            "additional_drop_params",
+            json!(["tools[*].input_schema.title", "foo.bar"]),
+        )
+        .body();
+    let schema = &body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"];
+    assert_eq!(schema["title"], json!(null));
+    assert_eq!(
+        body["additionalModelRequestFields"]["foo"],
+        json!({"baz": 2})
+    );
+}
+
+#[test]
+fn answers_that_nest_deep_are_read_or_called_garbled() {
+    let deep = format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000));
+    let answer = |content: &str, rest: &str| {
+        format!(
+            r#"{{"output": {{"message": {{"role": "assistant", "content": [{content}]}}}},
+                "stopReason": "end_turn", "usage": {{"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}{rest}}}"#
+        )
+    };
+    let bodies = [
+        answer(
+            &format!(r#"{{"toolUse": {{"toolUseId": "t", "name": "f", "input": {deep}}}}}"#),
+            "",
+        ),
+        answer(
+            &format!(r#"{{"citationsContent": {{"content": [], "citations": [{deep}]}}}}"#),
+            "",
+        ),
+        answer(&format!(r#"{{"citationsContent": {deep}}}"#), ""),
+        answer(&format!(r#"{{"reasoningContent": {deep}}}"#), ""),
+        answer(&format!(r#"{{"unknown": {deep}}}"#), ""),
+        answer(
+            "",
+            &format!(r#", "trace": {deep}, "metrics": {deep}, "unknown": {deep}"#),
+        ),
+        answer(
+            "",
+            &format!(r#", "additionalModelResponseFields": {{"usage": {deep}}}"#),
+        ),
+        answer(&deep, ""),
+    ];
+    for body in bodies {
+        Case::new(CLAUDE_37).reads(&body);
+    }
 }
 
 /// JSON that is made of anything, but often looks like a part of a request.

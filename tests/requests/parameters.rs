@@ -231,14 +231,8 @@ fn betas_are_filtered_and_sent_twice() {
             "context-1m-2025-08-07"
         ])
     );
-    let headers: Vec<_> = sent
-        .wire
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
-        .collect();
     assert_eq!(
-        headers,
+        sent.headers(),
         [
             ("x-team", "a"),
             (
@@ -260,6 +254,57 @@ fn betas_are_filtered_and_sent_twice() {
     );
     let broken = Case::new(NOVA).with("extra_headers", json!({"a b": "c"}));
     assert!(broken.refusal().contains("extra_headers"));
+}
+
+#[test]
+fn operators_headers_win_over_callers() {
+    let sent = Case::new(NOVA)
+        .operator_header("X-Team", "search")
+        .operator_header("x-amz-extra", "a")
+        .operator_header("Authorization", "Basic own")
+        .with(
+            "extra_headers",
+            json!({"x-team": "other", "x-trace": "1", "Authorization": "Bearer stolen", "Cookie": "c",
+                "X-Amz-Security-Token": "t", "x-amzn-bedrock-trace": "ENABLED", "X-Forwarded-For": "::1"}),
+        )
+        .send()
+        .unwrap();
+    assert_eq!(
+        sent.headers(),
+        [
+            ("x-team", "search"),
+            ("x-amz-extra", "a"),
+            ("authorization", "Basic own"),
+            ("x-trace", "1"),
+            ("x-amzn-bedrock-trace", "ENABLED"),
+        ]
+    );
+    assert_eq!(
+        sent.warnings,
+        ["extra_headers: 4 that a caller may not set were left out"]
+    );
+}
+
+#[test]
+fn callers_authorization_needs_the_operators_consent() {
+    let case = || Case::new(NOVA).with("extra_headers", json!({"Authorization": "Basic mine"}));
+    assert!(case().send().unwrap().headers().is_empty());
+    assert_eq!(
+        case().with_callers_credentials().send().unwrap().headers(),
+        [("authorization", "Basic mine")]
+    );
+}
+
+#[test]
+fn callers_headers_are_few_and_short() {
+    let headers = |count: usize, size: usize| {
+        let headers = (0..count).map(|index| (format!("x-{index}"), json!("v".repeat(size))));
+        let headers: serde_json::Map<_, _> = headers.collect();
+        Case::new(NOVA).with("extra_headers", Value::Object(headers))
+    };
+    assert_eq!(headers(64, 100).send().unwrap().headers().len(), 64);
+    assert!(headers(65, 1).refusal().contains("extra_headers"));
+    assert!(headers(2, 20_000).refusal().contains("extra_headers"));
 }
 
 #[test]

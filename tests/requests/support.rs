@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use switchyard::canonical::RawJson;
-use switchyard::dialect::chat;
+use switchyard::dialect::chat::{self, ChatCompletions};
+use switchyard::dialect::{Dialect, Envelope};
 use switchyard::error::Error;
 use switchyard::provider::bedrock::converse::Converse;
 use switchyard::provider::bedrock::model_id::ModelId;
-use switchyard::provider::{Repairs, Target, Transformer, WireRequest};
+use switchyard::provider::{Decoded, Repairs, Target, Transformer, WireAnswer, WireRequest};
 
 pub(crate) const ENDPOINT: &str = "https://bedrock.test";
 
@@ -38,7 +39,19 @@ pub(crate) struct Case {
     defaults: Vec<(String, RawJson)>,
     repairs: Repairs,
     headers: HeaderMap,
+    operator_headers: Vec<(String, String)>,
+    allow_caller_authorization: bool,
     body: Value,
+}
+
+impl Sent {
+    /// The headers that are sent, as text.
+    pub(crate) fn headers(&self) -> Vec<(&str, &str)> {
+        let headers = self.wire.headers.iter();
+        headers
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect()
+    }
 }
 
 impl Case {
@@ -50,6 +63,8 @@ impl Case {
             defaults: Vec::new(),
             repairs: Repairs::default(),
             headers: HeaderMap::new(),
+            operator_headers: Vec::new(),
+            allow_caller_authorization: false,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
         }
     }
@@ -107,6 +122,19 @@ impl Case {
         self
     }
 
+    /// Adds a header of the operator.
+    pub(crate) fn operator_header(mut self, name: &str, value: &str) -> Self {
+        self.operator_headers
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The operator lets clients bring credentials of their own.
+    pub(crate) fn with_callers_credentials(mut self) -> Self {
+        self.allow_caller_authorization = true;
+        self
+    }
+
     /// Changes how parameters and messages are mended.
     pub(crate) fn repairs(mut self, change: impl FnOnce(&mut Repairs)) -> Self {
         change(&mut self.repairs);
@@ -132,16 +160,7 @@ impl Case {
     /// Reads `body` instead of the case's own.
     pub(crate) fn send_bytes(self, body: &Bytes) -> Result<Sent, Error> {
         let request = chat::parse(body, &self.headers)?.request;
-        let model = ModelId::parse(&self.model, self.model_id.as_deref(), None).unwrap();
-        let target = Target {
-            facts: model.facts(),
-            model,
-            endpoint: ENDPOINT.to_owned(),
-            defaults: chat::params(&self.defaults).unwrap(),
-            repairs: self.repairs,
-            extra_headers: Vec::new(),
-        };
-        let exchange = Converse.encode(&request, &target)?;
+        let exchange = Converse.encode(&request, &self.target())?;
         let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
         let body = serde_json::from_slice(&wire.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", wire.body));
@@ -150,6 +169,41 @@ impl Case {
             body,
             warnings: exchange.warnings,
         })
+    }
+
+    /// Reads a whole answer to the case, and writes it for the client if it can be read.
+    pub(crate) fn reads(self, answer: &str) {
+        let body = Bytes::from(serde_json::to_vec(&self.body).unwrap());
+        let request = chat::parse(&body, &self.headers).unwrap().request;
+        let mut exchange = Converse.encode(&request, &self.target()).unwrap();
+        let answer = WireAnswer {
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(answer.as_bytes()),
+        };
+        if let Ok(Decoded::Answer(answer)) = exchange.decoder.whole(&[answer]) {
+            let envelope = Envelope {
+                id: "chatcmpl-1".to_owned(),
+                created: 0,
+                model: "m".to_owned(),
+                include_usage: true,
+                content_blocks: true,
+            };
+            ChatCompletions.answer(&answer, &envelope);
+            exchange.decoder.chunks(answer);
+        }
+    }
+
+    fn target(&self) -> Target {
+        let model = ModelId::parse(&self.model, self.model_id.as_deref(), None).unwrap();
+        Target {
+            facts: model.facts(),
+            model,
+            endpoint: ENDPOINT.to_owned(),
+            defaults: chat::params(&self.defaults).unwrap(),
+            repairs: self.repairs.clone(),
+            extra_headers: self.operator_headers.clone(),
+            allow_caller_authorization: self.allow_caller_authorization,
+        }
     }
 
     /// The body that is written.

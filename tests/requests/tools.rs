@@ -42,6 +42,32 @@ fn every_form_of_a_tool_is_taken() {
 }
 
 #[test]
+fn unknown_tools_are_counted_and_not_quoted() {
+    let mut tools: Vec<Value> = (0..500)
+        .map(|index| json!({"type": format!("secret {index}")}))
+        .collect();
+    tools.push(tool("f"));
+    let sent = Case::new(NOVA).with("tools", json!(tools)).send().unwrap();
+    assert_eq!(
+        sent.warnings,
+        ["tools that bedrock does not know were left out: 500 of 501"]
+    );
+}
+
+#[test]
+fn a_schema_that_fits_is_sent_as_it_is_written() {
+    let schema = r#"{ "required": [], "type": "object", "properties": {"a": {"maximum": 1.50}} }"#;
+    let body = format!(
+        r#"{{"model": "m", "messages": [{{"role": "user", "content": "hi"}}], "tools": [
+            {{"type": "function", "function": {{"name": "f", "description": "\u00e9", "parameters": {schema}}}}}]}}"#
+    );
+    let sent = Case::new(NOVA).send_bytes(&body.into()).unwrap();
+    let written = String::from_utf8(sent.wire.body.to_vec()).unwrap();
+    assert!(written.contains(schema), "{written}");
+    assert!(written.contains(r#""description":"\u00e9""#), "{written}");
+}
+
+#[test]
 fn tools_that_all_vanish_take_the_choice_with_them() {
     let sent = Case::new(CLAUDE_35)
         .with("tools", json!([{"type": "code_interpreter"}]))

@@ -3,13 +3,12 @@
 //! One pass: the parser checks the JSON and finds where each value stands, the values themselves stay slices of the body
 //! until something needs them. Prompts and base64 are never copied here.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -22,7 +21,10 @@ use crate::dialect::Parsed;
 use crate::error::{Error, Result};
 
 /// How deep a request may be nested: as deep as serde reads.
-const DEPTH_LIMIT: usize = 127;
+pub(super) const DEPTH_LIMIT: usize = 127;
+
+/// How many messages a request may have: their frames take far more memory than the JSON of an empty message.
+const MOST_MESSAGES: usize = 100_000;
 
 /// Reads a chat completions request.
 ///
@@ -43,7 +45,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         }
         reader.member(name, raw)?;
     }
-    let mut messages = wire.messages;
+    let mut messages = wire.messages.map(|messages| messages.0);
     if let Some((_, raw)) = wire
         .members
         .0
@@ -90,10 +92,9 @@ fn merge_extra_body<'a>(
     for (name, raw) in members {
         if name == "messages" {
             let text = raw.get();
-            messages =
-                Some(serde_json::from_str(text).map_err(|error| {
-                    Error::bad_request("extra_body.messages", error.to_string())
-                })?);
+            let WireMessages(list) = serde_json::from_str(text)
+                .map_err(|error| Error::bad_request("extra_body.messages", error.to_string()))?;
+            messages = Some(list);
         } else if name != "extra_body" {
             reader.member(&name, raw)?;
         }
@@ -103,8 +104,42 @@ fn merge_extra_body<'a>(
 
 /// The body, with its messages read and everything else left as it is.
 struct WireBody<'a> {
-    messages: Option<Vec<WireMessage<'a>>>,
+    messages: Option<WireMessages<'a>>,
     members: Members<'a>,
+}
+
+/// The messages as they are written.
+struct WireMessages<'a>(Vec<WireMessage<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for WireMessages<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MessagesVisitor)
+    }
+}
+
+struct MessagesVisitor;
+
+impl<'de> Visitor<'de> for MessagesVisitor {
+    type Value = WireMessages<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut messages = Vec::new();
+        while let Some(message) = list.next_element()? {
+            if messages.len() == MOST_MESSAGES {
+                return Err(A::Error::custom(too_many_messages()));
+            }
+            messages.push(message);
+        }
+        Ok(WireMessages(messages))
+    }
+}
+
+fn too_many_messages() -> String {
+    format!("there are more than {MOST_MESSAGES} messages")
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for WireBody<'a> {
@@ -124,18 +159,15 @@ impl<'de> Visitor<'de> for BodyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut messages = None;
-        let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(8);
+        let mut members = Members(Vec::with_capacity(8));
         while let Some(Name(name)) = map.next_key()? {
             if name == "messages" {
                 messages = map.next_value()?;
-            } else if let Some(value) = map.next_value::<Option<&'de RawValue>>()? {
-                members.push((name, value));
+            } else if let Some(value) = map.next_value()? {
+                members.push(name, value)?;
             }
         }
-        Ok(WireBody {
-            messages,
-            members: Members(members),
-        })
+        Ok(WireBody { messages, members })
     }
 }
 
@@ -148,8 +180,11 @@ fn explain(text: &str, body: &Bytes, error: &serde_json::Error) -> Error {
     if error.classify() != Category::Data {
         return invalid_json(&error.to_string());
     }
-    let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(text) else {
+    if !text.trim_start().starts_with('{') {
         return invalid_json("the body must be a JSON object");
+    }
+    let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(text) else {
+        return invalid_json(&error.to_string());
     };
     let path = Path::ROOT.member("messages");
     let found = members
@@ -166,12 +201,13 @@ fn explain(text: &str, body: &Bytes, error: &serde_json::Error) -> Error {
     };
     match list.list(|node| node.object::<WireMessage<'_>>().map(drop)) {
         Err(error) => error,
+        Ok(messages) if messages.len() > MOST_MESSAGES => path.error(&too_many_messages()),
         Ok(_) => invalid_json(&error.to_string()),
     }
 }
 
 /// Says whether `json` nests lists and objects deeper than `limit`, without reading it.
-fn is_deeper_than(json: &[u8], limit: usize) -> bool {
+pub(super) fn is_deeper_than(json: &[u8], limit: usize) -> bool {
     let mut depth = 0_usize;
     let mut rest = json;
     loop {

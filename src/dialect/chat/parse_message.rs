@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::parse::{DEPTH_LIMIT, is_deeper_than};
 use super::parse_part::{part, thinking};
 use super::read::{Node, Path};
 use crate::canonical::{CacheControl, Content, Message, PartKind, Role, ToolCall};
@@ -208,7 +209,12 @@ fn function_call(node: Node<'_, '_>) -> Result<ToolCall> {
 /// Reads arguments: JSON text as a string, or, as some clients write it, the JSON itself.
 fn arguments<'a>(node: Node<'a, '_>) -> Result<Cow<'a, str>> {
     if node.is_string() {
-        return node.string();
+        let arguments = node.string()?;
+        // The body was measured as JSON, in which this is a mere string.
+        if is_deeper_than(arguments.as_bytes(), DEPTH_LIMIT) {
+            return Err(node.error("it is nested too deep"));
+        }
+        return Ok(arguments);
     }
     if node.is_object() {
         return Ok(Cow::Borrowed(node.raw.get()));

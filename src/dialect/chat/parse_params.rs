@@ -60,6 +60,9 @@ const ALIASES: [(&str, &str); 5] = [
     ("prompt_variables", "promptVariables"),
 ];
 
+/// How many tools a request may have.
+const MOST_TOOLS: usize = 10_000;
+
 /// Reads the request defaults of a deployment: what its `litellm_params` say beside what the gateway itself uses.
 ///
 /// # Errors
@@ -184,7 +187,7 @@ impl<'a> Reader<'a> {
         let params = &mut self.request.params;
         match name {
             "tools" => {
-                params.tools = node.list(|tool| {
+                params.tools = node.list_up_to(MOST_TOOLS, |tool| {
                     if tool.is_object() {
                         Ok(Tool(tool.json()))
                     } else {

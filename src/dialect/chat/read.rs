@@ -223,8 +223,14 @@ impl<'a> Node<'a, '_> {
     }
 
     /// Reads a list, and each element with `read`.
-    pub(super) fn list<T>(
+    pub(super) fn list<T>(&self, read: impl FnMut(Node<'a, '_>) -> Result<T>) -> Result<Vec<T>> {
+        self.list_up_to(usize::MAX, read)
+    }
+
+    /// Reads a list of at most `most` elements.
+    pub(super) fn list_up_to<T>(
         &self,
+        most: usize,
         mut read: impl FnMut(Node<'a, '_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         if !self.is_list() {
@@ -232,7 +238,10 @@ impl<'a> Node<'a, '_> {
         }
         let elements: Vec<&'a RawValue> =
             serde_json::from_str(self.raw.get()).map_err(|error| self.error(&error.to_string()))?;
-        let mut out = Vec::with_capacity(elements.len());
+        if elements.len() > most {
+            return Err(self.error(&format!("it has more than {most} elements")));
+        }
+        let mut out = Vec::with_capacity(elements.len().min(1024));
         for (index, raw) in elements.into_iter().enumerate() {
             let path = self.path.index(index);
             out.push(read(Node {
@@ -250,9 +259,36 @@ impl<'a> Node<'a, '_> {
     }
 }
 
+/// How many members an object may have that is read member by member: each is looked for among the others.
+const MOST_MEMBERS: usize = 2000;
+/// How long their names may be.
+const LONGEST_NAME: usize = 256;
+
 /// The members of an object, in the order in which they were written; `null` ones are left out.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Adds a member, if it is one that a request may have.
+    pub(super) fn push<E: serde::de::Error>(
+        &mut self,
+        name: Cow<'a, str>,
+        value: &'a RawValue,
+    ) -> Result<(), E> {
+        if self.0.len() == MOST_MEMBERS {
+            return Err(E::custom(format!(
+                "it has more than {MOST_MEMBERS} members"
+            )));
+        }
+        if name.len() > LONGEST_NAME {
+            return Err(E::custom(format!(
+                "the name of a member has more than {LONGEST_NAME} bytes"
+            )));
+        }
+        self.0.push((name, value));
+        Ok(())
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -270,13 +306,13 @@ impl<'de> serde::de::Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut out = Vec::new();
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            if let Some(value) = map.next_value::<Option<&'de RawValue>>()? {
-                out.push((name.0, value));
+        let mut out = Members::default();
+        while let Some(Name(name)) = map.next_key()? {
+            if let Some(value) = map.next_value()? {
+                out.push(name, value)?;
             }
         }
-        Ok(Members(out))
+        Ok(out)
     }
 }
 

@@ -59,6 +59,9 @@ impl CachePolicy {
     }
 }
 
+/// How many of them there may be: each is held against every message.
+const MOST_POINTS: usize = 64;
+
 /// Where the operator wants cache points: `cache_control_injection_points`.
 #[derive(Debug, Default)]
 pub(super) struct Injections {
@@ -108,6 +111,15 @@ impl Injections {
                 format!("Invalid value for '{}': {error}.", Self::NAME),
             )
         })?;
+        if points.len() > MOST_POINTS {
+            return Err(Error::bad_request(
+                Self::NAME,
+                format!(
+                    "Invalid value for '{}': at most {MOST_POINTS} are taken.",
+                    Self::NAME
+                ),
+            ));
+        }
         let (tools, messages): (Vec<_>, Vec<_>) = points
             .into_iter()
             .partition(|point| point.location == "tool_config");

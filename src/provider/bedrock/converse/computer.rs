@@ -10,6 +10,11 @@ const PREFIXES: [&str; 4] = ["computer_use_preview", "computer_", "bash_", "text
 /// Names of the types without their date, as Portkey's clients write them.
 const UNDATED: [&str; 3] = ["computer", "bash", "text_editor"];
 
+/// Says whether a tool of this type may be one for using a computer.
+pub(super) fn is_native(kind: &str) -> bool {
+    UNDATED.contains(&kind) || PREFIXES.iter().any(|prefix| kind.starts_with(prefix))
+}
+
 /// Returns the tool in Anthropic's form, if it is one for using a computer.
 pub(super) fn native(kind: &str, tool: &Map<String, Value>) -> Option<Value> {
     if UNDATED.contains(&kind) {

@@ -129,7 +129,7 @@ pub(super) fn assistant(
         Content::Parts(parts) => assistant_parts(writer, message, parts, out)?,
     }
     for (call, id) in message.tool_calls.iter().zip(ids) {
-        tool_use(writer, call, &id, out);
+        tool_use(writer, call, &id, out)?;
     }
     if out.len() == start {
         out.extend(writer.mending.assistant_text().map(Block::Text));
@@ -186,9 +186,14 @@ pub(super) fn is_replayed(kind: Kind, thinking: &Thinking) -> bool {
     reasoning(kind, thinking).is_some()
 }
 
-fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: &str, out: &mut Vec<Block>) {
+fn tool_use(
+    writer: &mut Writer<'_, '_>,
+    call: &ToolCall,
+    id: &str,
+    out: &mut Vec<Block>,
+) -> Result<()> {
     let name = writer.namer.name(&call.name);
-    for (place, input) in inputs(&call.arguments).into_iter().enumerate() {
+    for (place, input) in inputs(&call.arguments)?.into_iter().enumerate() {
         let id = if place == 0 {
             id.to_owned()
         } else {
@@ -198,24 +203,35 @@ fn tool_use(writer: &mut Writer<'_, '_>, call: &ToolCall, id: &str, out: &mut Ve
         out.push(Block::ToolUse { id, name, input });
     }
     writer.cache.push(call.cache.as_ref(), out);
+    Ok(())
 }
 
 /// Reads arguments: JSON objects, of which some models write several in a row. What is no object becomes an empty one.
-fn inputs(arguments: &str) -> Vec<String> {
+fn inputs(arguments: &str) -> Result<Vec<String>> {
     const EMPTY: &str = "{}";
+    // Each becomes a call of its own, with an id and a name.
+    const MOST: usize = 128;
     let mut objects = Vec::with_capacity(1);
     let mut values =
         serde_json::Deserializer::from_str(arguments).into_iter::<&serde_json::value::RawValue>();
     for value in &mut values {
         match value {
+            Ok(_) if objects.len() == MOST => {
+                return Err(Error::bad_request(
+                    "messages",
+                    format!(
+                        "Invalid Message: the arguments of a tool call are more than {MOST} objects."
+                    ),
+                ));
+            }
             Ok(value) if value.get().starts_with('{') => objects.push(value.get().to_owned()),
-            _ => return vec![EMPTY.to_owned()],
+            _ => return Ok(vec![EMPTY.to_owned()]),
         }
     }
     if objects.is_empty() {
         objects.push(EMPTY.to_owned());
     }
-    objects
+    Ok(objects)
 }
 
 /// Appends what a tool said.

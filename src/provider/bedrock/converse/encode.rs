@@ -5,10 +5,12 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::context::DecodeContext;
 use super::decode::ConverseDecoder;
+use super::headers;
 use super::prompt;
 use super::request::Draft;
 use super::top_level::{self, write_member};
-use crate::canonical::{Chat, ChatParams, ChatRequest};
+use super::warnings;
+use crate::canonical::{Chat, ChatRequest};
 use crate::error::{Error, Result};
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url::converse_url;
@@ -49,8 +51,10 @@ fn encode(
     let draft = Draft::new(request, target)?;
     let streamed = request.stream && !draft.must_come_whole();
     let body = draft.write(streamed)?;
-    let headers = headers(&request.params, target, &draft.toolbox.header_betas)?;
     let response_fields = draft.asks_for_fields();
+    let mut warnings = draft.warnings;
+    let betas = &draft.toolbox.header_betas;
+    let headers = headers::collect(&request.params, target, betas, &mut warnings)?;
     let toolbox = draft.toolbox;
     let context = DecodeContext {
         tool_names: toolbox.namer.renamed(),
@@ -62,7 +66,7 @@ fn encode(
         response_fields,
     };
     let wire = wire_request(target, streamed, headers, body);
-    Ok((wire, context, draft.warnings))
+    Ok((wire, context, warnings::fit(warnings)))
 }
 
 /// A stored prompt brings everything itself but its variables and what is said after it.
@@ -81,7 +85,8 @@ fn encode_prompt(
     }
     top_level::write(&params, streamed, &mut body)?;
     body.push(b'}');
-    let headers = headers(&request.params, target, &[])?;
+    let mut warnings = Vec::new();
+    let headers = headers::collect(&request.params, target, &[], &mut warnings)?;
     let context = DecodeContext {
         base: target.model.base.clone(),
         streamed,
@@ -89,7 +94,7 @@ fn encode_prompt(
         ..DecodeContext::default()
     };
     let wire = wire_request(target, streamed, headers, body);
-    Ok((wire, context, Vec::new()))
+    Ok((wire, context, warnings))
 }
 
 fn wire_request(
@@ -110,53 +115,4 @@ fn wire_request(
         body: Bytes::from(body),
         service: "bedrock",
     }
-}
-
-/// Headers that only the connection itself sets.
-const NOT_FORWARDED: [&str; 7] = [
-    "anthropic-beta",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "te",
-    "transfer-encoding",
-];
-
-/// Collects the headers that the caller and the operator chose, and the betas.
-fn headers(
-    params: &ChatParams,
-    target: &Target,
-    betas: &[String],
-) -> Result<Vec<(HeaderName, HeaderValue)>> {
-    let mut out: Vec<(HeaderName, HeaderValue)> = Vec::new();
-    let of_target = target.extra_headers.iter();
-    let of_defaults = target.defaults.extra_headers.iter();
-    for (name, value) in params
-        .extra_headers
-        .iter()
-        .chain(of_defaults)
-        .chain(of_target)
-    {
-        let lower = name.to_ascii_lowercase();
-        if NOT_FORWARDED.contains(&lower.as_str()) {
-            continue;
-        }
-        let (Ok(name), Ok(value)) = (
-            HeaderName::try_from(lower.as_str()),
-            HeaderValue::try_from(value.as_str()),
-        ) else {
-            return Err(Error::bad_request(
-                "extra_headers",
-                format!("Invalid value for 'extra_headers': '{lower}' cannot be sent."),
-            ));
-        };
-        if !out.iter().any(|(known, _)| *known == name) {
-            out.push((name, value));
-        }
-    }
-    if let (false, Ok(value)) = (betas.is_empty(), HeaderValue::try_from(betas.join(","))) {
-        out.push((HeaderName::from_static("anthropic-beta"), value));
-    }
-    Ok(out)
 }

@@ -1,32 +1,38 @@
 //! `additionalModelRequestFields`: members that only the model understands, gathered from several places.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use crate::canonical::{RawJson, write_escaped};
 
-/// Members in the order in which they came.
+/// Members in the order in which they came; a caller may send very many.
 #[derive(Debug, Default)]
-pub(super) struct Fields(Vec<(String, RawJson)>);
+pub(super) struct Fields {
+    members: Vec<(String, RawJson)>,
+    places: HashMap<String, usize>,
+}
 
 impl Fields {
     /// Says whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.members.is_empty()
     }
 
     /// Returns a member.
     pub(super) fn get(&self, name: &str) -> Option<&RawJson> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value)
+        let place = self.places.get(name)?;
+        self.members.get(*place).map(|(_, value)| value)
     }
 
     /// Sets a member, whatever it was.
     pub(super) fn set(&mut self, name: &str, value: RawJson) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+        let place = self.places.get(name).copied();
+        if let Some((_, old)) = place.and_then(|place| self.members.get_mut(place)) {
+            *old = value;
+        } else {
+            self.places.insert(name.to_owned(), self.members.len());
+            self.members.push((name.to_owned(), value));
         }
     }
 
@@ -45,8 +51,9 @@ impl Fields {
             Some(Value::Null) | None => Vec::new(),
             Some(single) => vec![single],
         };
+        let mut known: HashSet<Value> = list.iter().cloned().collect();
         for element in elements {
-            if !list.contains(&element) {
+            if known.insert(element.clone()) {
                 list.push(element);
             }
         }
@@ -55,13 +62,13 @@ impl Fields {
 
     /// Lays the caller's own members over these; lists of tools and betas are joined.
     pub(super) fn merge(&mut self, given: &RawJson) {
-        let Ok(Members(members)) = given.parse() else {
+        let Ok(members) = given.parse::<Self>() else {
             return;
         };
-        for (name, value) in members {
-            let joined = matches!(name.as_str(), "tools" | "anthropic_beta");
-            match value.to_value() {
-                Value::Array(list) if joined => self.append(&name, list),
+        for (name, value) in members.members {
+            let is_joined = matches!(name.as_str(), "tools" | "anthropic_beta");
+            match is_joined.then(|| value.to_value()) {
+                Some(Value::Array(list)) => self.append(&name, list),
                 _ => self.set(&name, value),
             }
         }
@@ -70,7 +77,7 @@ impl Fields {
     /// Appends the members as a JSON object.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (index, (name, value)) in self.0.iter().enumerate() {
+        for (index, (name, value)) in self.members.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
@@ -82,14 +89,12 @@ impl Fields {
     }
 }
 
-/// The members of an object, as they are written.
-struct Members(Vec<(String, RawJson)>);
-
-impl<'de> serde::Deserialize<'de> for Members {
+/// The members of an object, as they are written; of two with one name the later counts.
+impl<'de> serde::Deserialize<'de> for Fields {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
+            type Value = Fields;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -99,11 +104,11 @@ impl<'de> serde::Deserialize<'de> for Members {
                 self,
                 mut map: A,
             ) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                let mut fields = Fields::default();
+                while let Some((name, value)) = map.next_entry::<String, _>()? {
+                    fields.set(&name, value);
                 }
-                Ok(Members(members))
+                Ok(fields)
             }
         }
         deserializer.deserialize_map(Visitor)

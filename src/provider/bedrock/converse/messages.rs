@@ -44,9 +44,6 @@ pub(super) fn turns(
         if group == Group::Result || group == Group::Assistant {
             drop_repeated_calls(&mut blocks);
         }
-        if group == Group::Assistant {
-            blocks = in_bedrocks_order(blocks);
-        }
         push(&mut out, group.speaker(), blocks, mending);
     }
     finish(&mut out, messages, model);
@@ -116,9 +113,6 @@ fn push(out: &mut Vec<Turn>, speaker: Speaker, blocks: Vec<Block>, mending: &Men
             });
         } else if let Some(last) = out.last_mut() {
             last.blocks.extend(blocks);
-            if speaker == Speaker::Assistant {
-                last.blocks = in_bedrocks_order(std::mem::take(&mut last.blocks));
-            }
             return;
         }
     }
@@ -200,14 +194,16 @@ fn in_bedrocks_order(blocks: Vec<Block>) -> Vec<Block> {
     reasoning
 }
 
-/// What can be said only of the whole: names of documents, text beside them, the end of a prefill.
+/// What can be said only of the whole: names of documents, text beside them, the order of answers, the end of a prefill.
 fn finish(turns: &mut [Turn], messages: &[Cow<'_, Message>], model: &Model<'_>) {
     media::number_documents(turns);
-    for turn in turns
-        .iter_mut()
-        .filter(|turn| turn.speaker == Speaker::User)
-    {
-        speak_beside_document(&mut turn.blocks);
+    for turn in turns.iter_mut() {
+        match turn.speaker {
+            Speaker::User => speak_beside_document(&mut turn.blocks),
+            Speaker::Assistant => {
+                turn.blocks = in_bedrocks_order(std::mem::take(&mut turn.blocks));
+            }
+        }
     }
     let ends_with_answer = messages
         .last()

@@ -2,6 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
+use super::drop_paths;
 use super::kind::{Kind, Model};
 use super::reasoning::{Way, effort_name};
 use crate::canonical::{ChatParams, RawJson, ToolChoice};
@@ -23,22 +24,23 @@ pub(super) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     /// Starts with the parameters of the request laid over those of the deployment.
-    pub(super) fn new(params: ChatParams, model: &'a Model<'a>, repairs: &Repairs) -> Self {
+    pub(super) fn new(
+        mut params: ChatParams,
+        model: &'a Model<'a>,
+        repairs: &Repairs,
+    ) -> Result<Self> {
         let mut allowed = repairs.allowed_openai_params.clone();
         allowed.extend(params.allowed_openai_params.iter().cloned());
         let drop = params.drop_params.unwrap_or(repairs.drop_params);
-        let mut params = params;
-        let unwanted = params.additional_drop_params.clone();
-        for name in repairs.additional_drop_params.iter().chain(&unwanted) {
-            remove(&mut params, name);
-        }
-        Self {
+        let of_request = std::mem::take(&mut params.additional_drop_params);
+        drop_paths::apply(&mut params, &repairs.additional_drop_params, &of_request)?;
+        Ok(Self {
             model,
             params,
             allowed,
             refused: Vec::new(),
             drop,
-        }
+        })
     }
 
     /// Returns the parameters that the model takes.
@@ -265,6 +267,14 @@ fn static_name(name: &str) -> Option<&'static str> {
 
 /// Removes a parameter by the name that clients give it.
 fn remove(params: &mut ChatParams, name: &str) {
+    if !remove_known(params, name) {
+        params.openai.retain(|(known, _)| known != name);
+        params.extra.retain(|(known, _)| known != name);
+    }
+}
+
+/// Removes a parameter that has a place of its own; says whether it has.
+pub(super) fn remove_known(params: &mut ChatParams, name: &str) -> bool {
     match name {
         "max_tokens" => params.max_tokens = None,
         "max_completion_tokens" => params.max_completion_tokens = None,
@@ -279,11 +289,9 @@ fn remove(params: &mut ChatParams, name: &str) {
         "reasoning_effort" => params.reasoning_effort = None,
         "thinking" => params.thinking = None,
         "output_config" => params.output_config = None,
-        _ => {
-            params.openai.retain(|(known, _)| known != name);
-            params.extra.retain(|(known, _)| known != name);
-        }
+        _ => return false,
     }
+    true
 }
 
 /// Makes LiteLLM's error for parameters that the model does not take.

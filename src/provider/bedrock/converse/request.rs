@@ -44,7 +44,7 @@ impl<'a> Draft<'a> {
         let model = Model::new(target);
         let mut warnings = Vec::new();
         let merged = request.params.over(&target.defaults);
-        let screen = Screen::new(merged, &model, &target.repairs);
+        let screen = Screen::new(merged, &model, &target.repairs)?;
         let drop = screen.drop;
         let params = screen.run(&mut warnings)?;
         let mending = mending(&params, target);

@@ -6,10 +6,11 @@ use serde_json::ser::Formatter;
 use serde_json::{Value, json};
 
 use super::context::{JSON_TOOL, JsonTool};
+use super::definitions::{self, Budget};
 use super::kind::Model;
 use super::schema;
-use super::tools::spec;
-use crate::canonical::{JsonSchemaFormat, RawJson, ResponseFormat};
+use super::tools::{Schema, Spec};
+use crate::canonical::{JsonSchemaFormat, RawJson, ResponseFormat, Text};
 use crate::error::{Error, Result};
 
 /// How the answer is held to a schema.
@@ -21,21 +22,25 @@ pub(super) enum Format {
     Native(Value),
     /// By a tool that the model must call.
     Tool {
-        /// The `toolSpec`.
-        spec: Value,
+        /// The tool.
+        spec: Spec,
         /// How to read the call.
         tool: JsonTool,
     },
 }
 
 /// Decides how the answer is held to the schema that the client gave.
-pub(super) fn plan(format: Option<&ResponseFormat>, model: &Model<'_>) -> Result<Format> {
+pub(super) fn plan(
+    format: Option<&ResponseFormat>,
+    model: &Model<'_>,
+    budget: &mut Budget,
+) -> Result<Format> {
     match format {
         None | Some(ResponseFormat::Text | ResponseFormat::JsonObject) => Ok(Format::Free),
         Some(ResponseFormat::JsonSchema(format)) if model.takes_schema() => {
             Ok(Format::Native(native(format)))
         }
-        Some(ResponseFormat::JsonSchema(format)) => Ok(stand_in(format)),
+        Some(ResponseFormat::JsonSchema(format)) => stand_in(format, budget),
         Some(ResponseFormat::Other(raw)) => Err(Error::bad_request(
             "response_format",
             format!(
@@ -72,20 +77,35 @@ pub(super) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
     })
 }
 
-fn stand_in(format: &JsonSchemaFormat) -> Format {
-    let schema = schema::inline(format.schema.to_value());
+fn stand_in(format: &JsonSchemaFormat, budget: &mut Budget) -> Result<Format> {
+    let schema = definitions::inline(format.schema.to_value(), budget).map_err(|excess| {
+        let problem = excess.problem();
+        Error::bad_request(
+            "response_format",
+            format!("Invalid value for 'response_format': {problem}."),
+        )
+    })?;
     let wrapped = !schema::is_object(&schema);
-    let schema = if wrapped {
-        json!({"type": "object", "properties": {"value": schema}, "required": ["value"]})
-    } else {
-        schema
-    };
-    let schema = schema::for_tool(schema, true);
+    let schema = if wrapped { wrap(schema) } else { schema };
     let description = format.description.as_deref().unwrap_or(JSON_TOOL);
-    Format::Tool {
-        spec: spec(JSON_TOOL, description, &schema, false),
+    Ok(Format::Tool {
+        spec: Spec {
+            name: JSON_TOOL.to_owned(),
+            description: Some(Text::new(description)),
+            schema: Schema::Mended(schema::for_tool(schema, true)),
+            strict: false,
+        },
         tool: JsonTool { wrapped },
+    })
+}
+
+/// Puts a schema that is not an object under the one property of an object that is.
+fn wrap(schema: Value) -> Value {
+    let mut object = json!({"type": "object", "properties": {}, "required": ["value"]});
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.insert("value".to_owned(), schema);
     }
+    object
 }
 
 /// Writes JSON as Python does, so that Bedrock's cache of compiled schemas is shared with clients of LiteLLM.
@@ -161,12 +181,15 @@ mod tests {
             })),
             strict: None,
         };
-        let Format::Tool { spec, tool } = stand_in(&format) else {
+        let Format::Tool { spec, tool } = stand_in(&format, &mut Budget::default()).unwrap() else {
+            panic!()
+        };
+        let Schema::Mended(schema) = spec.schema else {
             panic!()
         };
         assert!(tool.wrapped);
         assert_eq!(
-            spec["toolSpec"]["inputSchema"]["json"],
+            schema,
             json!({"type": "object", "required": ["value"],
                 "properties": {"value": {"type": "array", "items": {"type": "string"}}}})
         );

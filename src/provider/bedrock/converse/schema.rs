@@ -1,6 +1,11 @@
-//! JSON schemas of tools and answers, made fit for Bedrock.
+//! JSON schemas of tools and answers, made fit for Bedrock. References are resolved before, by [`super::definitions`].
 
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+
+use crate::canonical::RawJson;
 
 /// Keys that mean nothing to the model, or that Bedrock refuses at the root.
 const NOT_AT_ROOT: [&str; 4] = ["$schema", "$id", "$defs", "definitions"];
@@ -9,17 +14,10 @@ const TYPES: [&str; 7] = [
     "array", "boolean", "integer", "null", "number", "object", "string",
 ];
 
-/// How many values inlining may write: definitions that name each other twice would grow without end.
-const MOST_INLINED: usize = 20_000;
-
-/// How deep inlining goes: definitions that name each other in a row would nest without end.
-const DEEPEST_INLINED: usize = 128;
-
-/// Mends the schema of a tool's arguments: references are resolved, the root is an object without unions.
+/// Mends the schema of a tool's arguments, whose references are resolved: the root is an object without unions.
 ///
 /// `lookaround` says whether the model takes patterns that look around.
-pub(super) fn for_tool(schema: Value, lookaround: bool) -> Value {
-    let mut schema = inline(schema);
+pub(super) fn for_tool(mut schema: Value, lookaround: bool) -> Value {
     walk(&mut schema, &mut |node| {
         if node.get("type").is_some_and(|kind| kind == "custom") {
             node.insert("type".to_owned(), json!("object"));
@@ -49,6 +47,52 @@ pub(super) fn for_tool(schema: Value, lookaround: bool) -> Value {
         root.insert("required".to_owned(), json!([]));
     }
     Value::Object(root)
+}
+
+/// What the schema of a tool's arguments must say, and what it says where the client does not.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("type", "\"object\""),
+    ("properties", "{}"),
+    ("required", "[]"),
+];
+
+/// Does what [`for_tool`] does to a schema of which nothing has to be changed, without taking it apart: what is absent is
+/// written behind the client's own text.
+pub(super) fn as_written(schema: &RawJson, lookaround: bool) -> Option<RawJson> {
+    let text = schema.get();
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    // An escape may hide a word that is looked for.
+    if has("\\u") || has("\"custom\"") || (!lookaround && has("(?")) {
+        return None;
+    }
+    let root: BTreeMap<String, &RawValue> = schema.parse().ok()?;
+    let is_fit = |name: &str, first: char| {
+        root.get(name)
+            .is_none_or(|value| value.get().starts_with(first))
+    };
+    let kind = root.get("type").map_or("object", |kind| kind.get());
+    if !TYPES.contains(&kind.trim_matches('"'))
+        || !is_fit("properties", '{')
+        || !is_fit("required", '[')
+        || (NOT_AT_ROOT.iter().chain(&UNIONS)).any(|key| root.contains_key(*key))
+    {
+        return None;
+    }
+    if DEFAULTS.iter().all(|(name, _)| root.contains_key(*name)) {
+        return Some(schema.clone());
+    }
+    let mut out = text.trim_end().strip_suffix('}')?.to_owned();
+    let mut is_empty = root.is_empty();
+    for (name, value) in DEFAULTS
+        .iter()
+        .filter(|(name, _)| !root.contains_key(*name))
+    {
+        let comma = if is_empty { "" } else { "," };
+        out.extend([comma, "\"", name, "\":", value]);
+        is_empty = false;
+    }
+    out.push('}');
+    serde_json::from_str(&out).ok()
 }
 
 /// Mends the schema of an answer: every object says that it has no other members.
@@ -113,138 +157,73 @@ fn walk(schema: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>)) {
     }
 }
 
-/// Puts definitions where they are referred to; one that refers to itself stays a reference there.
-pub(super) fn inline(mut schema: Value) -> Value {
-    let mut definitions = Map::new();
-    for place in ["definitions", "$defs"] {
-        if let Some(Value::Object(found)) = schema.get_mut(place).map(Value::take) {
-            for (name, value) in found {
-                definitions.insert(format!("#/{place}/{name}"), value);
-            }
-        }
-    }
-    if definitions.is_empty() {
-        return schema;
-    }
-    let mut inliner = Inliner {
-        definitions: &definitions,
-        open: Vec::new(),
-        budget: MOST_INLINED,
-        depth: 0,
-    };
-    inliner.resolve(&mut schema);
-    if let Value::Object(root) = &mut schema {
-        root.shift_remove("$defs");
-        root.shift_remove("definitions");
-    }
-    schema
-}
-
-struct Inliner<'a> {
-    definitions: &'a Map<String, Value>,
-    /// The definitions that are being written, outermost first.
-    open: Vec<String>,
-    budget: usize,
-    depth: usize,
-}
-
-impl Inliner<'_> {
-    fn resolve(&mut self, schema: &mut Value) {
-        if self.budget == 0 || self.depth == DEEPEST_INLINED {
-            return;
-        }
-        self.budget -= 1;
-        self.depth += 1;
-        self.resolve_members(schema);
-        self.depth -= 1;
-    }
-
-    fn resolve_members(&mut self, schema: &mut Value) {
-        let reference = schema.get("$ref").and_then(Value::as_str);
-        if let Some(name) = reference.map(str::to_owned) {
-            self.replace(schema, &name);
-            return;
-        }
-        match schema {
-            Value::Object(node) => node.values_mut().for_each(|value| self.resolve(value)),
-            Value::Array(list) => list.iter_mut().for_each(|value| self.resolve(value)),
-            _ => {}
-        }
-    }
-
-    fn replace(&mut self, schema: &mut Value, name: &str) {
-        if self.open.iter().any(|open| open == name) {
-            return;
-        }
-        let Some(definition) = self.definitions.get(name) else {
-            return;
-        };
-        let mut written = definition.clone();
-        self.open.push(name.to_owned());
-        self.resolve(&mut written);
-        self.open.pop();
-        // What stands beside the reference describes this place and wins.
-        if let (Value::Object(written), Value::Object(beside)) = (&mut written, &mut *schema) {
-            for (key, value) in beside.iter() {
-                if key != "$ref" {
-                    written.insert(key.clone(), value.clone());
-                }
-            }
-        }
-        *schema = written;
-    }
-}
-
 /// Replaces unions at the root, which Claude refuses, by one object that has the members of all branches.
 fn flatten_unions(root: &mut Map<String, Value>) {
     for key in UNIONS {
-        let Some(Value::Array(mut branches)) = root.shift_remove(key) else {
+        let Some(Value::Array(branches)) = root.shift_remove(key) else {
             continue;
         };
-        let mut required: Option<Vec<Value>> = None;
+        let mut required: Option<Names> = None;
         let properties = root.entry("properties").or_insert_with(|| json!({}));
-        for branch in &mut branches {
-            let Value::Object(branch) = branch else {
+        for branch in branches {
+            let Value::Object(mut branch) = branch else {
                 continue;
             };
-            flatten_unions(branch);
+            flatten_unions(&mut branch);
             if let (Value::Object(all), Some(Value::Object(own))) =
-                (&mut *properties, branch.get("properties"))
+                (&mut *properties, branch.shift_remove("properties"))
             {
                 for (name, schema) in own {
-                    all.entry(name.clone()).or_insert_with(|| schema.clone());
+                    all.entry(name).or_insert(schema);
                 }
             }
-            let own = match branch.get("required") {
-                Some(Value::Array(names)) => names.clone(),
-                _ => Vec::new(),
-            };
-            required = Some(match required {
-                None => own,
-                Some(before) if key == "allOf" => union(before, own),
-                Some(before) => before
-                    .into_iter()
-                    .filter(|name| own.contains(name))
-                    .collect(),
-            });
+            let own = Names::take(&mut branch);
+            match &mut required {
+                None => required = Some(own),
+                Some(before) if key == "allOf" => before.add(own),
+                Some(before) => before.keep(&own),
+            }
         }
-        let before = match root.get("required") {
-            Some(Value::Array(names)) => names.clone(),
-            _ => Vec::new(),
-        };
-        let all = union(before, required.unwrap_or_default());
-        root.insert("required".to_owned(), Value::Array(all));
+        let mut all = Names::take(root);
+        all.add(required.unwrap_or_default());
+        root.insert("required".to_owned(), Value::Array(all.list));
         root.insert("type".to_owned(), json!("object"));
     }
 }
 
-fn union(mut names: Vec<Value>, more: Vec<Value>) -> Vec<Value> {
-    for name in more {
-        if !names.contains(&name) {
-            names.push(name);
+/// The names that `required` lists, each once; a schema may list very many.
+#[derive(Debug, Default)]
+struct Names {
+    list: Vec<Value>,
+    known: HashSet<Value>,
+}
+
+impl Names {
+    /// Takes the names out of a schema.
+    fn take(schema: &mut Map<String, Value>) -> Self {
+        let mut out = Self::default();
+        if let Some(Value::Array(names)) = schema.get_mut("required").map(Value::take) {
+            out.extend(names);
+        }
+        out
+    }
+
+    fn extend(&mut self, names: Vec<Value>) {
+        for name in names {
+            if self.known.insert(name.clone()) {
+                self.list.push(name);
+            }
         }
     }
-    names
+
+    fn add(&mut self, other: Self) {
+        self.extend(other.list);
+    }
+
+    fn keep(&mut self, other: &Self) {
+        self.list.retain(|name| other.known.contains(name));
+        self.known.retain(|name| other.known.contains(name));
+    }
 }
 
 #[cfg(test)]

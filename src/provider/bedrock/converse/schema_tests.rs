@@ -1,74 +1,6 @@
 use super::*;
 
 #[test]
-fn definitions_are_written_where_they_are_named() {
-    let schema = json!({
-        "type": "object",
-        "$defs": {"City": {"type": "string", "description": "a city"}},
-        "definitions": {"Day": {"type": "object", "properties": {"city": {"$ref": "#/$defs/City"}}}},
-        "properties": {
-            "from": {"$ref": "#/$defs/City", "description": "where from"},
-            "day": {"$ref": "#/definitions/Day"},
-        },
-        "required": ["from"],
-    });
-    assert_eq!(
-        for_tool(schema, true),
-        json!({
-            "type": "object",
-            "properties": {
-                "from": {"type": "string", "description": "where from"},
-                "day": {"type": "object", "properties": {
-                    "city": {"type": "string", "description": "a city"}}},
-            },
-            "required": ["from"],
-        })
-    );
-}
-
-#[test]
-fn definitions_that_name_themselves_stay_references() {
-    let schema = json!({
-        "type": "object",
-        "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
-        "properties": {"first": {"$ref": "#/$defs/Node"}},
-    });
-    let mended = for_tool(schema, true);
-    assert_eq!(
-        mended["properties"]["first"]["properties"]["next"],
-        json!({"$ref": "#/$defs/Node"})
-    );
-}
-
-#[test]
-fn definitions_that_double_each_other_do_not_grow_without_end() {
-    let mut definitions = Map::new();
-    for level in 0..60 {
-        let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
-        let schema = json!({"type": "object", "properties": {"a": next, "b": next}});
-        definitions.insert(format!("d{level}"), schema);
-    }
-    let schema = json!({
-        "type": "object", "$defs": definitions, "properties": {"x": {"$ref": "#/$defs/d0"}},
-    });
-    let written = for_tool(schema, true).to_string();
-    assert!(written.len() < 4_000_000, "{} bytes", written.len());
-}
-
-#[test]
-fn definitions_in_a_row_do_not_nest_without_end() {
-    let mut definitions = Map::new();
-    for level in 0..5000 {
-        let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
-        definitions.insert(format!("d{level}"), json!({"items": {"items": next}}));
-    }
-    let schema = json!({
-        "type": "object", "$defs": definitions, "properties": {"x": {"$ref": "#/$defs/d0"}},
-    });
-    assert!(for_tool(schema, true).is_object());
-}
-
-#[test]
 fn root_keeps_its_words_but_not_its_unions() {
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#", "$id": "x", "title": "T",
@@ -131,4 +63,50 @@ fn answers_have_no_other_members() {
             "additionalProperties": false,
         })
     );
+}
+
+#[test]
+fn names_that_are_required_are_listed_once() {
+    let names: Vec<String> = (0..100_000).map(|name| name.to_string()).collect();
+    let some = json!({"required": names.iter().step_by(2).collect::<Vec<_>>()});
+    let all = json!({"required": names});
+    let one_of = for_tool(json!({"oneOf": [all, some], "required": ["x", "0"]}), true);
+    assert_eq!(one_of["required"].as_array().unwrap().len(), 50_001);
+    let all_of = for_tool(json!({"allOf": vec![some; 20]}), true);
+    assert_eq!(all_of["required"].as_array().unwrap().len(), 50_000);
+}
+
+#[test]
+fn schemas_of_which_nothing_is_changed_are_not_taken_apart() {
+    let written = |schema: &str| {
+        let schema: RawJson = serde_json::from_str(schema).unwrap();
+        let written = as_written(&schema, false)?;
+        assert_eq!(written.to_value(), for_tool(schema.to_value(), false));
+        Some(written.get().to_owned())
+    };
+    let whole = r#"{"required": [], "type":"object", "properties": {"a": {"anyOf": [{}]}}}"#;
+    assert_eq!(written(whole).as_deref(), Some(whole));
+    assert_eq!(
+        written(r#"{"properties": {"a": 1.50} }"#).unwrap(),
+        r#"{"properties": {"a": 1.50} ,"type":"object","required":[]}"#
+    );
+    assert_eq!(
+        written("{ }").unwrap(),
+        r#"{ "type":"object","properties":{},"required":[]}"#
+    );
+    for schema in [
+        "null",
+        "[1]",
+        r#"{"type": "None"}"#,
+        r#"{"type": ["object"]}"#,
+        r#"{"properties": []}"#,
+        r#"{"required": null}"#,
+        r#"{"anyOf": []}"#,
+        r#"{"$defs": {}}"#,
+        r#"{"properties": {"a": {"type": "custom"}}}"#,
+        r#"{"properties": {"a": {"type": "c\u0075stom"}}}"#,
+        r#"{"properties": {"a": {"pattern": "(?=x)"}}}"#,
+    ] {
+        assert_eq!(written(schema), None, "{schema}");
+    }
 }

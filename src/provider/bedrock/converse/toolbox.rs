@@ -1,16 +1,15 @@
 //! Tools, their names, the betas they need and the schema that the answer is held to: settled before the messages are
 //! looked at, because they decide what becomes of tool calls in the conversation.
 
-use serde_json::Value;
-
 use super::betas::Betas;
 use super::cache::{CachePolicy, Injections};
 use super::context::{JSON_TOOL, JsonTool};
+use super::definitions::Budget;
 use super::history::{self, Messages};
 use super::kind::Model;
 use super::names::Namer;
 use super::response_format::{self, Format};
-use super::tools::{Reader, Tools, has_grounding};
+use super::tools::{Reader, Spec, Tools, has_grounding};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, ToolChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Target;
@@ -32,7 +31,7 @@ pub(super) struct Toolbox {
     pub(super) output_config: Option<RawJson>,
     /// Whether the client brought tools of its own.
     pub(super) has_own_tools: bool,
-    json_spec: Option<Value>,
+    json_spec: Option<Spec>,
 }
 
 impl Toolbox {
@@ -48,7 +47,8 @@ impl Toolbox {
         if model.may_be_claude() {
             out.header_betas = out.betas.ask_all(request, params, target);
         }
-        match held_to_schema(params, model, warnings)? {
+        let mut budget = Budget::default();
+        match held_to_schema(params, model, &mut budget, warnings)? {
             Format::Free => {}
             Format::Native(config) => out.output_config = Some(RawJson::from_value(&config)),
             Format::Tool { spec, tool } => {
@@ -62,9 +62,13 @@ impl Toolbox {
             cache: CachePolicy::of(model),
             namer: &mut out.namer,
             betas: &mut out.betas,
-            warnings,
+            budget: &mut budget,
+            of_deployment: params
+                .tools
+                .len()
+                .saturating_sub(request.params.tools.len()),
         }
-        .read(&params.tools, params.tool_choice.as_ref())?;
+        .read(&params.tools, params.tool_choice.as_ref(), warnings)?;
         out.has_own_tools = !out.tools.is_empty();
         Ok(out)
     }
@@ -83,7 +87,7 @@ impl Toolbox {
             self.tools.clear();
         }
         if let Some(spec) = self.json_spec.take() {
-            self.tools.push_front(&spec);
+            self.tools.push_front(spec);
         }
         if params.extra("web_search_options").is_some() && has_grounding(model) {
             self.tools.push_grounding();
@@ -137,9 +141,10 @@ impl OrphanRules {
 fn held_to_schema(
     params: &ChatParams,
     model: &Model<'_>,
+    budget: &mut Budget,
     warnings: &mut Vec<String>,
 ) -> Result<Format> {
-    let format = response_format::plan(params.response_format.as_ref(), model)?;
+    let format = response_format::plan(params.response_format.as_ref(), model, budget)?;
     let config = params.output_config.as_ref().map(RawJson::to_value);
     let asked = config.as_ref().and_then(|config| config.get("format"));
     // A model that nobody knows gets the format as it is written.
