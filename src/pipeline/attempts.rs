@@ -3,6 +3,7 @@
 use super::{Call, Failure, Reply, Served, send};
 use crate::canonical::ChatRequest;
 use crate::error::{Error, ErrorKind};
+use crate::random;
 use crate::router::ModelGroup;
 use crate::state::Parts;
 
@@ -13,7 +14,7 @@ pub(super) async fn run(
     group: &ModelGroup,
     parts: &Parts,
 ) -> Result<(Reply, Served), Failure> {
-    let deployment = group.pick(draw())?;
+    let deployment = group.pick(random::draw())?;
     let mut served = Served {
         deployment: std::sync::Arc::clone(deployment),
         shown_group: call.model.clone(),
@@ -49,11 +50,4 @@ fn chain(error: &Error) -> String {
         cause = next.source();
     }
     line
-}
-
-/// A random number from 0 (inclusive) to 1.
-fn draw() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128();
-    let high = u32::try_from(bits >> 96).unwrap_or(0);
-    f64::from(high) / (f64::from(u32::MAX) + 1.0)
 }
