@@ -63,9 +63,11 @@ impl Call {
             self.options.timeout
         };
         let first = [hard, soft].into_iter().flatten().min()?;
+        // A bound that lies beyond what a clock can say is none.
+        let at = |bound: Duration| self.received.checked_add(bound);
         Some(Deadline {
-            first_content: self.received + first,
-            end: hard.map(|bound| self.received + bound),
+            first_content: at(first)?,
+            end: hard.and_then(at),
         })
     }
 }
