@@ -215,7 +215,7 @@ async fn authorized(
         }
         Some(Remedy::CorrectClock(_)) => parts
             .upstream
-            .correct_clock(&refusal.headers, now)
+            .correct_clock(&request.url, &refusal.headers, now)
             .then_some(credentials),
         None => None,
     };

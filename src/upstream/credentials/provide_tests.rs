@@ -253,6 +253,11 @@ async fn clock_is_corrected_by_sts_and_the_call_signed_again() {
         .unwrap();
     assert_eq!(id(&found), "ASIA");
     assert_eq!(sts.asked()[1].header("x-amz-date"), "20260102T090405Z");
+    // STS is six hours ahead of us, and so is its 04:04:05.
+    assert_eq!(
+        found.expires_at(),
+        Some(UNIX_EPOCH + Duration::from_secs(1_767_326_645 - 6 * 3600))
+    );
 }
 
 #[tokio::test]

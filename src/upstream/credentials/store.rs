@@ -41,7 +41,7 @@ struct Known {
 impl CredentialStore {
     /// Makes a store that fetches through `upstream`; fetches are tasks of `tracker`.
     pub fn new(upstream: Arc<Upstream>, tracker: TaskTracker) -> Self {
-        let clock = upstream.clock().clone();
+        let clock = Arc::clone(upstream.clock().own());
         Self {
             upstream,
             around: Surroundings {
