@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::canonical::ChatRequest;
 use crate::config::AwsParams;
+use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
 
 /// One client request, with all its attempts.
@@ -70,6 +71,14 @@ impl Call {
             end: hard.and_then(at),
         })
     }
+}
+
+/// The error of a call whose caller has stopped waiting.
+pub(super) fn deadline_passed() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the request timed out: the caller's deadline has passed",
+    )
 }
 
 /// When a caller stops waiting.

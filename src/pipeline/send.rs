@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tracing::Instrument as _;
 
+use super::call::deadline_passed;
 use super::relay::ChunkSource;
 use super::{Call, Reply, Served};
 use crate::canonical::{Chat, ChatRequest};
@@ -84,10 +85,7 @@ async fn bounded(
     served.timeout = bound;
     match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
         Ok(result) => result,
-        Err(_) if by_caller => Err(Error::new(
-            ErrorKind::Timeout,
-            "the request timed out: the caller's deadline has passed",
-        )),
+        Err(_) if by_caller => Err(deadline_passed()),
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
             format!(

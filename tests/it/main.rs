@@ -11,6 +11,7 @@
 mod faults;
 mod headers;
 mod keepalive;
+mod media;
 mod prompts;
 mod support;
 mod timeouts;
