@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 
-use crate::config::{AwsParams, Secret};
+use crate::config::{AwsParams, Secret, WebIdentityToken};
 use crate::dialect::Controls;
 use crate::error::{Error, Result};
 use crate::pipeline::CallOptions;
@@ -81,7 +81,9 @@ pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
         "aws_session_name" => aws.session_name = Some(value),
         "aws_profile_name" => aws.profile = Some(value),
         "aws_role_name" => aws.role = Some(value),
-        "aws_web_identity_token" => aws.web_identity_token = Some(Secret::new(value)),
+        "aws_web_identity_token" => {
+            aws.web_identity_token = Some(WebIdentityToken::Literal(Secret::new(value)))
+        }
         "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
         "aws_external_id" => aws.external_id = Some(value),
         "api_key" => aws.api_key = Some(Secret::new(value)),

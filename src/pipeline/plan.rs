@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Call;
-use crate::config::{AwsParams, DeploymentConfig, Secret};
+use crate::config::{AwsParams, ClientsideParam, DeploymentConfig, Secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::model_id::ModelId;
 use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
@@ -205,13 +205,13 @@ fn simulate(entry: &mut DeploymentConfig, simulated: &Simulated) {
 }
 
 /// Refuses members that would let a caller reach another host or identity, unless the operator allows them.
-fn refuse_unless_allowed(call: &Call, allowed: &[String]) -> Result<()> {
+fn refuse_unless_allowed(call: &Call, allowed: &[ClientsideParam]) -> Result<()> {
     if call.snapshot.config.general.allow_client_side_credentials {
         return Ok(());
     }
     for name in &call.options.brought {
         let own = OWN_IDENTITY.contains(&name.as_str()) || name == "model_id";
-        if !own && !allowed.contains(name) {
+        if !own && !allowed.iter().any(|param| param.name() == name) {
             return Err(Error::bad_request(
                 name.clone(),
                 format!(
