@@ -16,6 +16,10 @@ mod tests {
     fn draws_lie_between_0_and_1_and_differ() {
         let draws: Vec<f64> = (0..100).map(|_| draw()).collect();
         assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
-        assert!(draws.windows(2).any(|pair| pair[0] != pair[1]));
+        assert!(
+            draws
+                .windows(2)
+                .any(|pair| pair[0].total_cmp(&pair[1]).is_ne())
+        );
     }
 }
