@@ -7,7 +7,7 @@ use http::header::HeaderMap;
 use crate::config::{AwsParams, Secret, WebIdentityToken};
 use crate::dialect::Controls;
 use crate::error::{Error, Result};
-use crate::pipeline::CallOptions;
+use crate::pipeline::{Brought, CallOptions};
 use crate::telemetry::names;
 
 /// The longest wait that a caller can ask for. Anything longer means "as long as it takes" and counts as this: sums of
@@ -70,8 +70,15 @@ fn bad_seconds(name: &str) -> Error {
     )
 }
 
-/// Takes a credential member of the request.
+/// Takes a credential member of the request; an empty one is none.
 pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
+    if value.is_empty() {
+        return;
+    }
+    options.brought.push(Brought {
+        name: name.to_owned(),
+        value: Secret::new(value.clone()),
+    });
     let aws: &mut AwsParams = &mut options.aws;
     match name {
         "aws_access_key_id" => aws.access_key_id = Some(value),
@@ -82,7 +89,7 @@ pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
         "aws_profile_name" => aws.profile = Some(value),
         "aws_role_name" => aws.role = Some(value),
         "aws_web_identity_token" => {
-            aws.web_identity_token = Some(WebIdentityToken::Literal(Secret::new(value)))
+            aws.web_identity_token = Some(WebIdentityToken::Literal(Secret::new(value)));
         }
         "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
         "aws_external_id" => aws.external_id = Some(value),
@@ -93,7 +100,6 @@ pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
         "model_id" => options.model_id = Some(value),
         _ => {}
     }
-    options.brought.push(name.to_owned());
 }
 
 #[cfg(test)]

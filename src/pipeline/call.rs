@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::canonical::ChatRequest;
-use crate::config::AwsParams;
+use crate::config::{AwsParams, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
 
@@ -44,8 +44,17 @@ pub struct CallOptions {
     pub aws: AwsParams,
     /// `model_id` of the request.
     pub model_id: Option<String>,
-    /// Names of the credential members that the request carries, for the check whether it may.
-    pub brought: Vec<String>,
+    /// The credential members that the request carries, for the check whether it may.
+    pub brought: Vec<Brought>,
+}
+
+/// A credential member of a request, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
 }
 
 impl Call {
