@@ -15,6 +15,7 @@ pub mod http;
 pub mod keys;
 pub mod pipeline;
 pub mod provider;
+pub mod random;
 pub mod router;
 pub mod server;
 pub mod simulator;

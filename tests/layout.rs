@@ -20,7 +20,7 @@ const ROWS: [&[&str]; 10] = [
     &["catalog"],
     &["telemetry"],
     &["config"],
-    &["canonical", "error", "clock"],
+    &["canonical", "error", "clock", "random"],
 ];
 
 /// What puts the parts together, and may use all of them.

@@ -299,8 +299,26 @@ fn every_key_of_the_endpoint_and_the_credentials_has_its_place() {
     );
     assert_eq!(deployment.timeout, Some(Duration::from_millis(1500)));
     assert_eq!(deployment.stream_timeout, None);
-    assert_eq!(deployment.clientside_params, ["api_key", "api_base"]);
+    let [key, base] = deployment.clientside_params.as_slice() else {
+        panic!("two parameters");
+    };
+    assert!(key.allows("api_key", "any"));
+    assert!(base.allows("api_base", "https://any") && !base.allows("api_base", "http://any"));
     assert_eq!(deployment.keepalive, Some(Duration::from_secs(15)));
+}
+
+#[test]
+fn unusable_pattern_of_a_clientside_parameter_is_an_error() {
+    for (value, found) in [("\"(\"", "cannot be used"), ("[a]", "expected a pattern")] {
+        let text = format!(
+            "model_list:\n- model_name: m\n\x20 litellm_params: {{model: bedrock/x, \
+             configurable_clientside_auth_params: [api_key, {{api_base: {value}}}]}}\n"
+        );
+        let findings = load_text(&text, &[]).unwrap_err().to_string();
+        assert!(findings.contains(found), "{findings}");
+        let key = "model_list[0].litellm_params.configurable_clientside_auth_params[1].api_base";
+        assert!(findings.contains(key), "{findings}");
+    }
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn entry(
         limits: limits(&params, &checked, info),
         info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
-        ..from_params(&params)
+        ..from_params(&params, path, report)
     };
     Some(Placed {
         deployment,

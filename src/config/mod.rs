@@ -4,6 +4,7 @@
 //! filled in.
 
 mod check;
+mod clientside;
 mod defaults;
 mod deployment;
 mod environment;
@@ -25,17 +26,20 @@ mod scalar;
 mod schema;
 mod secret;
 mod variables;
+mod web_identity;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use clientside::ClientsideParam;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use layers::Overrides;
 pub use load::{load, load_bytes, load_with};
 pub use schema::schema;
 pub use secret::Secret;
+pub use web_identity::WebIdentityToken;
 
 use crate::canonical::RawJson;
 
@@ -104,8 +108,8 @@ pub struct DeploymentConfig {
     pub additional_drop_params: Vec<String>,
     /// `allowed_openai_params`.
     pub allowed_openai_params: Vec<String>,
-    /// `configurable_clientside_auth_params`: names of the parameters that a client may set.
-    pub clientside_params: Vec<String>,
+    /// `configurable_clientside_auth_params`: the parameters that a client may set.
+    pub clientside_params: Vec<ClientsideParam>,
     /// `extra_headers`.
     pub extra_headers: Vec<(String, String)>,
     /// `keepalive_seconds`: cadence of keep-alive comments in a stream.
@@ -139,10 +143,10 @@ pub struct AwsParams {
     /// `aws_role_name`.
     pub role: Option<String>,
     /// `aws_web_identity_token`: a token, or `oidc/…` naming where it is.
-    pub web_identity_token: Option<Secret>,
+    pub web_identity_token: Option<WebIdentityToken>,
     /// `aws_sts_endpoint`.
     pub sts_endpoint: Option<String>,
-    /// `aws_external_id`.
+    /// `aws_external_id`; `Some("")` turns the environment's off.
     pub external_id: Option<String>,
     /// `aws_session_tags`: key and value, sorted by key.
     pub session_tags: Vec<(String, String)>,

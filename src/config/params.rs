@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::clientside;
 use super::node::{Node, Value};
 use super::raw::{LITELLM_PARAMS, Support};
+use super::report::Report;
 use super::resolve::{duration, seconds, texts};
 use super::scalar;
 use super::secret::Secret;
-use super::{AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo};
+use super::{AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo, WebIdentityToken};
 use crate::canonical::RawJson;
 
 pub(super) fn text(node: &Node, key: &str) -> Option<String> {
@@ -30,7 +32,7 @@ fn flag(node: &Node, key: &str) -> Option<bool> {
     node.get(key)?.flag()
 }
 
-pub(super) fn from_params(params: &Node) -> DeploymentConfig {
+pub(super) fn from_params(params: &Node, path: &str, report: &mut Report) -> DeploymentConfig {
     DeploymentConfig {
         model: text(params, "model").unwrap_or_default(),
         model_id: text(params, "model_id"),
@@ -44,7 +46,11 @@ pub(super) fn from_params(params: &Node) -> DeploymentConfig {
         modify_params: flag(params, "modify_params"),
         additional_drop_params: texts(params.get("additional_drop_params")),
         allowed_openai_params: texts(params.get("allowed_openai_params")),
-        clientside_params: clientside(params.get("configurable_clientside_auth_params")),
+        clientside_params: clientside::params(
+            params.get("configurable_clientside_auth_params"),
+            path,
+            report,
+        ),
         extra_headers: pairs(params.get("extra_headers")),
         keepalive: seconds(params, "keepalive_seconds"),
         allow_client_keepalive: params
@@ -65,7 +71,8 @@ fn aws(params: &Node) -> AwsParams {
         session_name: text(params, "aws_session_name"),
         profile: text(params, "aws_profile_name"),
         role: text(params, "aws_role_name"),
-        web_identity_token: secret(params, "aws_web_identity_token"),
+        web_identity_token: secret(params, "aws_web_identity_token")
+            .map(WebIdentityToken::Reference),
         sts_endpoint: text(params, "aws_sts_endpoint"),
         external_id: text(params, "aws_external_id"),
         session_tags: session_tags(params.get("aws_session_tags")),
@@ -93,19 +100,6 @@ fn session_tags(node: Option<&Node>) -> Vec<(String, String)> {
         .collect();
     tags.sort();
     tags
-}
-
-fn clientside(node: Option<&Node>) -> Vec<String> {
-    node.map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|item| match &item.value {
-            Value::Text(name) => vec![name.clone()],
-            // `{api_base: <pattern>}`
-            Value::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 fn pairs(node: Option<&Node>) -> Vec<(String, String)> {

@@ -20,7 +20,7 @@ pub(super) fn call_id(headers: &Headers) -> String {
         .get(names::CALL_ID)
         .and_then(|value| value.to_str().ok())
         .filter(|id| (1..=CALL_ID_MAX).contains(&id.len()))
-        .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+        .map_or_else(|| crate::random::uuid().to_string(), str::to_owned)
 }
 
 /// Writes a JSON answer.

@@ -186,7 +186,7 @@ fn open_call(
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
     let envelope = Envelope {
-        id: format!("chatcmpl-{}", uuid::Uuid::new_v4()),
+        id: format!("chatcmpl-{}", crate::random::uuid()),
         created: app.clock.unix_seconds(),
         model: call.model.clone(),
         include_usage: call.request.include_usage,

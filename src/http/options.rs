@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 
-use crate::config::{AwsParams, Secret};
+use crate::config::{AwsParams, Secret, WebIdentityToken};
 use crate::dialect::Controls;
 use crate::error::{Error, Result};
-use crate::pipeline::CallOptions;
+use crate::pipeline::{Brought, CallOptions};
 use crate::telemetry::names;
+
+/// The longest wait that a caller can ask for. Anything longer means "as long as it takes" and counts as this: sums of
+/// time stay far from where they overflow.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What the caller decided about the way the call is served: headers win over the body.
 pub(super) fn call_options(
@@ -18,7 +22,7 @@ pub(super) fn call_options(
 ) -> Result<CallOptions> {
     let mut options = CallOptions {
         timeout: seconds(headers, "x-litellm-timeout")?
-            .or(portkey_ms.map(Duration::from_millis))
+            .or(portkey_ms.map(|ms| Duration::from_millis(ms).min(LONGEST)))
             .or(positive(controls.timeout_seconds, "timeout")?),
         stream_timeout: seconds(headers, "x-litellm-stream-timeout")?
             .or(positive(controls.stream_timeout_seconds, "stream_timeout")?),
@@ -50,9 +54,12 @@ fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {
 fn positive(value: Option<f64>, name: &str) -> Result<Option<Duration>> {
     match value {
         None | Some(0.0) => Ok(None),
-        Some(value) => Duration::try_from_secs_f64(value)
-            .map(Some)
-            .map_err(|_| bad_seconds(name)),
+        Some(value) if value.is_finite() => {
+            Duration::try_from_secs_f64(value.min(LONGEST.as_secs_f64()))
+                .map(Some)
+                .map_err(|_| bad_seconds(name))
+        }
+        Some(_) => Err(bad_seconds(name)),
     }
 }
 
@@ -63,8 +70,15 @@ fn bad_seconds(name: &str) -> Error {
     )
 }
 
-/// Takes a credential member of the request.
+/// Takes a credential member of the request; an empty one is none.
 pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
+    if value.is_empty() {
+        return;
+    }
+    options.brought.push(Brought {
+        name: name.to_owned(),
+        value: Secret::new(value.clone()),
+    });
     let aws: &mut AwsParams = &mut options.aws;
     match name {
         "aws_access_key_id" => aws.access_key_id = Some(value),
@@ -74,7 +88,9 @@ pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
         "aws_session_name" => aws.session_name = Some(value),
         "aws_profile_name" => aws.profile = Some(value),
         "aws_role_name" => aws.role = Some(value),
-        "aws_web_identity_token" => aws.web_identity_token = Some(Secret::new(value)),
+        "aws_web_identity_token" => {
+            aws.web_identity_token = Some(WebIdentityToken::Literal(Secret::new(value)));
+        }
         "aws_sts_endpoint" => aws.sts_endpoint = Some(value),
         "aws_external_id" => aws.external_id = Some(value),
         "api_key" => aws.api_key = Some(Secret::new(value)),
@@ -84,5 +100,30 @@ pub(super) fn bring(options: &mut CallOptions, name: &str, value: String) {
         "model_id" => options.model_id = Some(value),
         _ => {}
     }
-    options.brought.push(name.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(written: &str) -> Result<Option<Duration>> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-litellm-timeout", written.parse().unwrap());
+        call_options(&headers, Controls::default(), None).map(|options| options.timeout)
+    }
+
+    #[test]
+    fn waits_are_numbers_of_seconds_within_a_week() {
+        assert_eq!(timeout("0").unwrap(), None);
+        assert_eq!(timeout(" 1.5 ").unwrap(), Some(Duration::from_millis(1500)));
+        for long in ["1e7", "1e19", "1e20", "1e300"] {
+            assert_eq!(timeout(long).unwrap(), Some(LONGEST), "{long}");
+        }
+        for wrong in ["-1", "nan", "inf", "-inf", "soon", ""] {
+            let error = timeout(wrong).unwrap_err();
+            assert_eq!(error.param(), Some("x-litellm-timeout"), "{wrong}");
+        }
+        let options = call_options(&HeaderMap::new(), Controls::default(), Some(u64::MAX));
+        assert_eq!(options.unwrap().timeout, Some(LONGEST));
+    }
 }

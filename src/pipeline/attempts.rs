@@ -3,6 +3,7 @@
 use super::{Call, Reply, Served, Settlement, send};
 use crate::canonical::ChatRequest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::random;
 use crate::router::ModelGroup;
 use crate::state::Parts;
 
@@ -14,7 +15,7 @@ pub(super) async fn run(
     books: &mut Settlement,
     parts: &Parts,
 ) -> Result<Reply> {
-    let deployment = group.pick(draw)?;
+    let deployment = group.pick(random::draw)?;
     let served = books.chosen(Served::by(deployment, &call.model));
     send::attempt(call, request, deployment, served, parts)
         .await
@@ -37,11 +38,4 @@ fn chain(error: &Error) -> String {
         cause = next.source();
     }
     line
-}
-
-/// A random number from 0 (inclusive) to 1.
-fn draw() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128();
-    let high = u32::try_from(bits >> 96).unwrap_or(0);
-    f64::from(high) / (f64::from(u32::MAX) + 1.0)
 }

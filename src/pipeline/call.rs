@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::canonical::ChatRequest;
-use crate::config::AwsParams;
+use crate::config::{AwsParams, Secret};
+use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
 
 /// One client request, with all its attempts.
@@ -43,8 +44,17 @@ pub struct CallOptions {
     pub aws: AwsParams,
     /// `model_id` of the request.
     pub model_id: Option<String>,
-    /// Names of the credential members that the request carries, for the check whether it may.
-    pub brought: Vec<String>,
+    /// The credential members that the request carries, for the check whether it may.
+    pub brought: Vec<Brought>,
+}
+
+/// A credential member of a request, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
 }
 
 impl Call {
@@ -63,11 +73,21 @@ impl Call {
             self.options.timeout
         };
         let first = [hard, soft].into_iter().flatten().min()?;
+        // A bound that lies beyond what a clock can say is none.
+        let at = |bound: Duration| self.received.checked_add(bound);
         Some(Deadline {
-            first_content: self.received + first,
-            end: hard.map(|bound| self.received + bound),
+            first_content: at(first)?,
+            end: hard.and_then(at),
         })
     }
+}
+
+/// The error of a call whose caller has stopped waiting.
+pub(super) fn deadline_passed() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the request timed out: the caller's deadline has passed",
+    )
 }
 
 /// When a caller stops waiting.

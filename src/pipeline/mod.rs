@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-pub use call::{Call, CallOptions, Deadline};
+pub use call::{Brought, Call, CallOptions, Deadline};
 pub use relay::{ChunkSource, Progress};
 pub use settle::Settlement;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tracing::Instrument as _;
 
+use super::call::deadline_passed;
 use super::relay::ChunkSource;
 use super::{Call, Reply, Served};
 use crate::canonical::{Chat, ChatRequest};
@@ -91,10 +92,7 @@ async fn bounded(
     served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
     match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
         Ok(result) => result,
-        Err(_) if by_caller => Err(Error::new(
-            ErrorKind::Timeout,
-            "the request timed out: the caller's deadline has passed",
-        )),
+        Err(_) if by_caller => Err(deadline_passed()),
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
             format!(
@@ -216,7 +214,7 @@ async fn authorized(
         }
         Some(Remedy::CorrectClock(_)) => parts
             .upstream
-            .correct_clock(&refusal.headers, now)
+            .correct_clock(&request.url, &refusal.headers, now)
             .then_some(credentials),
         None => None,
     };

@@ -100,7 +100,7 @@ impl Builder<'_> {
             extra_headers: entry.extra_headers.clone(),
             allow_caller_authorization: self.config.general.allow_client_side_credentials
                 || (entry.clientside_params.iter())
-                    .any(|name| matches!(name.as_str(), "extra_headers" | "api_key")),
+                    .any(|param| matches!(param.name(), "extra_headers" | "api_key")),
             model,
         };
         let id = entry

@@ -48,14 +48,18 @@ impl Body {
         std::future::poll_fn(|cx| self.poll_data(cx)).await
     }
 
+    /// Returns how many bytes are still to come at least, as far as the headers say.
+    pub(super) fn announced(&self) -> usize {
+        usize::try_from(self.0.size_hint().lower()).unwrap_or(usize::MAX)
+    }
+
     /// Reads the whole body.
     ///
     /// # Errors
     ///
     /// The connection ended too early, or the body is larger than `max_bytes`.
     pub async fn collect(mut self, max_bytes: usize) -> Result<Bytes, SendError> {
-        let size = self.0.size_hint();
-        let announced = usize::try_from(size.lower()).unwrap_or(usize::MAX);
+        let announced = self.announced();
         if announced > max_bytes {
             return Err(SendError::new(SendFailure::TooLarge));
         }

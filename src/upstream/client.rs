@@ -172,7 +172,8 @@ impl Upstream {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(SendError::new(SendFailure::Address));
         }
-        let headers = headers::complete(request, credentials, region, self.clock.wall())?;
+        let time = self.clock.at(url.authority());
+        let headers = headers::complete(request, credentials, region, time)?;
         self.exchange(
             trust,
             request.method.clone(),
@@ -219,10 +220,11 @@ impl Upstream {
         Ok(known.entry(trust.clone()).or_insert(client).clone())
     }
 
-    /// Takes over AWS's time from the `date` header of an answer that says ours is wrong; `wall` is the wall clock when the
-    /// answer came. Says whether that changed it by more than a few seconds, so that signing again may help.
-    pub fn correct_clock(&self, headers: &HeaderMap, wall: SystemTime) -> bool {
-        self.clock.correct(headers, wall)
+    /// Takes over the time of the host of `url` from the `date` header of its answer, which says that ours is wrong; `wall`
+    /// is the wall clock when the answer came. It counts for that host only. Says whether that changed it by more than a
+    /// few seconds, so that signing again may help.
+    pub fn correct_clock(&self, url: &str, headers: &HeaderMap, wall: SystemTime) -> bool {
+        Url::parse(url).is_ok_and(|url| self.clock.correct(url.authority(), headers, wall))
     }
 
     pub(super) fn clock(&self) -> &AwsClock {

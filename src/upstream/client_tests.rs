@@ -99,20 +99,23 @@ async fn redirects_are_answers_and_nothing_is_decompressed() {
 }
 
 #[tokio::test]
-async fn corrected_clock_signs_the_next_request() {
+async fn corrected_clock_signs_the_next_request_to_the_same_host() {
     let server = TestServer::start(|_| answer(200, &[], "")).await;
+    let other = TestServer::start(|_| answer(200, &[], "")).await;
     let upstream = upstream(UpstreamOptions::default());
     let mut headers = HeaderMap::new();
     let date = header::HeaderValue::from_static("Fri, 02 Jan 2026 05:04:05 GMT");
     headers.insert(header::DATE, date);
     let wall = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-    assert!(upstream.correct_clock(&headers, wall));
+    assert!(upstream.correct_clock(&server.url("/any"), &headers, wall));
     let keys = Credentials::keys("AKID", "secret", None);
-    upstream
-        .send(&request(&server.url("/")), &keys, "r")
-        .await
-        .unwrap();
-    assert_eq!(server.asked()[0].header("x-amz-date"), "20260102T050405Z");
+    for (server, date) in [(server, "20260102T050405Z"), (other, "20260102T030405Z")] {
+        upstream
+            .send(&request(&server.url("/")), &keys, "r")
+            .await
+            .unwrap();
+        assert_eq!(server.asked()[0].header("x-amz-date"), date);
+    }
 }
 
 #[tokio::test]

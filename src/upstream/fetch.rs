@@ -8,9 +8,10 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -34,8 +35,12 @@ const TOTAL_TIME: Duration = Duration::from_secs(10);
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// How many files are fetched at once, for all clients: what bounds the memory that strangers can make us use.
+/// How many files are fetched at once, for all clients: with [`MAX_BYTES`], what files on their way can take (320 MiB).
+/// What a call keeps of them is bounded by its [`FetchBudget`], and the number of calls by the operator.
 const MAX_AT_ONCE: usize = 16;
+
+/// Largest sum of the files of one call.
+const MAX_CALL_BYTES: usize = 50 * 1024 * 1024;
 
 /// A file that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,16 +51,46 @@ pub struct Fetched {
     pub mime: Option<String>,
 }
 
+/// How many bytes the files of one call may still have, together. Shared by fetches that run side by side.
+#[derive(Debug)]
+pub struct FetchBudget(AtomicUsize);
+
+impl Default for FetchBudget {
+    fn default() -> Self {
+        Self::new(MAX_CALL_BYTES)
+    }
+}
+
+impl FetchBudget {
+    /// Makes a budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    /// Takes bytes out; says whether they were there.
+    fn take(&self, bytes: usize) -> bool {
+        let rest = |left: usize| left.checked_sub(bytes);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest)
+            .is_ok()
+    }
+}
+
 impl Upstream {
-    /// Fetches a file that a client named.
+    /// Fetches a file that a client named, within what its call may still take.
     ///
     /// `allowed_hosts` (`litellm_settings.user_url_allowed_hosts`) are `host` or `host:port`; they may have private addresses.
     ///
     /// # Errors
     ///
     /// 400 if the URL may not be fetched, is too large, or its server says 4xx; 502 if its server fails.
-    pub async fn fetch(&self, url: &str, allowed_hosts: &[String]) -> Result<Fetched, Error> {
-        self.fetcher().fetch(url, allowed_hosts).await
+    pub async fn fetch(
+        &self,
+        url: &str,
+        allowed_hosts: &[String],
+        budget: &FetchBudget,
+    ) -> Result<Fetched, Error> {
+        self.fetcher().fetch(url, allowed_hosts, budget).await
     }
 }
 
@@ -81,12 +116,17 @@ impl Fetcher {
         })
     }
 
-    async fn fetch(&self, url: &str, allowed_hosts: &[String]) -> Result<Fetched, Error> {
+    async fn fetch(
+        &self,
+        url: &str,
+        allowed_hosts: &[String],
+        budget: &FetchBudget,
+    ) -> Result<Fetched, Error> {
         let url = Url::parse(url).map_err(|_| refused("a media URL is not a valid URL"))?;
         let shown = shown(&url);
         let bounded = async {
             let _turn = self.turns.acquire().await;
-            self.follow(url, allowed_hosts).await
+            self.follow(url, allowed_hosts, budget).await
         };
         let failure = match tokio::time::timeout(TOTAL_TIME, bounded).await {
             Ok(Ok(fetched)) => return Ok(fetched),
@@ -108,7 +148,12 @@ impl Fetcher {
         })
     }
 
-    async fn follow(&self, mut url: Url, allowed_hosts: &[String]) -> Result<Fetched, Failure> {
+    async fn follow(
+        &self,
+        mut url: Url,
+        allowed_hosts: &[String],
+        budget: &FetchBudget,
+    ) -> Result<Fetched, Failure> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.get(&url, allowed_hosts).await?;
             let status = response.status();
@@ -128,7 +173,7 @@ impl Fetcher {
                     None,
                 ));
             }
-            return read(&url, response).await;
+            return read(&url, response, budget).await;
         }
         Err(Failure::Refused(format!(
             "more than {MAX_REDIRECTS} redirects"
@@ -239,25 +284,46 @@ fn redirect(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Optio
         .ok_or_else(|| Failure::Upstream("it redirects to nowhere".to_owned(), None))
 }
 
-async fn read(url: &Url, response: reqwest::Response) -> Result<Fetched, Failure> {
+async fn read(
+    url: &Url,
+    response: reqwest::Response,
+    budget: &FetchBudget,
+) -> Result<Fetched, Failure> {
     let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     if parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Failure::Refused(
             "its server sent it compressed without being asked".to_owned(),
         ));
     }
-    let bytes =
-        Body::new(body)
-            .collect(MAX_BYTES)
-            .await
-            .map_err(|error| match error.failure() {
-                SendFailure::TooLarge => {
-                    Failure::Refused(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024))
-                }
-                _ => Failure::Upstream("the connection broke".to_owned(), Some(error)),
-            })?;
+    let bytes = collect(Body::new(body), budget).await?;
     let mime = declared(&parts.headers).or_else(|| by_extension(url.path()).map(str::to_owned));
     Ok(Fetched { bytes, mime })
+}
+
+/// Reads the whole body, taking every piece out of the budget before it is kept.
+async fn collect(mut body: Body, budget: &FetchBudget) -> Result<Bytes, Failure> {
+    let too_large =
+        || Failure::Refused(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024));
+    let announced = body.announced();
+    if announced > MAX_BYTES {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.data().await {
+        let broke = |error| Failure::Upstream("the connection broke".to_owned(), Some(error));
+        let piece = piece.map_err(broke)?;
+        if whole.len() + piece.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        if !budget.take(piece.len()) {
+            return Err(Failure::Refused(format!(
+                "the files of one request may have {} MiB together",
+                MAX_CALL_BYTES / 1024 / 1024
+            )));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
 }
 
 /// The server's content type, unless it says nothing.

@@ -15,7 +15,10 @@ fn upstream() -> Upstream {
 }
 
 async fn refusal(url: &str, allowed: &[String]) -> Error {
-    upstream().fetch(url, allowed).await.unwrap_err()
+    upstream()
+        .fetch(url, allowed, &FetchBudget::default())
+        .await
+        .unwrap_err()
 }
 
 #[tokio::test]
@@ -62,7 +65,11 @@ async fn listed_host_is_fetched() {
         TestServer::start(|_| answer(200, &[("content-type", "Image/PNG; q=1")], "png")).await;
     let port = server.address.port();
     let fetched = upstream()
-        .fetch(&server.url("/x?sig=1"), &["127.0.0.1".to_owned()])
+        .fetch(
+            &server.url("/x?sig=1"),
+            &["127.0.0.1".to_owned()],
+            &FetchBudget::default(),
+        )
         .await
         .unwrap();
     assert_eq!(fetched.bytes, "png");
@@ -72,7 +79,11 @@ async fn listed_host_is_fetched() {
     let url = format!("http://localhost:{port}/x");
     assert!(
         upstream()
-            .fetch(&url, &[format!("LOCALHOST:{port}")])
+            .fetch(
+                &url,
+                &[format!("LOCALHOST:{port}")],
+                &FetchBudget::default()
+            )
             .await
             .is_ok()
     );
@@ -110,7 +121,7 @@ async fn redirects_are_checked_again() {
         ErrorKind::Garbled
     );
     let fetched = upstream()
-        .fetch(&server.url("/ok"), &allowed)
+        .fetch(&server.url("/ok"), &allowed, &FetchBudget::default())
         .await
         .unwrap();
     assert_eq!(fetched.mime.as_deref(), Some("application/pdf"));
@@ -151,4 +162,21 @@ async fn failures_name_the_address_without_its_secrets() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn files_of_one_call_share_a_budget() {
+    let server = TestServer::start(|_| answer(200, &[], "0123456789")).await;
+    let (upstream, allowed) = (upstream(), [server.address.to_string()]);
+    let budget = FetchBudget::new(25);
+    for _ in 0..2 {
+        let fetched = upstream.fetch(&server.url("/x"), &allowed, &budget).await;
+        assert_eq!(fetched.unwrap().bytes, "0123456789");
+    }
+    let error = upstream
+        .fetch(&server.url("/x"), &allowed, &budget)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadRequest);
+    assert!(error.message().contains("together"), "{error}");
 }

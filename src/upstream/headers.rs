@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
 
 use super::credentials::Credentials;
 use super::failure::{SendError, SendFailure};
@@ -25,17 +25,22 @@ fn is_signature(name: &HeaderName, value: &HeaderValue) -> bool {
 /// Returns all headers of a request, authorized at `time`.
 ///
 /// An `authorization` among the request's own replaces the computed one, unless it is a signature.
+///
+/// # Errors
+///
+/// The request cannot be signed, or has more headers than a request can have.
 pub(super) fn complete(
     request: &WireRequest,
     credentials: &Credentials,
     region: &str,
     time: SystemTime,
 ) -> Result<HeaderMap, SendError> {
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    // The map's plain methods panic where it is full, and how many headers there are is not ours to say.
+    let mut headers = HeaderMap::try_with_capacity(request.headers.len() + 8).map_err(too_many)?;
     for (name, value) in &request.headers {
         // Appended, because a header that comes twice is signed twice.
         if !is_connections(name) && !is_signature(name, value) {
-            headers.append(name, value.clone());
+            headers.try_append(name, value.clone()).map_err(too_many)?;
         }
     }
     let sign = |credentials| {
@@ -48,12 +53,19 @@ pub(super) fn complete(
         Credentials::None => Vec::new(),
     };
     for (name, value) in added {
-        headers.insert(name, value);
+        headers.try_insert(name, value).map_err(too_many)?;
     }
-    headers
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/json"));
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        let json = HeaderValue::from_static("application/json");
+        headers
+            .try_insert(header::CONTENT_TYPE, json)
+            .map_err(too_many)?;
+    }
     Ok(headers)
+}
+
+fn too_many(error: MaxSizeReached) -> SendError {
+    SendError::because(SendFailure::Request, error)
 }
 
 /// Writes `Bearer …`, marked so that nothing prints it.
@@ -73,24 +85,49 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    fn headers(extra: &[(&'static str, &'static str)], credentials: &Credentials) -> HeaderMap {
+    fn try_headers(
+        headers: Vec<(HeaderName, HeaderValue)>,
+        credentials: &Credentials,
+    ) -> Result<HeaderMap, SendError> {
         let request = WireRequest {
             method: http::Method::POST,
             url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse".to_owned(),
-            headers: extra
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        HeaderName::from_static(name),
-                        HeaderValue::from_static(value),
-                    )
-                })
-                .collect(),
+            headers,
             body: Bytes::from_static(b"{}"),
             service: "bedrock",
         };
         let time = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-        complete(&request, credentials, "us-east-1", time).unwrap()
+        complete(&request, credentials, "us-east-1", time)
+    }
+
+    fn headers(extra: &[(&'static str, &'static str)], credentials: &Credentials) -> HeaderMap {
+        let headers = extra.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        try_headers(headers.collect(), credentials).unwrap()
+    }
+
+    #[test]
+    fn more_headers_than_fit_are_an_error() {
+        for count in [24_570_u32, 24_576, 40_000] {
+            let header = |index: u32| {
+                let name = HeaderName::try_from(format!("x-{index}")).unwrap();
+                (name, HeaderValue::from_static("v"))
+            };
+            let headers = (0..count).map(header).collect();
+            let result = try_headers(headers, &Credentials::None);
+            let failure = result.map(|headers| headers.len()).map_err(|e| e.failure());
+            // What a map can hold is its own affair; that it says so is ours.
+            assert!(
+                matches!(failure, Ok(held) if held == count as usize + 1)
+                    || matches!(failure, Err(SendFailure::Request)),
+                "{count}: {failure:?}"
+            );
+            assert!(count < 40_000 || failure.is_err());
+        }
     }
 
     fn keys() -> Credentials {

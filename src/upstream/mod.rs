@@ -22,6 +22,6 @@ pub use body::Body;
 pub use client::{Response, Upstream, UpstreamOptions};
 pub use credentials::{CredentialStore, Credentials, Source};
 pub use failure::{SendError, SendFailure};
-pub use fetch::Fetched;
+pub use fetch::{FetchBudget, Fetched};
 pub use shared_config::region_of_profile;
 pub use trust::Trust;

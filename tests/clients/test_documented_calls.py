@@ -87,6 +87,10 @@ EXTRA = {
         "aws_bedrock_runtime_endpoint": "https://my-fake-endpoint.com",
         "extra_headers": {"key": "value"},
     },
+    "callers-model-id": {
+        "model": "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "configurable_clientside_auth_params": ["model_id"],
+    },
     "api-key": {"model": "bedrock/anthropic.claude-3-sonnet-20240229-v1:0", "api_key": "ABSKsim-bedrock-api-key-0001"},
 }  # fmt: skip
 
@@ -406,7 +410,7 @@ def test_ids_in_the_url(client, documented, model, path):
 
 
 def test_model_id_in_the_request(client, documented):
-    create(client, "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0", model_id=PROFILE)
+    create(client, "callers-model-id", model_id=PROFILE)
     assert "application-inference-profile" in documented.simulator_calls(1)[0]["path"]
 
 

@@ -8,10 +8,12 @@
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
+mod clientside;
 mod connections;
 mod faults;
 mod headers;
 mod keepalive;
+mod media;
 mod prompts;
 mod support;
 mod timeouts;

@@ -39,3 +39,13 @@ async fn callers_timeout_and_deadline_bound_the_call() {
         .await;
     assert_eq!(wrong.status, 400);
 }
+
+#[tokio::test]
+async fn wait_beyond_what_clocks_can_say_is_no_bound() {
+    let gateway = Gateway::start("", "").await;
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
+    for header in ["x-litellm-timeout", "x-switchyard-deadline"] {
+        let answer = gateway.post(&body, &[(header, "1e19")]).await;
+        assert_eq!(answer.status, 200, "{header}: {}", answer.body);
+    }
+}

@@ -163,13 +163,13 @@ impl<'a> Asked<'a> {
         let is_explicit = [&aws.access_key_id, &aws.profile, &aws.role]
             .into_iter()
             .any(|value| written(value.as_deref()).is_some())
-            || [
-                &aws.secret_access_key,
-                &aws.session_token,
-                &aws.web_identity_token,
-            ]
-            .into_iter()
-            .any(|value| is_written(value.as_ref()));
+            || [&aws.secret_access_key, &aws.session_token]
+                .into_iter()
+                .any(|value| is_written(value.as_ref()))
+            || aws
+                .web_identity_token
+                .as_ref()
+                .is_some_and(|token| !token.is_empty());
         Self {
             aws,
             environment,
@@ -276,9 +276,11 @@ impl<'a> Asked<'a> {
     }
 
     fn external_id(&self) -> Option<String> {
-        written(self.aws.external_id.as_deref())
-            .or_else(|| self.environment.get("AWS_EXTERNAL_ID"))
-            .map(str::to_owned)
+        let id = match self.aws.external_id.as_deref() {
+            Some(own) => written(Some(own)),
+            None => self.environment.get("AWS_EXTERNAL_ID"),
+        };
+        id.map(str::to_owned)
     }
 
     /// A token written in the deployment says what is meant. The environment's counts only with a session name, and not
@@ -291,11 +293,11 @@ impl<'a> Asked<'a> {
             .as_ref()
             .filter(|token| !token.is_empty());
         let token = match own {
-            Some(token) => TokenPlace::new(token.expose(), self.environment),
+            Some(token) => TokenPlace::of(token, self.environment),
             None if has_pair || self.aws.profile.is_some() || session_name.is_none() => {
                 return None;
             }
-            None => TokenPlace::new(
+            None => TokenPlace::referred_to(
                 self.environment.get("AWS_WEB_IDENTITY_TOKEN")?,
                 self.environment,
             ),

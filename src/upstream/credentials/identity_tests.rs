@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::WebIdentityToken;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/team/bedrock";
 
@@ -126,7 +127,7 @@ fn role_and_profile_of_the_environment_need_silence_in_the_deployment() {
 #[test]
 fn web_identity_takes_token_role_and_session() {
     let own = AwsParams {
-        web_identity_token: secret("jwt"),
+        web_identity_token: secret("jwt").map(WebIdentityToken::Reference),
         session_name: some("s"),
         ..role()
     };
@@ -191,6 +192,23 @@ fn pair_needs_no_region_and_empty_values_are_absent() {
     };
     assert_eq!(described(&empty, &[]), "default chain");
     assert_eq!(described(&pair(), &[]), "aws_access_key_id");
+}
+
+#[test]
+fn empty_external_id_turns_the_environments_off() {
+    let of = |external_id| {
+        let aws = AwsParams {
+            external_id,
+            ..role()
+        };
+        match method(&aws, &[("AWS_EXTERNAL_ID", "of-environment")]) {
+            Method::Role(role) => role.external_id,
+            other => panic!("no role: {other:?}"),
+        }
+    };
+    assert_eq!(of(None), some("of-environment"));
+    assert_eq!(of(some("own")), some("own"));
+    assert_eq!(of(some("")), None);
 }
 
 #[test]

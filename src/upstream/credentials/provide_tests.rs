@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::config::{AwsParams, Environment, Secret};
+use crate::config::{AwsParams, Environment, Secret, WebIdentityToken};
 use crate::error::ErrorKind;
 use crate::upstream::UpstreamOptions;
 use crate::upstream::test_server::{Asked, TestServer, answer};
@@ -125,7 +125,10 @@ async fn web_identity_is_not_signed_and_its_file_is_read_each_time() {
     let token = home.path().join("token");
     let sts = TestServer::start(|_| handed_out("AssumeRoleWithWebIdentity", "WEB")).await;
     let aws = AwsParams {
-        web_identity_token: Some(Secret::new(format!("oidc/file/{}", token.display()))),
+        web_identity_token: Some(WebIdentityToken::Reference(Secret::new(format!(
+            "oidc/file/{}",
+            token.display()
+        )))),
         session_name: Some("me".to_owned()),
         ..assuming(&sts, AwsParams::default())
     };
@@ -253,6 +256,11 @@ async fn clock_is_corrected_by_sts_and_the_call_signed_again() {
         .unwrap();
     assert_eq!(id(&found), "ASIA");
     assert_eq!(sts.asked()[1].header("x-amz-date"), "20260102T090405Z");
+    // STS is six hours ahead of us, and so is its 04:04:05.
+    assert_eq!(
+        found.expires_at(),
+        Some(UNIX_EPOCH + Duration::from_secs(1_767_326_645 - 6 * 3600))
+    );
 }
 
 #[tokio::test]

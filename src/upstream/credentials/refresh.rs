@@ -14,8 +14,8 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio_util::task::TaskTracker;
 
 use super::Credentials;
+use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind};
-use crate::upstream::aws_clock::AwsClock;
 
 /// How long before they expire credentials are fetched anew, at least; half as much again at most, by chance, so that
 /// replicas do not ask at the same time. Short-lived ones: in the last quarter of their life.
@@ -42,7 +42,8 @@ pub(super) trait Provider: Debug + Send + Sync {
 /// What refreshing needs from outside.
 #[derive(Debug, Clone)]
 pub(super) struct Surroundings {
-    pub(super) clock: AwsClock,
+    /// Our own clock; what gives out credentials says in its terms when they expire.
+    pub(super) clock: SharedClock,
     pub(super) tracker: TaskTracker,
     /// A random number from 0 (inclusive) to 1.
     pub(super) draw: fn() -> f64,

@@ -57,7 +57,7 @@ fn scene(answers: Vec<Result<Credentials, Error>>, gate: Option<Notify>) -> Scen
     });
     let tracker = TaskTracker::new();
     let around = Surroundings {
-        clock: AwsClock::new(clock.clone()),
+        clock: clock.clone(),
         tracker: tracker.clone(),
         draw: || 0.0,
     };

@@ -13,6 +13,7 @@ use super::refresh::{Refresher, Surroundings};
 use super::source::Source;
 use crate::config::{AwsParams, Environment};
 use crate::provider::bedrock::sign::Keys;
+use crate::random;
 use crate::upstream::Upstream;
 
 /// How many identities are kept. More than that can only come from clients that bring their own; the one that was asked for
@@ -40,13 +41,13 @@ struct Known {
 impl CredentialStore {
     /// Makes a store that fetches through `upstream`; fetches are tasks of `tracker`.
     pub fn new(upstream: Arc<Upstream>, tracker: TaskTracker) -> Self {
-        let clock = upstream.clock().clone();
+        let clock = Arc::clone(upstream.clock().own());
         Self {
             upstream,
             around: Surroundings {
                 clock,
                 tracker,
-                draw,
+                draw: random::draw,
             },
             stand_in: None,
             known: Mutex::default(),
@@ -153,13 +154,6 @@ impl From<&Pair> for Credentials {
             None,
         )))
     }
-}
-
-/// A random number from 0 (inclusive) to 1.
-fn draw() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128();
-    let high = u32::try_from(bits >> 96).unwrap_or(0);
-    f64::from(high) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]

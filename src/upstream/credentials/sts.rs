@@ -10,7 +10,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::Credentials;
 use super::identity::{Role, StsPlace, WebIdentity};
@@ -140,7 +140,7 @@ impl<'a> Sts<'a> {
             form.push((format!("Tags.member.{place}.Value"), value.clone()));
         }
         let answer = self.call("AssumeRole", &form, base).await?;
-        credentials(&answer).ok_or(StsFailure::Garbled)
+        self.credentials(&answer)
     }
 
     /// `AssumeRoleWithWebIdentity`: the token stands for a signature. No session policy is sent, so the role means what it
@@ -163,7 +163,7 @@ impl<'a> Sts<'a> {
         let answer = self
             .call("AssumeRoleWithWebIdentity", &form, &Credentials::None)
             .await?;
-        credentials(&answer).ok_or(StsFailure::Garbled)
+        self.credentials(&answer)
     }
 
     /// `GetCallerIdentity`: the ARN of whoever `base` belongs to.
@@ -173,9 +173,21 @@ impl<'a> Sts<'a> {
         element(&answer, "Arn").ok_or(StsFailure::Garbled)
     }
 
+    /// Reads what was handed out. STS says when it expires by its own clock; what is kept is when that is by ours.
+    fn credentials(&self, answer: &str) -> Result<Credentials, StsFailure> {
+        let clock = self.upstream.clock();
+        let in_own_time = |expires_at| clock.in_own_time(&self.host(), expires_at);
+        credentials(answer, in_own_time).ok_or(StsFailure::Garbled)
+    }
+
+    fn host(&self) -> String {
+        Url::parse(&self.place.endpoint)
+            .map_or_else(|_| String::new(), |url| url.authority().into())
+    }
+
     fn form(&self, operation: &str, role: &str, session_name: Option<&str>) -> Form {
         let session_name = session_name.map_or_else(
-            || default_session_name(self.upstream.clock().wall()),
+            || default_session_name(self.upstream.clock().own().wall()),
             str::to_owned,
         );
         let mut form = action(operation);
@@ -237,6 +249,8 @@ impl<'a> Sts<'a> {
             .map_err(StsFailure::Unreachable)?;
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_success() {
+            // Where nothing is signed, nobody says that our clock is wrong; but the answer must not look expired.
+            self.upstream.clock().correct_now(&self.host(), &headers);
             return Ok(Ok(text));
         }
         let refusal = Refusal {
@@ -252,7 +266,7 @@ impl<'a> Sts<'a> {
                 | "RequestTimeTooSkewed"
                 | "InvalidSignatureException"
         );
-        let corrected = says_clock && self.upstream.clock().correct_now(&headers);
+        let corrected = says_clock && self.upstream.clock().correct_now(&self.host(), &headers);
         Ok(Err((StsFailure::Refused(refusal), corrected)))
     }
 
@@ -283,14 +297,17 @@ fn default_session_name(now: SystemTime) -> String {
     format!("litellm-session-{seconds}")
 }
 
-fn credentials(xml: &str) -> Option<Credentials> {
+fn credentials(
+    xml: &str,
+    in_own_time: impl FnOnce(SystemTime) -> SystemTime,
+) -> Option<Credentials> {
     let expiration = element(xml, "Expiration")?;
     let expires_at = DateTime::from_str(&expiration, Format::DateTimeWithOffset).ok()?;
     Some(Credentials::temporary(
         element(xml, "AccessKeyId")?,
         element(xml, "SecretAccessKey")?,
         Some(element(xml, "SessionToken")?),
-        Some(SystemTime::try_from(expires_at).ok()?),
+        Some(in_own_time(SystemTime::try_from(expires_at).ok()?)),
     ))
 }
 
@@ -325,7 +342,7 @@ mod tests {
             <AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>\
             <SessionToken>\n tok \n</SessionToken><Expiration>2026-01-02T03:04:05Z</Expiration>\
             </Credentials></AssumeRoleResult></AssumeRoleResponse>";
-        let Some(Credentials::Keys(keys)) = credentials(xml) else {
+        let Some(Credentials::Keys(keys)) = credentials(xml, |time| time) else {
             panic!("no keys");
         };
         assert_eq!(keys.access_key_id(), "ASIA1");

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::failures::{denied, unavailable};
-use crate::config::{Environment, Secret};
+use crate::config::{Environment, Secret, WebIdentityToken};
 use crate::error::Error;
 use crate::upstream::headers::bearer;
 use crate::upstream::{Trust, Upstream};
@@ -39,8 +39,18 @@ pub(super) enum TokenPlace {
 }
 
 impl TokenPlace {
-    /// Reads `aws_web_identity_token`.
-    pub(super) fn new(written: &str, environment: &Environment) -> Self {
+    /// Finds where a token is; a caller's is here, whatever it looks like.
+    pub(super) fn of(token: &WebIdentityToken, environment: &Environment) -> Self {
+        match token {
+            WebIdentityToken::Reference(written) => {
+                Self::referred_to(written.expose(), environment)
+            }
+            WebIdentityToken::Literal(token) => Self::Literal(token.clone()),
+        }
+    }
+
+    /// Reads what an operator wrote as `aws_web_identity_token`.
+    pub(super) fn referred_to(written: &str, environment: &Environment) -> Self {
         let Some(reference) = written.strip_prefix("oidc/") else {
             return match environment.get(written) {
                 Some(value) => Self::Literal(Secret::new(value)),
@@ -191,6 +201,24 @@ mod tests {
     }
 
     #[test]
+    fn callers_token_is_never_looked_up() {
+        for written in ["TOKEN", "oidc/env/TOKEN", "/var/token", "os.environ/TOKEN"] {
+            let token = Secret::new(written);
+            assert_eq!(
+                TokenPlace::of(&WebIdentityToken::Literal(token.clone()), &environment()),
+                TokenPlace::Literal(token)
+            );
+        }
+        assert_eq!(
+            TokenPlace::of(
+                &WebIdentityToken::Reference(Secret::new("TOKEN")),
+                &environment()
+            ),
+            TokenPlace::Literal(Secret::new("from-env"))
+        );
+    }
+
+    #[test]
     fn references_are_read() {
         let literal = |text: &str| TokenPlace::Literal(Secret::new(text));
         for (written, expected) in [
@@ -223,7 +251,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                TokenPlace::new(written, &environment()),
+                TokenPlace::referred_to(written, &environment()),
                 expected,
                 "{written}"
             );

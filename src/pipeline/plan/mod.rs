@@ -1,0 +1,138 @@
+//! Which deployments may serve a call.
+//!
+//! Most calls bring nothing of their own and take the group as it is. One that brings credentials, a place or a model id
+//! gets a group of its own for as long as it lasts: [`caller`] says what it may bring, [`overlay`] what a deployment
+//! becomes with it. Both are free of I/O, and keep one promise: nothing of the operator's is sent to a place that the
+//! caller chose, and no caller uses the operator's identity for more than the operator allowed.
+
+mod caller;
+mod overlay;
+
+use std::sync::Arc;
+
+use self::caller::Caller;
+use super::Call;
+use crate::config::{AwsParams, DeploymentConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::bedrock::model_id::ModelId;
+use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
+use crate::state::{Parts, Simulated};
+
+/// Finds the model group that serves `call`.
+///
+/// # Errors
+///
+/// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a credential member that the caller may not send;
+/// [`ErrorKind::Unauthenticated`] where the caller must bring credentials of its own.
+pub(super) fn plan(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
+    if call.options.direct {
+        return direct(call, parts);
+    }
+    let config = &call.snapshot.config;
+    let name = config
+        .litellm
+        .model_alias_map
+        .get(&call.model)
+        .map_or(call.model.as_str(), String::as_str);
+    let resolved = call
+        .snapshot
+        .router
+        .resolve(name)
+        .ok_or_else(|| unknown_model(&call.model, config.general.unknown_model_status))?;
+    if call.options.brought.is_empty() {
+        return Ok(resolved.group);
+    }
+    as_the_caller_sees_it(call, &resolved.group, parts)
+}
+
+/// A request that names a Bedrock id and brings its own credentials.
+fn direct(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
+    let caller = caller(call)?;
+    caller.may_bring_to(&DeploymentConfig::default())?;
+    if !caller.is_somebody() {
+        return Err(Error::new(
+            ErrorKind::Unauthenticated,
+            "a request that names a Bedrock model id must bring credentials of its own: `x-portkey-aws-access-key-id` and \
+             `x-portkey-aws-secret-access-key`, or a Bedrock API key",
+        ));
+    }
+    let named = DeploymentConfig {
+        model_name: call.model.clone(),
+        model: format!("bedrock/{}", call.model),
+        aws: AwsParams {
+            region: portkey_region(&call.model),
+            ..AwsParams::default()
+        },
+        ..DeploymentConfig::default()
+    };
+    let deployment = build(call, overlay::overlay(&named, &caller)?, parts)?;
+    Ok(Arc::new(ModelGroup::new(
+        &call.model,
+        vec![Arc::new(deployment)],
+    )))
+}
+
+/// Portkey's default region, for a model that names none itself.
+fn portkey_region(model: &str) -> Option<String> {
+    let named = ModelId::parse(model, None, None).is_ok_and(|model| model.region.is_some());
+    (!named).then(|| "us-east-1".to_owned())
+}
+
+/// The group with what the caller brings; deployments that do not allow it are left out.
+fn as_the_caller_sees_it(
+    call: &Call,
+    group: &ModelGroup,
+    parts: &Parts,
+) -> Result<Arc<ModelGroup>> {
+    let caller = caller(call)?;
+    let mut refusal = None;
+    let mut deployments = Vec::with_capacity(group.deployments.len());
+    for deployment in &group.deployments {
+        if let Err(error) = caller.may_bring_to(&deployment.entry) {
+            refusal.get_or_insert(error);
+        } else if overlay::changes(&deployment.entry, &caller) {
+            let entry = overlay::overlay(&deployment.entry, &caller)?;
+            deployments.push(Arc::new(build(call, entry, parts)?));
+        } else {
+            deployments.push(Arc::clone(deployment));
+        }
+    }
+    match refusal {
+        Some(refusal) if deployments.is_empty() => Err(refusal),
+        _ => Ok(Arc::new(ModelGroup::new(&group.name, deployments))),
+    }
+}
+
+fn caller(call: &Call) -> Result<Caller<'_>> {
+    let allows_all = call.snapshot.config.general.allow_client_side_credentials;
+    Caller::new(&call.options, allows_all)
+}
+
+fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {
+    if let Some(simulated) = &call.snapshot.simulated {
+        simulate(&mut entry, simulated);
+    }
+    let builder = Builder {
+        config: &call.snapshot.config,
+        credentials: &parts.credentials,
+    };
+    builder.build(&entry)
+}
+
+/// Under `--simulate` a caller's own keys are made known to the simulator; what would need the outside world is replaced.
+fn simulate(entry: &mut DeploymentConfig, simulated: &Simulated) {
+    let aws = &mut entry.aws;
+    aws.runtime_endpoint = Some(simulated.endpoint.clone());
+    if aws.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
+        return;
+    }
+    if aws.access_key_id.is_some() && aws.secret_access_key.is_some() && aws.role.is_none() {
+        (simulated.admit.0)(aws);
+        return;
+    }
+    entry.aws = AwsParams {
+        region: aws.region.clone(),
+        runtime_endpoint: aws.runtime_endpoint.clone(),
+        ..simulated.credentials.clone()
+    };
+}
