@@ -62,7 +62,7 @@ impl Case {
             model_id: None,
             defaults: Vec::new(),
             repairs: Repairs::default(),
-            headers: HeaderMap::new(),
+            headers: &HeaderMap::new(),
             operator_headers: Vec::new(),
             allow_caller_authorization: false,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
@@ -177,7 +177,7 @@ impl Case {
         let request = chat::parse(&body, &self.headers).unwrap().request;
         let mut exchange = Converse.encode(&request, &self.target()).unwrap();
         let answer = WireAnswer {
-            headers: HeaderMap::new(),
+            headers: &HeaderMap::new(),
             body: Bytes::copy_from_slice(answer.as_bytes()),
         };
         if let Ok(Decoded::Answer(answer)) = exchange.decoder.whole(&[answer]) {
