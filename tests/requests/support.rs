@@ -62,7 +62,7 @@ impl Case {
             model_id: None,
             defaults: Vec::new(),
             repairs: Repairs::default(),
-            headers: &HeaderMap::new(),
+            headers: HeaderMap::new(),
             operator_headers: Vec::new(),
             allow_caller_authorization: false,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
