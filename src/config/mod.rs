@@ -15,6 +15,7 @@ mod load;
 mod locate;
 mod names;
 mod node;
+mod origin;
 mod params;
 mod provider;
 mod raw;
@@ -28,12 +29,14 @@ mod variables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use layers::Overrides;
-pub use load::{load, load_bytes, load_with};
+pub use load::{inspect, load, load_bytes, load_with};
+pub use origin::Origin;
 pub use schema::schema;
 pub use secret::Secret;
 
@@ -119,6 +122,8 @@ pub struct DeploymentConfig {
     pub info: ModelInfo,
     /// `blocked` (entry or `model_info`).
     pub blocked: bool,
+    /// Where the entry is written.
+    pub origin: Arc<Origin>,
 }
 
 /// Credentials, region and endpoint of a deployment, as written.
