@@ -9,6 +9,7 @@
 )]
 
 mod faults;
+mod gaps;
 mod headers;
 mod keepalive;
 mod prompts;
