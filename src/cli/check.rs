@@ -103,6 +103,22 @@ c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not support
     }
 
     #[test]
+    fn entry_that_lacks_its_variable_is_left_out() {
+        let text = found(
+            "model_list:
+  - model_name: b
+    litellm_params: {model: bedrock/converse_like/mine, api_base: os.environ/NOT_SET}
+general_settings: {master_key: a-long-random-key}
+",
+        );
+        let last = text.lines().last().unwrap_or_default();
+        assert_eq!(
+            last,
+            "c.yaml:3:67: warning: model_list[0].litellm_params.api_base: its variable is not set; the entry is left out"
+        );
+    }
+
+    #[test]
     fn what_only_building_finds_is_found_beside_the_rest_all_at_once() {
         let text = found(
             "model_list:

@@ -132,7 +132,7 @@ fn entry(
         limits: limits(&params, &checked, info),
         info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
-        origin: Arc::new(origin(&checked, &params, path, report)),
+        origin: Arc::new(origin(&item, &params, path, report)),
         ..from_params(&params)
     };
     Some(Placed {
@@ -143,8 +143,15 @@ fn entry(
 }
 
 /// Notes where an entry is written, for those who judge it later.
+///
+/// `entry` is as written, `params` as far as they can be used.
 fn origin(entry: &Node, params: &Node, path: &str, report: &Report) -> Origin {
     let place = |node: Option<&Node>| report.place(node.map_or(entry.at, |node| node.at));
+    let written = entry.get("litellm_params").map(Node::entries);
+    let unset = written
+        .unwrap_or_default()
+        .iter()
+        .filter(|param| param.node.value == Value::Null && variable(&param.node).is_some());
     Origin {
         path: path.to_owned(),
         entry: place(None),
@@ -152,8 +159,10 @@ fn origin(entry: &Node, params: &Node, path: &str, report: &Report) -> Origin {
         params: params
             .entries()
             .iter()
+            .chain(unset.clone())
             .map(|param| (param.key.clone(), place(Some(&param.node))))
             .collect(),
+        unset: unset.map(|param| param.key.clone()).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where an entry of `model_list` is written, so that what later parts find wrong with it has a place as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Finding, Severity};
 
@@ -22,6 +22,8 @@ pub struct Origin {
     pub(super) name: Place,
     /// The values of `litellm_params`, by key.
     pub(super) params: BTreeMap<String, Place>,
+    /// Those of them that refer to a variable which is not set.
+    pub(super) unset: BTreeSet<String>,
 }
 
 /// Keys of `litellm_params` that may be written in another way.
@@ -39,6 +41,11 @@ impl Origin {
     /// Makes a warning about a key of `litellm_params`, likewise.
     pub fn warning(&self, param: &str, message: impl Into<String>) -> Finding {
         self.finding(Severity::Warning, param, message.into())
+    }
+
+    /// Says whether a key of `litellm_params` refers to a variable that is not set.
+    pub fn is_unset(&self, param: &str) -> bool {
+        self.unset.contains(param)
     }
 
     /// Makes a warning about `model_name`.
@@ -89,6 +96,7 @@ mod tests {
             entry: place(10),
             name: place(11),
             params: BTreeMap::from([("region_name".to_owned(), place(13))]),
+            unset: BTreeSet::new(),
         };
         assert_eq!(
             origin.error("aws_region_name", "no region").to_string(),

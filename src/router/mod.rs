@@ -77,7 +77,13 @@ impl Router {
                 }
                 Err(error) => {
                     let param = error.param().unwrap_or("model");
-                    findings.0.push(entry.origin.error(param, error.message()));
+                    // What a variable lacks here, another machine may have.
+                    findings.0.push(if entry.origin.is_unset(param) {
+                        let message = "its variable is not set; the entry is left out";
+                        entry.origin.warning(param, message)
+                    } else {
+                        entry.origin.error(param, error.message())
+                    });
                 }
             }
         }
