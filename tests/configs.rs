@@ -1,8 +1,13 @@
 //! Configurations as files: the examples load, and each bad one says what is wrong with it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{Environment, Findings, load};
+use switchyard::router::Router;
+use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
+use tokio_util::task::TaskTracker;
 
 #[expect(clippy::expect_used, reason = "the folders are part of the repository")]
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -31,9 +36,45 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn every_example_loads_without_errors() {
     for path in files("examples/configs") {
-        if let Err(findings) = load(&path, Environment::default()) {
-            panic!("{findings}");
-        }
+        let config =
+            load(&path, Environment::default()).unwrap_or_else(|findings| panic!("{findings}"));
+        let clock: SharedClock = Arc::new(SystemClock);
+        let upstream = Upstream::new(UpstreamOptions::default(), clock).unwrap();
+        let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
+        let router = Router::build(&config, &credentials);
+        router.unwrap_or_else(|findings| panic!("{findings}"));
+    }
+}
+
+#[test]
+fn every_example_opens_with_its_schema_and_how_to_try_it() {
+    for path in files("examples/configs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let opening: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with('#'))
+            .collect();
+        let name = path.display();
+        let first = opening.first().copied().unwrap_or_default();
+        let schema = first.strip_prefix("# yaml-language-server: $schema=");
+        let schema = schema.unwrap_or_else(|| panic!("{name}: no modeline"));
+        assert!(
+            path.parent().unwrap().join(schema).exists(),
+            "{name}: {schema}"
+        );
+        assert!(
+            opening
+                .get(2)
+                .is_some_and(|line| line.ends_with('.') || line.ends_with(':')),
+            "{name}"
+        );
+        let file = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let start = format!("--config {}", file.display());
+        assert!(opening.iter().any(|line| line.contains(&start)), "{name}");
+        assert!(
+            opening.iter().any(|line| line.starts_with("#   curl ")),
+            "{name}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::config::Findings;
 use crate::state::Snapshot;
 
 /// What the banner says beside the snapshot.
@@ -41,8 +42,12 @@ impl Banner<'_> {
             "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
         );
         // What is weak about the master key is said below, louder.
-        let findings = snapshot.config.warnings.iter();
+        let mut findings = Findings(snapshot.config.warnings.clone());
+        let later = snapshot.router.warnings().iter().cloned();
+        findings.merge(later, &snapshot.config.files);
         let mut warnings: Vec<String> = findings
+            .0
+            .iter()
             .filter(|finding| finding.key != "general_settings.master_key")
             .map(ToString::to_string)
             .collect();

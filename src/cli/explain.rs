@@ -2,18 +2,18 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde::Serialize;
-use tokio_util::task::TaskTracker;
 
+use super::check::offline_router;
 use super::{complain, say};
-use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, Match, ModelGroup, Router};
-use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+/// What stands behind a value that the file may have but that does nothing yet.
+const LATER: &str = " (not supported yet)";
 
 #[derive(Serialize)]
 struct Explanation {
@@ -24,11 +24,15 @@ struct Explanation {
     num_retries: u32,
     deployments: Vec<DeploymentView>,
     fallbacks: Vec<FallbackView>,
+    /// The members of this document whose values do nothing yet.
+    not_supported_yet: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
 struct FallbackView {
     group: String,
+    /// Whether there is such a group.
+    exists: bool,
     deployments: Vec<DeploymentView>,
 }
 
@@ -50,6 +54,30 @@ struct DeploymentView {
     weight: Option<f64>,
     order: Option<i64>,
     blocked: bool,
+    /// Why it cannot answer, if it cannot.
+    gap: Option<String>,
+}
+
+/// Members of the document, and the keys of the file that they come from.
+const KEYS: [(&str, &str, &str); 6] = [
+    ("num_retries", "router_settings", "num_retries"),
+    ("fallbacks", "router_settings", "fallbacks"),
+    ("rpm", "litellm_params", "rpm"),
+    ("tpm", "litellm_params", "tpm"),
+    (
+        "max_parallel_requests",
+        "litellm_params",
+        "max_parallel_requests",
+    ),
+    ("order", "litellm_params", "order"),
+];
+
+/// The members of the document whose values do nothing yet.
+fn not_supported_yet() -> Vec<&'static str> {
+    KEYS.into_iter()
+        .filter(|(_, section, key)| !config::has_effect(section, key))
+        .map(|(member, ..)| member)
+        .collect()
 }
 
 /// Prints how a request for `model` would be served. Exit status 1 for an unknown name or an unusable file.
@@ -73,13 +101,12 @@ pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
 fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
     let config = config::load(file, Environment::of_process())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
-    let clock: SharedClock = Arc::new(SystemClock);
-    let upstream = Arc::new(Upstream::new(
-        UpstreamOptions::default(),
-        Arc::clone(&clock),
-    )?);
-    let credentials = CredentialStore::new(upstream, TaskTracker::new());
-    let router = Router::build(&config, &credentials).map_err(|error| error.to_string())?;
+    explanation(&config, model)
+}
+
+fn explanation(config: &Config, model: &str) -> Result<Explanation, String> {
+    let router = offline_router(config)
+        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let name = config
         .litellm
         .model_alias_map
@@ -92,17 +119,18 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
         group
             .deployments
             .iter()
-            .map(|deployment| DeploymentView::of(deployment, &config))
+            .map(|deployment| DeploymentView::of(deployment, config))
             .collect()
     };
-    let fallbacks = fallback_names(&config, &resolved.group.name)
+    let fallbacks = fallback_names(config, &resolved.group.name)
         .into_iter()
-        .map(|name| FallbackView {
-            deployments: router
-                .resolve(&name)
-                .map(|resolved| views(&resolved.group))
-                .unwrap_or_default(),
-            group: name,
+        .map(|name| {
+            let target = router.resolve(&name);
+            FallbackView {
+                exists: target.is_some(),
+                deployments: target.map_or_else(Vec::new, |target| views(&target.group)),
+                group: name,
+            }
         })
         .collect();
     Ok(Explanation {
@@ -118,6 +146,7 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
         num_retries: config.router.num_retries,
         deployments: views(&resolved.group),
         fallbacks,
+        not_supported_yet: not_supported_yet(),
     })
 }
 
@@ -133,7 +162,7 @@ fn unknown(router: &Router, model: &str) -> String {
 }
 
 /// The groups that follow when a group fails: its own list, else that of `*`, then the default fallbacks.
-fn fallback_names(config: &config::Config, group: &str) -> Vec<String> {
+fn fallback_names(config: &Config, group: &str) -> Vec<String> {
     let lists = &config.router.fallbacks;
     let find = |name: &str| {
         lists
@@ -163,7 +192,7 @@ fn chat_url(deployment: &Deployment) -> String {
 }
 
 impl DeploymentView {
-    fn of(deployment: &Deployment, config: &config::Config) -> Self {
+    fn of(deployment: &Deployment, config: &Config) -> Self {
         let limits = &deployment.entry.limits;
         let stream = deployment.timeouts.stream.or(config.router.stream_timeout);
         Self {
@@ -187,64 +216,135 @@ impl DeploymentView {
             weight: limits.weight,
             order: limits.order,
             blocked: deployment.entry.blocked,
+            gap: deployment.gap.map(|gap| gap.to_string()),
         }
     }
 
-    fn lines(&self, out: &mut Vec<String>) {
-        let some = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+    fn lines(&self, later: &[&str], out: &mut Vec<String>) {
+        let given = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        // A value that does nothing is marked as such; that there is none needs no mark.
+        let marked = |member: &str, value: Option<String>| match value {
+            Some(value) if later.contains(&member) => format!("{value}{LATER}"),
+            value => given(value),
+        };
         out.push(format!("  deployment {}", self.id));
         out.push(format!(
             "    model        {}{}",
             self.model,
             if self.blocked { " (blocked)" } else { "" }
         ));
+        if let Some(gap) = &self.gap {
+            out.push(format!("    answers      no: {gap}"));
+        }
         out.push(format!("    model id     {}", self.model_id));
         out.push(format!("    route        {}", self.route));
         out.push(format!("    url          {}", self.url));
         out.push(format!("    region       {}", self.region));
         out.push(format!("    credentials  {}", self.credentials));
+        let parallel = self.max_parallel_requests.map(|value| value.to_string());
         out.push(format!(
             "    limits       rpm {}, tpm {}, parallel {}",
-            some(self.rpm.map(|value| value.to_string())),
-            some(self.tpm.map(|value| value.to_string())),
-            some(self.max_parallel_requests.map(|value| value.to_string())),
+            marked("rpm", self.rpm.map(|value| value.to_string())),
+            marked("tpm", self.tpm.map(|value| value.to_string())),
+            marked("max_parallel_requests", parallel),
         ));
         out.push(format!(
             "    timeouts     {} s, stream {}",
             self.timeout_seconds,
-            some(
+            given(
                 self.stream_timeout_seconds
                     .map(|value| format!("{value} s"))
             ),
         ));
         out.push(format!(
             "    preference   weight {}, order {}",
-            some(self.weight.map(|value| value.to_string())),
-            some(self.order.map(|value| value.to_string())),
+            given(self.weight.map(|value| value.to_string())),
+            marked("order", self.order.map(|value| value.to_string())),
         ));
     }
 }
 
 impl Explanation {
     fn text(&self) -> String {
+        let later = &self.not_supported_yet;
+        let mark = |member: &str| if later.contains(&member) { LATER } else { "" };
         let mut out = vec![
             format!("requested      {}", self.requested),
             format!("resolved       {} (group {})", self.matched, self.group),
             format!("strategy       {}", self.strategy),
-            format!("retries        {}", self.num_retries),
+            format!("retries        {}{}", self.num_retries, mark("num_retries")),
         ];
         for deployment in &self.deployments {
-            deployment.lines(&mut out);
+            deployment.lines(later, &mut out);
         }
         if self.fallbacks.is_empty() {
             out.push("fallbacks      none".to_owned());
         }
         for fallback in &self.fallbacks {
-            out.push(format!("then group {}", fallback.group));
+            let unknown = if fallback.exists {
+                ""
+            } else {
+                ": there is no such group"
+            };
+            out.push(format!(
+                "then group {}{}{unknown}",
+                fallback.group,
+                mark("fallbacks")
+            ));
             for deployment in &fallback.deployments {
-                deployment.lines(&mut out);
+                deployment.lines(later, &mut out);
             }
         }
         out.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, load_bytes};
+
+    fn explained(model: &str) -> Explanation {
+        let text = "
+model_list:
+  - model_name: a
+    litellm_params: {model: bedrock/us.amazon.nova-pro-v1:0, rpm: 5}
+  - model_name: old
+    litellm_params: {model: bedrock/cohere.command-text-v14}
+router_settings:
+  fallbacks: [{a: [old, gone]}]
+";
+        let environment = Environment::default();
+        let file = Path::new("c.yaml");
+        let config = load_bytes(file, text.as_bytes(), environment, &Overrides::default());
+        explanation(&config.unwrap(), model).unwrap()
+    }
+
+    #[test]
+    fn what_does_nothing_yet_is_marked() {
+        let explanation = explained("a");
+        let text = explanation.text();
+        for (member, line) in [
+            ("num_retries", "retries        2"),
+            ("fallbacks", "then group old"),
+            ("rpm", "limits       rpm 5"),
+        ] {
+            let is_later = explanation.not_supported_yet.contains(&member);
+            assert!(text.contains(line), "{text}");
+            assert_eq!(text.contains(&format!("{line}{LATER}")), is_later, "{text}");
+        }
+        assert!(!text.contains("tpm none ("), "{text}");
+    }
+
+    #[test]
+    fn unknown_fallback_is_named_and_so_is_what_cannot_answer() {
+        let explanation = explained("a");
+        let json = serde_json::to_value(&explanation).unwrap();
+        assert_eq!(json["fallbacks"][0]["exists"], true);
+        assert_eq!(json["fallbacks"][1]["group"], "gone");
+        assert_eq!(json["fallbacks"][1]["exists"], false);
+        assert!(explanation.text().contains(": there is no such group"));
+        let old = explained("old").text();
+        assert!(old.contains("answers      no: accepted, not supported yet: InvokeModel"));
     }
 }

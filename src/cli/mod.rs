@@ -1,18 +1,19 @@
 //! The command line: `switchyard` serves; `check`, `schema`, `explain` and `simulate-bedrock` do what their names say.
 
 mod banner;
+mod check;
 mod explain;
 mod serve;
 mod simulate;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Environment};
+use crate::config;
 use crate::simulator::{Options, Simulator};
 use crate::telemetry::LogFormat;
 
@@ -123,7 +124,7 @@ enum Command {
 pub async fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         None => serve::serve(&arguments.serve).await,
-        Some(Command::Check { file, json }) => check(&file, json),
+        Some(Command::Check { file, json }) => check::check(&file, json),
         Some(Command::Schema) => {
             say(&format!("{:#}", config::schema()));
             ExitCode::SUCCESS
@@ -136,36 +137,6 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Some(Command::SimulateBedrock { host, port }) => {
             simulate_bedrock(SocketAddr::new(host, port)).await
         }
-    }
-}
-
-/// `switchyard check FILE`.
-fn check(file: &Path, as_json: bool) -> ExitCode {
-    let (findings, summary) = match config::load(file, Environment::of_process()) {
-        Ok(config) => {
-            let summary = format!(
-                "{}: ok, {} deployments",
-                file.display(),
-                config.deployments.len()
-            );
-            (config::Findings(config.warnings), Some(summary))
-        }
-        Err(findings) => (findings, None),
-    };
-    if as_json {
-        say(&config::to_json(&findings).to_string());
-    } else {
-        if !findings.0.is_empty() {
-            say(&findings.to_string());
-        }
-        if let Some(summary) = &summary {
-            say(summary);
-        }
-    }
-    if summary.is_some() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
     }
 }
 

@@ -76,7 +76,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     let clock: SharedClock = Arc::new(SystemClock);
     let parts = parts(&config, &clock, &tracker)?;
     let snapshot = Snapshot::build(config, simulated, None, &parts)
-        .map_err(|error| format!("the configuration cannot be used: {error}"))?;
+        .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let general = snapshot.config.general.clone();
     let app = Arc::new(App {
         live: Arc::new(Live::new(snapshot)),

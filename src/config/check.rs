@@ -172,7 +172,7 @@ pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -
     let read = match kind {
         Kind::Text | Kind::Secret => take(node, scalar::as_text(node), path, report, Value::Text),
         Kind::Flag => take(node, scalar::as_flag(node), path, report, Value::Bool),
-        Kind::Count | Kind::Integer => whole(kind, node, path, report),
+        Kind::Count | Kind::Positive | Kind::Integer => whole(kind, node, path, report),
         Kind::Amount | Kind::Number | Kind::Seconds | Kind::Millis => {
             let reading = scalar::as_number(node).filter(|number| fits(kind, &number.value));
             take(node, reading, path, report, Value::Number)
@@ -230,7 +230,7 @@ fn request_default(kind: &Kind, node: &Node, path: &str, report: &mut Report) ->
         return Some(free(node, path, report));
     }
     match kind {
-        Kind::Text | Kind::Flag | Kind::Count | Kind::Integer | Kind::Number => {
+        Kind::Text | Kind::Flag | Kind::Count | Kind::Positive | Kind::Integer | Kind::Number => {
             value(kind, node, path, report)
         }
         _ => Some(free(node, path, report)),

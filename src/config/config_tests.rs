@@ -502,9 +502,25 @@ fn files_that_are_too_big_or_too_deep_are_refused() {
             .to_string()
             .contains("larger than 8 MiB")
     );
-    let deep = format!("a: {}{}", "[".repeat(1000), "]".repeat(1000));
-    let findings = load_text(&deep, &[]).unwrap_err();
-    assert!(findings.to_string().contains("64 levels"), "{findings}");
+    for (text, message) in [
+        (
+            format!("a: {}{}", "[".repeat(100), "]".repeat(100)),
+            "nested more than 64 levels deep",
+        ),
+        // A parser that looks at these would take minutes.
+        (
+            format!("a: 1\nb: {}", "[".repeat(1_000_000)),
+            "config.yaml:2:260: error: more than 256 brackets are open here",
+        ),
+        (
+            "{a: ".repeat(1_000_000),
+            "config.yaml:1:1025: error: more than 256 brackets are open here",
+        ),
+        ("- ".repeat(100_000), "nested more than 64 levels deep"),
+    ] {
+        let findings = load_text(&text, &[]).unwrap_err();
+        assert!(findings.to_string().contains(message), "{findings}");
+    }
     let bytes = load_bytes(
         Path::new("c"),
         b"a: \xff",

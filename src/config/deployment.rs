@@ -1,11 +1,13 @@
 //! `model_list` → [`DeploymentConfig`]s, each entry on its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::DeploymentConfig;
 use super::check;
 use super::environment::Environment;
 use super::node::{At, Node, Spelling, Value};
+use super::origin::Origin;
 use super::params::{from_params, limits, model_info, text};
 use super::provider::{self, Provider};
 use super::raw::ENTRY;
@@ -130,6 +132,7 @@ fn entry(
         limits: limits(&params, &checked, info),
         info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
+        origin: Arc::new(origin(&item, &params, path, report)),
         ..from_params(&params, path, report)
     };
     Some(Placed {
@@ -137,6 +140,30 @@ fn entry(
         at: item.at,
         path: path.to_owned(),
     })
+}
+
+/// Notes where an entry is written, for those who judge it later.
+///
+/// `entry` is as written, `params` as far as they can be used.
+fn origin(entry: &Node, params: &Node, path: &str, report: &Report) -> Origin {
+    let place = |node: Option<&Node>| report.place(node.map_or(entry.at, |node| node.at));
+    let written = entry.get("litellm_params").map(Node::entries);
+    let unset = written
+        .unwrap_or_default()
+        .iter()
+        .filter(|param| param.node.value == Value::Null && variable(&param.node).is_some());
+    Origin {
+        path: path.to_owned(),
+        entry: place(None),
+        name: place(entry.get("model_name")),
+        params: params
+            .entries()
+            .iter()
+            .chain(unset.clone())
+            .map(|param| (param.key.clone(), place(Some(&param.node))))
+            .collect(),
+        unset: unset.map(|param| param.key.clone()).collect(),
+    }
 }
 
 /// Returns the name of the provider that an entry is for, unless it is Bedrock.

@@ -12,6 +12,7 @@ pub(super) fn might_fit(kind: &Kind, node: &Node) -> bool {
         Kind::Text | Kind::Secret | Kind::Choice(_) => scalar::as_text(node).is_some(),
         Kind::Flag => scalar::as_flag(node).is_some(),
         Kind::Count
+        | Kind::Positive
         | Kind::Integer
         | Kind::Amount
         | Kind::Number
@@ -32,6 +33,7 @@ pub(super) fn fits(kind: &Kind, number: &Number) -> bool {
         Kind::Count | Kind::Amount | Kind::Millis => {
             number.as_f64().is_some_and(|float| float >= 0.0)
         }
+        Kind::Positive => number.as_f64().is_some_and(|float| float >= 1.0),
         // Longer than a `Duration` is longer than anybody waits.
         Kind::Seconds => number
             .as_f64()
@@ -55,6 +57,7 @@ pub(super) fn expectation(kind: &Kind) -> String {
         Kind::Text | Kind::Secret | Kind::Choice(_) => "text".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Count => "a whole number, 0 or more".to_owned(),
+        Kind::Positive => "a whole number, 1 or more".to_owned(),
         Kind::Integer => "a whole number".to_owned(),
         Kind::Amount => "a number, 0 or more".to_owned(),
         Kind::Number => "a number".to_owned(),

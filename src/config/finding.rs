@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, all of it at once.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -61,6 +62,17 @@ impl fmt::Display for Finding {
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
+    /// Adds findings of later parts, each beside the others of its file; `files` are in the order in which they were read.
+    pub fn merge(&mut self, later: impl IntoIterator<Item = Finding>, files: &[PathBuf]) {
+        self.0.extend(later);
+        self.0.sort_by_key(|finding| {
+            let file = files
+                .iter()
+                .position(|file| *file == Path::new(&finding.file));
+            (file.unwrap_or(usize::MAX), finding.line, finding.column)
+        });
+    }
+
     /// Says whether any of them is an error.
     pub fn has_errors(&self) -> bool {
         self.0

@@ -41,12 +41,14 @@ pub fn load_with(
     environment: Environment,
     overrides: &Overrides,
 ) -> Result<Config, Findings> {
-    let mut report = Report::default();
-    let source = report.add_source(path.display().to_string());
-    match read::read_text(path, At::start_of(source), &mut report) {
-        Some(text) => build(path, &text, environment, overrides, report),
-        None => Err(report.into_findings()),
-    }
+    whole(read_file(path, environment, overrides))
+}
+
+/// Reads a configuration as far as it goes: what can be told of it although it may have errors, and everything that is
+/// wrong with it. For those who look for more that is wrong; nobody may serve by it.
+pub fn inspect(path: &Path, environment: Environment) -> (Option<Config>, Findings) {
+    let (config, report) = read_file(path, environment, &Overrides::default());
+    (config, report.into_findings())
 }
 
 /// Reads a configuration from the bytes of a file; `path` names it and is what its includes are relative to.
@@ -62,9 +64,33 @@ pub fn load_bytes(
 ) -> Result<Config, Findings> {
     let mut report = Report::default();
     let source = report.add_source(path.display().to_string());
-    match read::decode(bytes, At::start_of(source), &mut report) {
-        Some(text) => build(path, &text, environment, overrides, report),
-        None => Err(report.into_findings()),
+    let config = read::decode(bytes, At::start_of(source), &mut report)
+        .and_then(|text| build(path, &text, environment, overrides, &mut report));
+    whole((config, report))
+}
+
+fn read_file(
+    path: &Path,
+    environment: Environment,
+    overrides: &Overrides,
+) -> (Option<Config>, Report) {
+    let mut report = Report::default();
+    let source = report.add_source(path.display().to_string());
+    let config = read::read_text(path, At::start_of(source), &mut report)
+        .and_then(|text| build(path, &text, environment, overrides, &mut report));
+    (config, report)
+}
+
+/// Refuses a configuration with errors.
+fn whole((config, report): (Option<Config>, Report)) -> Result<Config, Findings> {
+    let has_errors = report.has_errors();
+    let findings = report.into_findings();
+    match config {
+        Some(mut config) if !has_errors => {
+            config.warnings = findings.0;
+            Ok(config)
+        }
+        _ => Err(findings),
     }
 }
 
@@ -73,20 +99,14 @@ fn build(
     text: &str,
     environment: Environment,
     overrides: &Overrides,
-    mut report: Report,
-) -> Result<Config, Findings> {
-    let Some(files) = include::read_all(path, text, 0, &mut report) else {
-        return Err(report.into_findings());
-    };
-    let layered = layers::layer(files.root, &environment, overrides, &mut report);
-    let mut config = sections(layered, environment, &mut report);
+    report: &mut Report,
+) -> Option<Config> {
+    let files = include::read_all(path, text, 0, report)?;
+    let layered = layers::layer(files.root, &environment, overrides, report);
+    let mut config = sections(layered, environment, report);
     config.hash = files.hash;
     config.files = files.paths;
-    if report.has_errors() {
-        return Err(report.into_findings());
-    }
-    config.warnings = report.into_findings().0;
-    Ok(config)
+    Some(config)
 }
 
 /// Resolves variables, checks every section, and makes the configuration.

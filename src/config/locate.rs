@@ -13,6 +13,10 @@ use super::node::At;
 /// Deepest nesting of a file.
 pub(super) const MAX_DEPTH: usize = 64;
 
+/// Most brackets that may be open at one place, in whatever they stand. Both parsers look at every open one for each
+/// word, so thousands of them take minutes before anybody asks how deep they are nested.
+pub(super) const MAX_OPEN: usize = 256;
+
 /// Most values that a file may have once its aliases are expanded.
 pub(super) const MAX_VALUES: u64 = 1_000_000;
 
@@ -53,6 +57,8 @@ pub(super) enum LocateError {
     Syntax(At, String),
     /// Nested deeper than [`MAX_DEPTH`].
     TooDeep(At),
+    /// More than [`MAX_OPEN`] brackets without their partners.
+    TooManyOpen(At),
     /// More than [`MAX_VALUES`] once expanded.
     TooMany(At),
 }
@@ -68,6 +74,7 @@ struct Open {
 
 /// Reads the places of all values of `text`; `source` is the index that they carry.
 pub(super) fn locate(text: &str, source: u32) -> Result<Marks, LocateError> {
+    check_brackets(text, source)?;
     let mut builder = Builder {
         source,
         open: Vec::new(),
@@ -91,6 +98,36 @@ pub(super) fn locate(text: &str, source: u32) -> Result<Marks, LocateError> {
         }
     }
     Ok(builder.marks)
+}
+
+/// Counts open brackets in one pass. Those in texts and comments count too: what they are only a parser can tell, and no
+/// text has that many.
+fn check_brackets(text: &str, source: u32) -> Result<(), LocateError> {
+    let mut open = 0_usize;
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MAX_OPEN {
+            let before = text.get(..index).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before
+                .rsplit('\n')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count()
+                + 1;
+            return Err(LocateError::TooManyOpen(At {
+                source,
+                line: u32::try_from(line).unwrap_or(u32::MAX),
+                column: u32::try_from(column).unwrap_or(u32::MAX),
+            }));
+        }
+    }
+    Ok(())
 }
 
 struct Builder {

@@ -16,6 +16,7 @@ mod load;
 mod locate;
 mod names;
 mod node;
+mod origin;
 mod params;
 mod provider;
 mod raw;
@@ -30,18 +31,35 @@ mod web_identity;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use clientside::ClientsideParam;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use layers::Overrides;
-pub use load::{load, load_bytes, load_with};
+pub use load::{inspect, load, load_bytes, load_with};
+pub use origin::Origin;
 pub use schema::schema;
 pub use secret::Secret;
 pub use web_identity::WebIdentityToken;
 
 use crate::canonical::RawJson;
+
+/// Says whether a key does something; one that is not known does not.
+pub fn has_effect(section: &str, key: &str) -> bool {
+    let sections = [
+        &raw::GENERAL_SETTINGS,
+        &raw::LITELLM_SETTINGS,
+        &raw::ROUTER_SETTINGS,
+        &raw::LITELLM_PARAMS,
+    ];
+    sections
+        .into_iter()
+        .filter(|table| table.name == section)
+        .filter_map(|table| table.key(key))
+        .any(|key| matches!(key.support, raw::Support::Honoured | raw::Support::Default))
+}
 
 /// A whole configuration, ready to be used.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +141,8 @@ pub struct DeploymentConfig {
     pub info: ModelInfo,
     /// `blocked` (entry or `model_info`).
     pub blocked: bool,
+    /// Where the entry is written.
+    pub origin: Arc<Origin>,
 }
 
 /// Credentials, region and endpoint of a deployment, as written.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_yaml::Value as Yaml;
 
-use super::locate::{LocateError, MAX_DEPTH, MAX_VALUES, Mark, MarkKind, Marks, locate};
+use super::locate::{LocateError, MAX_DEPTH, MAX_OPEN, MAX_VALUES, Mark, MarkKind, Marks, locate};
 use super::node::{At, Entry, Node, Spelling, Value};
 use super::report::Report;
 
@@ -88,6 +88,12 @@ pub(super) fn parse(text: &str, source: u32, report: &mut Report) -> Option<Node
         Ok(marks) => Some(marks),
         Err(LocateError::TooDeep(at)) => {
             report.error(at, "", too_deep());
+            return None;
+        }
+        Err(LocateError::TooManyOpen(at)) => {
+            report
+                .error(at, "", format!("more than {MAX_OPEN} brackets are open here: nested too deep, or never closed"))
+                .hint("close them");
             return None;
         }
         Err(LocateError::TooMany(at)) => {
@@ -171,7 +177,9 @@ pub(super) fn parse_value(text: &str, source: u32, report: &mut Report) -> Optio
     if !text.trim_start().starts_with(['[', '{']) {
         return Some(Node::new(at, Value::Text(text.to_owned())));
     }
-    if let Err(LocateError::TooDeep(_) | LocateError::TooMany(_)) = locate(text, source) {
+    if let Err(LocateError::TooDeep(_) | LocateError::TooManyOpen(_) | LocateError::TooMany(_)) =
+        locate(text, source)
+    {
         report.error(at, "", "too large a value");
         return None;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Finding, Findings, Severity};
 use super::node::At;
+use super::origin::Place;
 
 /// The findings so far, and the names of the sources that they lie in.
 #[derive(Debug, Default)]
@@ -35,16 +36,26 @@ impl Report {
         self.said.insert(topic.to_owned())
     }
 
-    fn add(&mut self, severity: Severity, at: At, key: &str, message: String) -> &mut Finding {
+    /// Returns a place with the name of its source.
+    pub(super) fn place(&self, at: At) -> Place {
         let file = usize::try_from(at.source)
             .ok()
             .and_then(|source| self.sources.get(source).or_else(|| self.sources.first()))
             .cloned()
             .unwrap_or_default();
-        let finding = Finding {
+        Place {
             file,
             line: at.line as usize,
             column: at.column as usize,
+        }
+    }
+
+    fn add(&mut self, severity: Severity, at: At, key: &str, message: String) -> &mut Finding {
+        let Place { file, line, column } = self.place(at);
+        let finding = Finding {
+            file,
+            line,
+            column,
             severity,
             key: key.to_owned(),
             message,

@@ -278,9 +278,10 @@ pub(super) fn general(
         public_routes,
         allow_client_side_credentials: flag(section, "allow_client_side_credentials"),
         completion_model: text(section, "completion_model"),
-        max_request_bytes: megabytes
-            .and_then(|size| usize::try_from(size).ok()?.checked_mul(1024 * 1024))
-            .unwrap_or(base.max_request_bytes),
+        max_request_bytes: megabytes.map_or(base.max_request_bytes, |size| {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            size.saturating_mul(1024 * 1024)
+        }),
         header_read_timeout: seconds(section, "header_read_timeout_seconds")
             .unwrap_or(base.header_read_timeout),
         drain_timeout: duration(section.get("drain_timeout_seconds")).unwrap_or(base.drain_timeout),

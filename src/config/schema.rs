@@ -41,6 +41,7 @@ fn definitions() -> Value {
         "flag": or_text(json!({ "type": "boolean" }), "^(true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$"),
         "integer": or_text(json!({ "type": "integer" }), "^[+-]?[0-9]+$"),
         "count": or_text(json!({ "type": "integer", "minimum": 0 }), "^[+]?[0-9]+$"),
+        "positive": or_text(json!({ "type": "integer", "minimum": 1 }), "^[+]?0*[1-9][0-9]*$"),
         "number": or_text(json!({ "type": "number" }), "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"),
         "amount": or_text(json!({ "type": "number", "minimum": 0 }), "^[+]?[0-9.]+([eE][+-]?[0-9]+)?$"),
     })
@@ -108,6 +109,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Text | Kind::Secret => json!({ "$ref": "#/$defs/text" }),
         Kind::Flag => json!({ "$ref": "#/$defs/flag" }),
         Kind::Count => json!({ "$ref": "#/$defs/count" }),
+        Kind::Positive => json!({ "$ref": "#/$defs/positive" }),
         Kind::Integer => json!({ "$ref": "#/$defs/integer" }),
         Kind::Number => json!({ "$ref": "#/$defs/number" }),
         Kind::Amount | Kind::Seconds | Kind::Millis => json!({ "$ref": "#/$defs/amount" }),

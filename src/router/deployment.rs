@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
+use super::Gap;
 use crate::canonical::Chat;
 use crate::config::{Config, DeploymentConfig, Environment};
 use crate::dialect::chat;
@@ -39,7 +40,9 @@ pub struct Deployment {
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
     pub timeouts: Timeouts,
-    /// What writes its requests; `None` for a route that does not serve chat.
+    /// Why it cannot answer chat requests, if it cannot.
+    pub gap: Option<Gap>,
+    /// What writes its requests; `None` where there is a gap.
     pub transformer: Option<&'static dyn Transformer<Chat>>,
     /// Response headers that are always the same.
     pub headers: DeploymentHeaders,
@@ -92,6 +95,7 @@ impl Builder<'_> {
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let place = place(&model, entry, environment)?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
+        let gap = Gap::of(entry, &model, &facts);
         let target = Target {
             endpoint: place.endpoint,
             facts,
@@ -124,7 +128,11 @@ impl Builder<'_> {
             },
             trust: Trust::from_setting(entry.aws.ssl_verify.as_deref()),
             entry: entry.clone(),
-            transformer: chat_transformer(target.model.route),
+            transformer: match gap {
+                Some(_) => None,
+                None => chat_transformer(target.model.route),
+            },
+            gap,
             target,
         })
     }

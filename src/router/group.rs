@@ -30,7 +30,14 @@ impl ModelGroup {
             .all(|deployment| deployment.entry.blocked)
     }
 
-    /// Picks a deployment; `draw` gives a random number from 0 (inclusive) to 1, and is asked only where there is a choice.
+    /// Says whether a chat request can be sent to any deployment.
+    pub fn can_answer(&self) -> bool {
+        self.deployments
+            .iter()
+            .any(|deployment| deployment.gap.is_none())
+    }
+
+    /// Picks a deployment, one that can answer if there is any; `draw` gives a random number from 0 (inclusive) to 1, and is asked only where there is a choice.
     ///
     /// # Errors
     ///
@@ -45,6 +52,7 @@ impl ModelGroup {
             .deployments
             .iter()
             .filter(|deployment| !deployment.entry.blocked)
+            .filter(|deployment| deployment.gap.is_none() || !self.can_answer())
             .collect();
         simple_shuffle(&open, draw())
             .ok_or_else(|| Error::new(ErrorKind::Forbidden, "Model is blocked"))

@@ -1,6 +1,7 @@
 //! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
 
 mod deployment;
+mod gap;
 mod group;
 mod shuffle;
 
@@ -8,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
+pub use gap::Gap;
 pub use group::ModelGroup;
 pub use shuffle::simple_shuffle;
 
-use crate::config::{Alias, Config};
-use crate::error::{Error, ErrorKind, Result};
+use crate::config::{Alias, Config, Finding, Findings};
+use crate::error::{Error, ErrorKind};
 use crate::upstream::CredentialStore;
 
 /// Every name that a client may use, and what it stands for.
@@ -22,6 +24,7 @@ pub struct Router {
     by_name: HashMap<String, usize>,
     by_id: HashMap<String, Arc<Deployment>>,
     aliases: Vec<Alias>,
+    warnings: Vec<Finding>,
 }
 
 /// How a name was understood.
@@ -51,8 +54,8 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// The first deployment that cannot be built, with its name in the message.
-    pub fn build(config: &Config, credentials: &CredentialStore) -> Result<Self> {
+    /// Every deployment that cannot be built, with its place in the file, and the warnings about the others.
+    pub fn build(config: &Config, credentials: &CredentialStore) -> Result<Self, Findings> {
         let builder = Builder {
             config,
             credentials,
@@ -62,17 +65,38 @@ impl Router {
             ..Self::default()
         };
         let mut seen: HashSet<String> = HashSet::new();
+        let mut findings = Findings::default();
         for entry in &config.deployments {
-            let mut deployment = builder.build(entry).map_err(|error| {
-                Error::new(
-                    error.kind(),
-                    format!("{}: {}", entry.model_name, error.message()),
-                )
-            })?;
-            deployment.make_unique(&mut seen);
-            router.add(Arc::new(deployment));
+            match builder.build(entry) {
+                Ok(mut deployment) => {
+                    let model = &deployment.target.model;
+                    let warning = deployment.gap.map(|gap| gap.warning(entry, model));
+                    findings.0.extend(warning);
+                    deployment.make_unique(&mut seen);
+                    router.add(Arc::new(deployment));
+                }
+                Err(error) => {
+                    let param = error.param().unwrap_or("model");
+                    // What a variable lacks here, another machine may have.
+                    findings.0.push(if entry.origin.is_unset(param) {
+                        let message = "its variable is not set; the entry is left out";
+                        entry.origin.warning(param, message)
+                    } else {
+                        entry.origin.error(param, error.message())
+                    });
+                }
+            }
         }
+        if findings.has_errors() {
+            return Err(findings);
+        }
+        router.warnings = findings.0;
         Ok(router)
+    }
+
+    /// Returns what is doubtful about the deployments.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
     }
 
     fn add(&mut self, deployment: Arc<Deployment>) {
@@ -104,14 +128,22 @@ impl Router {
             .sum()
     }
 
-    /// Returns the names that are listed for clients: aliases first, then groups, each once.
+    /// Returns the names that are listed for clients: aliases first, then groups, each once. A group that cannot answer
+    /// is not listed.
     pub fn listed_names(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let aliases = self
             .aliases
             .iter()
-            .filter(|alias| !alias.hidden && self.group(&alias.target).is_some());
-        let open = self.groups.iter().filter(|group| !group.is_blocked());
+            .filter(|alias| !alias.hidden)
+            .filter(|alias| {
+                self.group(&alias.target)
+                    .is_some_and(|group| group.can_answer())
+            });
+        let open = self
+            .groups
+            .iter()
+            .filter(|group| !group.is_blocked() && group.can_answer());
         aliases
             .map(|alias| alias.name.as_str())
             .chain(open.map(|group| group.name.as_str()))

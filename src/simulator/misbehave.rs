@@ -18,6 +18,8 @@
 //! A whole answer has no frames: it is cut or stalled in its middle, dropped for `cut-first`, and for `exception-…` it is
 //! the plain error. Modifiers: `throttle-after=SECONDS` (`retry-after`), `slow-start=MS` (before the response),
 //! `slow=MS` (before each delta), `at=N` (deltas before a fault in mid-stream, default 3 or half of them), `long=N` (words).
+//!
+//! A marker whose name is none of these, and none that shapes the answer, is refused: it is a slip of the pen.
 
 use std::time::Duration;
 
@@ -86,6 +88,22 @@ const NAMES: [(&str, FaultKind); 26] = [
     ("reset", FaultKind::Reset),
     ("garbage", FaultKind::Garbage),
 ];
+
+/// Markers that shape the answer instead of spoiling it; `converse/answer.rs` says how.
+const SHAPES: [&str; 9] = [
+    "tool",
+    "tools",
+    "json",
+    "say",
+    "unicode",
+    "citations",
+    "redacted",
+    "empty",
+    "stop-reason",
+];
+
+/// Directions that are no faults.
+const MODIFIERS: [&str; 5] = ["throttle-after", "slow-start", "slow", "at", "long"];
 
 const UNEXPECTED: &str =
     "The system encountered an unexpected error during processing. Try your request again.";
@@ -279,18 +297,24 @@ impl Directions {
     }
 
     /// Adds what the markers of one user text say; markers that shape the answer are left to the model.
-    pub(super) fn add_markers(&mut self, text: &str) {
-        for marker in Marker::all(text) {
-            for item in marker.whole.split(',') {
-                self.add(item, "marker ", text);
+    ///
+    /// # Errors
+    ///
+    /// A marker whose name nobody knows.
+    pub(super) fn add_markers(&mut self, text: &str) -> Result<(), AwsError> {
+        for marker in Marker::all(text).filter(|marker| !SHAPES.contains(&marker.name)) {
+            for item in marker.whole.split(',').map(str::trim) {
+                if !self.add(item, "marker ", text) && looks_like_a_name(item) {
+                    return Err(unknown_marker(item));
+                }
             }
         }
+        Ok(())
     }
 
     /// Reads one `name`, `name=argument` or `name argument`; says whether the name is known.
     fn add(&mut self, item: &str, source: &str, context: &str) -> bool {
-        let (name, argument) = item.split_once(['=', ' ', ':']).unwrap_or((item, ""));
-        let (name, argument) = (name.trim(), argument.trim());
+        let (name, argument) = split(item);
         let number: Option<u64> = argument.parse().ok();
         let size = number.and_then(|number| usize::try_from(number).ok());
         let duration = Duration::from_millis(number.unwrap_or_default());
@@ -367,11 +391,11 @@ impl<'a> Marker<'a> {
             let length = end_of_marker(inner)?;
             rest = inner.get(length..)?;
             let whole = inner.get(..length)?;
-            let (name, argument) = whole.split_once(['=', ' ', ':']).unwrap_or((whole, ""));
+            let (name, argument) = split(whole);
             Some(Marker {
                 whole,
-                name: name.trim(),
-                argument: argument.trim(),
+                name,
+                argument,
             })
         })
     }
@@ -395,6 +419,31 @@ impl<'a> Marker<'a> {
 
 const OPENING: &str = "[[sim:";
 const CLOSING: &str = "]]";
+
+/// Splits `name`, `name=argument`, `name argument` or `name:argument`.
+fn split(item: &str) -> (&str, &str) {
+    let (name, argument) = item.split_once(['=', ' ', ':']).unwrap_or((item, ""));
+    (name.trim(), argument.trim())
+}
+
+/// Says whether an item was meant as a name, and is not other text that happens to stand in such brackets.
+fn looks_like_a_name(item: &str) -> bool {
+    let name = split(item).0;
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn unknown_marker(item: &str) -> AwsError {
+    let faults = NAMES.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = faults.chain(MODIFIERS).chain(SHAPES).collect();
+    AwsError::validation(format!(
+        "the simulator knows no marker named '{}'; it knows: {}",
+        split(item).0,
+        known.join(", ")
+    ))
+}
 
 /// Finds the brackets that close a marker: the first pair outside the brackets of its argument.
 fn end_of_marker(inner: &str) -> Option<usize> {
@@ -444,13 +493,47 @@ mod tests {
     #[test]
     fn a_marker_may_name_the_exception() {
         let mut directions = Directions::default();
-        directions.add_markers("x [[sim:exception-mid=internalServerException]] [[sim:tool]]");
+        directions
+            .add_markers("x [[sim:exception-mid=internalServerException]] [[sim:tool]]")
+            .unwrap();
         let fault = directions
             .strike(&Shared::new(Options::default()))
             .unwrap()
             .unwrap();
         assert_eq!(fault.exception().0, "internalServerException");
         assert_eq!(fault.exception().1.status, 500);
+    }
+
+    #[test]
+    fn unknown_marker_is_refused_with_the_known_ones() {
+        for text in ["[[sim:500]]", "a [[sim:throtle=2]]", "[[sim:slow=2, fast]]"] {
+            let error = Directions::default().add_markers(text).unwrap_err();
+            assert_eq!((error.status, error.name), (400, "ValidationException"));
+            assert!(
+                error.message.contains(" throttle, error500,"),
+                "{}",
+                error.message
+            );
+            assert!(error.message.contains("stop-reason"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn every_known_marker_and_other_text_is_let_through() {
+        let faults = NAMES.iter().map(|(name, _)| *name);
+        for name in faults.chain(MODIFIERS).chain(SHAPES) {
+            let text = format!("[[sim:{name}]] [[sim:{name}=1]]");
+            assert_eq!(Directions::default().add_markers(&text), Ok(()), "{name}");
+        }
+        for text in [
+            "[[sim:say one, two]]",
+            "[[sim:tool get {\"a\": [1, 2]}]]",
+            "[[sim:open",
+            "[[sim:]]",
+            "write [[sim:<name>]] into the prompt",
+        ] {
+            assert_eq!(Directions::default().add_markers(text), Ok(()), "{text}");
+        }
     }
 
     #[test]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::clock::SharedClock;
-use crate::config::{AwsParams, Config};
-use crate::error::Result;
+use crate::config::{AwsParams, Config, Findings};
 use crate::keys::KeyPolicy;
 use crate::router::{Resolved, Router};
 use crate::upstream::{CredentialStore, Upstream};
@@ -71,13 +70,13 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// A deployment that cannot be built.
+    /// Every deployment that cannot be built.
     pub fn build(
         config: Config,
         simulated: Option<Simulated>,
         previous: Option<&Self>,
         parts: &Parts,
-    ) -> Result<Self> {
+    ) -> Result<Self, Findings> {
         let router = Router::build(&config, &parts.credentials)?;
         Ok(Self {
             keys: KeyPolicy::new(&config.general),

@@ -4,6 +4,7 @@
 //! secrets are never part of either. Every name that is said to the outside is a constant in [`names`].
 
 pub mod events;
+mod export;
 pub mod names;
 mod start;
 

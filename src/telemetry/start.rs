@@ -1,6 +1,7 @@
 //! Starts logging and tracing, and flushes them at the end.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
@@ -12,7 +13,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use super::export::Watched;
 use super::names::TRACE_TARGET;
+use crate::clock::SystemClock;
 use crate::config::Environment;
 
 /// How log lines are written.
@@ -162,7 +165,7 @@ fn tracer_provider(
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_batch_exporter(Watched::new(exporter, &endpoint.url, Arc::new(SystemClock)))
         .with_resource(resource)
         .build())
 }

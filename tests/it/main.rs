@@ -11,6 +11,7 @@
 mod clientside;
 mod connections;
 mod faults;
+mod gaps;
 mod headers;
 mod keepalive;
 mod media;

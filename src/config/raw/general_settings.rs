@@ -1,7 +1,9 @@
 //! `general_settings`.
 
 use super::{Key, Kind, Table, Unknown};
-use Kind::{Any, Count, Either, Flag, List, Map, MapOf, OneOrMore, Seconds, Secret, Text};
+use Kind::{
+    Any, Count, Either, Flag, List, Map, MapOf, OneOrMore, Positive, Seconds, Secret, Text,
+};
 
 /// The section.
 #[rustfmt::skip]
@@ -14,7 +16,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::used("public_routes", List(&Text), "paths that need no key"),
         Key::used("allow_client_side_credentials", Flag, "lets clients send credentials and endpoints of their own"),
         Key::used("completion_model", Text, "the model of every chat call, whatever the client asks for"),
-        Key::used("max_request_size_mb", Count, "longest request body; a longer one is answered with 413"),
+        Key::used("max_request_size_mb", Positive, "longest request body; a longer one is answered with 413"),
         Key::used("header_read_timeout_seconds", Seconds, "a client that sends its headers slower is cut off"),
         Key::used("drain_timeout_seconds", Seconds, "how long running calls may go on after SIGTERM"),
         Key::used("unknown_model_status", Kind::Status(&[400, 404]), "status for a model name that is not in the file"),
@@ -22,7 +24,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::used("include_call_id_in_error_body", Flag, "adds `error.litellm_call_id`"),
         Key::used("cancel_on_disconnect", Flag, "ends the upstream call when the client hangs up"),
         Key::used("always_include_stream_usage", Flag, "ends every stream with usage, asked for or not"),
-        Key::used("max_in_flight_requests_per_worker", Count, "calls at one time in this process; beyond: 503"),
+        Key::used("max_in_flight_requests_per_worker", Positive, "calls at one time in this process; beyond: 503"),
         Key::used("strict_env", Flag, "makes an unset `os.environ/NAME` an error"),
         Key::later("max_queued_requests_per_worker", Count, "calls that wait for admission"),
         Key::later("admission_queue_timeout_seconds", Seconds, "how long they wait"),

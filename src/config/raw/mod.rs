@@ -76,6 +76,8 @@ pub(super) enum Kind {
     Flag,
     /// A whole number, 0 or more.
     Count,
+    /// A whole number, 1 or more: with 0 nothing would go.
+    Positive,
     /// A whole number.
     Integer,
     /// A number, 0 or more.

@@ -118,10 +118,11 @@ impl Fault {
 
     fn into_error(self, status: StatusCode) -> Error {
         let words = self.message.to_ascii_lowercase();
+        let theirs = status;
         let (kind, status) = self.kind(status, &words);
         let mut message = if self.message.is_empty() {
             match self.name.as_str() {
-                "" => format!("AWS answered {status} without saying why"),
+                "" => format!("AWS answered {theirs} without saying why"),
                 name => format!("AWS answered {name} without saying why"),
             }
         } else {

@@ -191,6 +191,19 @@ fn models_own_status_decides_about_retries() {
 }
 
 #[test]
+fn answer_without_a_reason_is_told_by_the_status_that_aws_sent() {
+    for (sent, status) in [(302, 502), (500, 503), (599, 599)] {
+        let sent = StatusCode::from_u16(sent).unwrap();
+        let error = classify(sent, &HeaderMap::new(), b"", now());
+        assert_eq!(error.status().as_u16(), status);
+        assert_eq!(
+            error.message(),
+            format!("AWS answered {sent} without saying why")
+        );
+    }
+}
+
+#[test]
 fn name_and_message_are_found_in_other_bodies() {
     for (body, kind, message) in [
         (

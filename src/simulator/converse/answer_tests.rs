@@ -17,7 +17,8 @@ fn ask_of(shared: &Arc<Shared>, model: &str, body: &Value) -> Answer {
     let mut directions = Directions::default();
     request
         .user_texts()
-        .for_each(|text| directions.add_markers(text));
+        .try_for_each(|text| directions.add_markers(text))
+        .unwrap();
     compose(&request, &directions, false, shared)
 }
 

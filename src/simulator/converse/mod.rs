@@ -68,7 +68,7 @@ pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answer
     let mut markers = Directions::default();
     request
         .user_texts()
-        .for_each(|text| markers.add_markers(text));
+        .try_for_each(|text| markers.add_markers(text))?;
     directions.merge(markers);
     let fault = directions.strike(call.shared)?;
     wait(&directions, fault.as_ref(), call).await?;

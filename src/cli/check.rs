@@ -1,0 +1,147 @@
+//! `switchyard check`: everything that is wrong with a configuration, without serving it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use super::say;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{self, Config, Environment, Findings};
+use crate::router::Router;
+use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+/// Prints everything that is wrong with `file`. Exit status 1 if any of it is an error.
+pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
+    let (config, findings) = inspect(file, Environment::of_process());
+    let is_usable = !findings.has_errors();
+    if as_json {
+        say(&config::to_json(&findings).to_string());
+    } else {
+        if !findings.0.is_empty() {
+            say(&findings.to_string());
+        }
+        if let Some(config) = config.filter(|_| is_usable) {
+            let total = config.deployments.len();
+            say(&format!("{}: ok, {total} deployments", file.display()));
+        }
+    }
+    if is_usable {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Finds what is wrong with a file: what the reader says, and what building the deployments would say, even if the reader
+/// has said enough to refuse it.
+fn inspect(file: &Path, environment: Environment) -> (Option<Config>, Findings) {
+    let (config, mut findings) = config::inspect(file, environment);
+    if let Some(config) = &config {
+        match offline_router(config) {
+            Ok(router) => findings.merge(router.warnings().iter().cloned(), &config.files),
+            Err(later) => findings.merge(later.0, &config.files),
+        }
+    }
+    (config, findings)
+}
+
+/// Builds the router of a configuration as serving it would; nothing is sent, no credentials are fetched.
+///
+/// # Errors
+///
+/// What is wrong with the deployments.
+pub(super) fn offline_router(config: &Config) -> Result<Router, Findings> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let Ok(upstream) = Upstream::new(UpstreamOptions::default(), clock) else {
+        // Without a client there is nothing to say about deployments.
+        return Ok(Router::default());
+    };
+    let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
+    Router::build(config, &credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.yaml");
+        std::fs::write(&file, text).unwrap();
+        let (_, findings) = inspect(&file, Environment::default());
+        findings
+            .to_string()
+            .replace(&file.display().to_string(), "c.yaml")
+    }
+
+    #[test]
+    fn deployments_that_cannot_answer_are_warned_about_each() {
+        let text = found(
+            "model_list:
+  - model_name: \"*\"
+    litellm_params: {model: bedrock/*}
+  - model_name: nova/*
+    litellm_params: {model: bedrock/us.amazon.nova-pro-v1:0}
+  - model_name: embed
+    litellm_params:
+      model: bedrock/amazon.titan-embed-text-v2:0
+  - model_name: old
+    litellm_params: {model: bedrock/cohere.command-text-v14}
+general_settings: {master_key: a-long-random-key}
+",
+        );
+        assert_eq!(
+            text,
+            "c.yaml:3:29: warning: model_list[0].litellm_params.model: accepted, not supported yet: names with `*`
+c.yaml:4:17: warning: model_list[1].model_name: accepted, not supported yet: names with `*`
+c.yaml:8:14: warning: model_list[2].litellm_params.model: accepted, not supported yet: embedding models
+c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: InvokeModel, which serves this model; \
+`bedrock/converse/cohere.command-text-v14` asks for it by Converse, where AWS serves the model so"
+        );
+    }
+
+    #[test]
+    fn entry_that_lacks_its_variable_is_left_out() {
+        let text = found(
+            "model_list:
+  - model_name: b
+    litellm_params: {model: bedrock/converse_like/mine, api_base: os.environ/NOT_SET}
+general_settings: {master_key: a-long-random-key}
+",
+        );
+        let last = text.lines().last().unwrap_or_default();
+        assert_eq!(
+            last,
+            "c.yaml:3:67: warning: model_list[0].litellm_params.api_base: its variable is not set; the entry is left out"
+        );
+    }
+
+    #[test]
+    fn what_only_building_finds_is_found_beside_the_rest_all_at_once() {
+        let text = found(
+            "model_list:
+  - model_name: a
+    litellm_params:
+      model: bedrock/us.amazon.nova-pro-v1:0
+      aws_region_name: us east 1
+  - model_name: b
+    litellm_params: {model: bedrock/converse_like/mine}
+  - model_name: c
+    litellm_params: {model: bedrock/converse/}
+router_settings: {routing_strategy: best}
+general_settings: {master_key: a-long-random-key}
+",
+        );
+        assert_eq!(
+            text,
+            "c.yaml:5:24: error: model_list[0].litellm_params.aws_region_name: `us east 1` is no AWS region
+c.yaml:6:5: error: model_list[1].litellm_params.api_base: a converse_like deployment needs `api_base`: the address to post to
+c.yaml:9:29: error: model_list[2].litellm_params.model: the model string names no model
+c.yaml:10:37: error: router_settings.routing_strategy: `best` is not one of the values that may stand here; \
+one of `simple-shuffle`, `least-busy`, `latency-based-routing`, `cost-based-routing`, `usage-based-routing`, \
+`usage-based-routing-v2`, `provider-budget-routing`, `lar1`, `p2c`"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Deployments that the file may have but that no chat request can be sent to, because Switchyard cannot do it yet.
+
+use std::fmt;
+
+use crate::catalog::{Facts, Mode};
+use crate::config::{DeploymentConfig, Finding};
+use crate::provider::bedrock::chat_transformer;
+use crate::provider::bedrock::model_id::{ModelId, Route};
+
+/// Why a deployment cannot answer chat requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// The name is a pattern.
+    NamePattern,
+    /// The model is a pattern.
+    ModelPattern,
+    /// The model does something else.
+    Mode(Mode),
+    /// The API that serves the model is not spoken yet.
+    Route(Route),
+}
+
+impl Gap {
+    /// Finds what keeps a deployment from answering.
+    pub(super) fn of(entry: &DeploymentConfig, model: &ModelId, facts: &Facts) -> Option<Self> {
+        if model.wire.contains('*') {
+            return Some(Self::ModelPattern);
+        }
+        if entry.model_name.contains('*') {
+            return Some(Self::NamePattern);
+        }
+        match facts.mode {
+            None | Some(Mode::Chat | Mode::Responses) => {}
+            Some(mode) => return Some(Self::Mode(mode)),
+        }
+        chat_transformer(model.route)
+            .is_none()
+            .then_some(Self::Route(model.route))
+    }
+
+    /// Words the gap as a warning, at its place in the file.
+    pub(super) fn warning(self, entry: &DeploymentConfig, model: &ModelId) -> Finding {
+        let mut finding = match self {
+            Self::NamePattern => entry.origin.warning_about_name(self.to_string()),
+            _ => entry.origin.warning("model", self.to_string()),
+        };
+        // Converse takes no imported models; of the rest it serves nearly all that `InvokeModel` does.
+        if self == Self::Route(Route::Invoke) && !model.wire.starts_with("arn:") {
+            finding.hint = Some(format!(
+                "`bedrock/converse/{}` asks for it by Converse, where AWS serves the model so",
+                model.wire
+            ));
+        }
+        finding
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("accepted, not supported yet: ")?;
+        f.write_str(match self {
+            Self::NamePattern | Self::ModelPattern => "names with `*`",
+            Self::Mode(Mode::Chat | Mode::Responses) => "chat",
+            Self::Mode(Mode::Embedding) => "embedding models",
+            Self::Mode(Mode::ImageGeneration | Mode::ImageEdit) => "image models",
+            Self::Mode(Mode::Rerank) => "rerank models",
+            Self::Mode(Mode::Realtime) => "realtime models",
+            Self::Mode(Mode::Guardrail) => "guardrails as models",
+            Self::Route(Route::Invoke) => "InvokeModel, which serves this model",
+            Self::Route(Route::AsyncInvoke) => "`async_invoke/`",
+            Self::Route(Route::Mantle) => "`mantle/`",
+            Self::Route(Route::Agent) => "`agent/`",
+            Self::Route(Route::AgentCore) => "`agentcore/`",
+            Self::Route(Route::ClaudePlatform) => "`claude_platform/`",
+            Self::Route(Route::Converse | Route::ConverseLike | Route::ChatCompletions) => {
+                "this route"
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(name: &str, model: &str, mode: Option<&str>) -> Option<Gap> {
+        let mut entry = DeploymentConfig {
+            model_name: name.to_owned(),
+            model: model.to_owned(),
+            ..DeploymentConfig::default()
+        };
+        entry.info.mode = mode.map(str::to_owned);
+        let id = ModelId::parse(model, None, None).unwrap();
+        Gap::of(&entry, &id, &id.facts().with_overrides(&entry.info))
+    }
+
+    #[test]
+    fn chat_models_have_no_gap() {
+        for model in [
+            "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "bedrock/converse/mistral.mistral-7b-instruct-v0:2",
+            "bedrock/acme.llm-9-v1:0",
+            "bedrock/converse_like/mine",
+            "bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/a",
+        ] {
+            assert_eq!(gap("m", model, None), None, "{model}");
+        }
+        let titan = "bedrock/converse/amazon.titan-embed-text-v2:0";
+        assert_eq!(gap("m", titan, Some("chat")), None);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_told_by_its_reason() {
+        let arn = "bedrock/llama/arn:aws:bedrock:us-east-1:1:imported-model/a";
+        for (model, expected) in [
+            ("bedrock/*", Gap::ModelPattern),
+            ("*", Gap::ModelPattern),
+            (
+                "bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0",
+                Gap::Route(Route::Invoke),
+            ),
+            (arn, Gap::Route(Route::Invoke)),
+            (
+                "bedrock/amazon.titan-text-express-v1",
+                Gap::Route(Route::Invoke),
+            ),
+            ("bedrock/cohere.command-text-v14", Gap::Route(Route::Invoke)),
+            ("bedrock/ai21.j2-ultra-v1", Gap::Route(Route::Invoke)),
+            (
+                "bedrock/amazon.titan-embed-text-v2:0",
+                Gap::Mode(Mode::Embedding),
+            ),
+            ("bedrock/cohere.rerank-v3-5:0", Gap::Mode(Mode::Rerank)),
+            (
+                "bedrock/amazon.nova-canvas-v1:0",
+                Gap::Mode(Mode::ImageGeneration),
+            ),
+            ("bedrock/agent/AGENT/ALIAS", Gap::Route(Route::Agent)),
+            (
+                "bedrock/mantle/openai.gpt-oss-120b",
+                Gap::Route(Route::Mantle),
+            ),
+        ] {
+            assert_eq!(gap("m", model, None), Some(expected), "{model}");
+        }
+        let chat = "bedrock/us.amazon.nova-pro-v1:0";
+        assert_eq!(gap("nova/*", chat, None), Some(Gap::NamePattern));
+        let embedding = Some(Gap::Mode(Mode::Embedding));
+        assert_eq!(gap("m", chat, Some("embedding")), embedding);
+    }
+}
