@@ -22,6 +22,7 @@ use super::Upstream;
 use super::body::Body;
 use super::client;
 use super::failure::{self, SendError, SendFailure};
+use super::media_type;
 use super::network::is_public;
 use crate::error::{Error, ErrorKind};
 
@@ -296,7 +297,8 @@ async fn read(
         ));
     }
     let bytes = collect(Body::new(body), budget).await?;
-    let mime = declared(&parts.headers).or_else(|| by_extension(url.path()).map(str::to_owned));
+    let mime = media_type::declared(&parts.headers)
+        .or_else(|| media_type::by_extension(url.path()).map(str::to_owned));
     Ok(Fetched { bytes, mime })
 }
 
@@ -324,40 +326,6 @@ async fn collect(mut body: Body, budget: &FetchBudget) -> Result<Bytes, Failure>
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
-}
-
-/// The server's content type, unless it says nothing.
-fn declared(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let mime = value.split(';').next()?.trim().to_ascii_lowercase();
-    let says_nothing =
-        mime.is_empty() || mime == "application/octet-stream" || mime == "binary/octet-stream";
-    (!says_nothing).then_some(mime)
-}
-
-/// The MIME type of a file name's extension, for what Bedrock takes.
-fn by_extension(path: &str) -> Option<&'static str> {
-    let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
-    Some(match extension.to_ascii_lowercase().as_str() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "pdf" => "application/pdf",
-        "csv" => "text/csv",
-        "txt" => "text/plain",
-        "md" => "text/markdown",
-        "html" | "htm" => "text/html",
-        "doc" => "application/msword",
-        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "xls" => "application/vnd.ms-excel",
-        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "mp4" => "video/mp4",
-        "mov" => "video/quicktime",
-        "mkv" => "video/x-matroska",
-        "webm" => "video/webm",
-        _ => return None,
-    })
 }
 
 /// The URL as messages name it: a query or a password in it may be secret.

@@ -11,6 +11,7 @@ mod credentials;
 mod failure;
 mod fetch;
 mod headers;
+mod media_type;
 mod network;
 mod shared_config;
 mod trust;
