@@ -32,7 +32,10 @@ pub(super) async fn attempt(
     let Some(transformer) = deployment.transformer else {
         return Err(Error::bad_request(
             "model",
-            format!("the route of `{}` does not serve chat yet", call.model),
+            format!(
+                "the model `{}` cannot be asked by chat completions here yet",
+                call.model
+            ),
         ));
     };
     let exchange = transformer.encode(request, &deployment.target)?;

@@ -10,10 +10,12 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use super::export::Watched;
+use super::lines::Lines;
 use super::names::TRACE_TARGET;
 use crate::clock::SystemClock;
 use crate::config::Environment;
@@ -43,6 +45,7 @@ pub struct TelemetryOptions {
 #[derive(Debug)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
+    output: Lines,
 }
 
 impl Telemetry {
@@ -62,8 +65,10 @@ impl Telemetry {
         // Spans for export are for the exporter only.
         let filter = EnvFilter::try_new(format!("{level},{TRACE_TARGET}=off"))
             .map_err(|error| format!("the log level `{level}` cannot be read: {error}"))?;
+        let output = Lines::start(std::io::stderr())
+            .map_err(|error| format!("the log cannot be written: {error}"))?;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(output.clone())
             .with_ansi(std::io::stderr().is_terminal());
         let lines: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
             LogFormat::Text => lines.with_filter(filter).boxed(),
@@ -72,31 +77,39 @@ impl Telemetry {
         let provider = exporter_endpoint(options, environment)
             .map(|endpoint| tracer_provider(&endpoint, environment))
             .transpose()?;
-        let spans = provider.as_ref().map(|provider| {
-            tracing_opentelemetry::layer()
-                .with_tracer(provider.tracer("switchyard"))
-                .with_location(false)
-                .with_threads(false)
-                .with_tracked_inactivity(false)
-                // Without a filter the exporter's own connections would be traced, and exported, and traced.
-                .with_filter(Targets::new().with_target(TRACE_TARGET, tracing::Level::INFO))
-        });
-        Registry::default()
-            .with(lines)
-            .with(spans)
-            .try_init()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { provider })
+        let registry = Registry::default().with(lines);
+        // A layer that may be absent would keep every span alive for nobody.
+        let started = match &provider {
+            None => registry.try_init(),
+            Some(provider) => registry.with(span_layer(provider)).try_init(),
+        };
+        started.map_err(|error| error.to_string())?;
+        Ok(Self { provider, output })
     }
 
-    /// Flushes spans that were not sent yet.
+    /// Flushes spans that were not sent yet, and the last lines.
     pub fn stop(self) {
         if let Some(provider) = self.provider
             && let Err(error) = provider.shutdown()
         {
             tracing::warn!(%error, "spans could not be flushed");
         }
+        self.output.flush();
     }
+}
+
+/// What hands spans to the exporter.
+fn span_layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("switchyard"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        // Without a filter the exporter's own connections would be traced, and exported, and traced.
+        .with_filter(Targets::new().with_target(TRACE_TARGET, tracing::Level::INFO))
 }
 
 /// Where spans go: endpoint and protocol, or nowhere.
