@@ -110,13 +110,25 @@ pub(crate) fn civil_date(days_since_1970: u64) -> (u64, u64, u64) {
 
 /// Writes a time as RFC 3339 in UTC, to the second.
 pub fn rfc3339(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}Z", date_and_time(since.as_secs()))
+}
+
+/// Writes a time as RFC 3339 in UTC, to the microsecond.
+pub fn rfc3339_micros(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(
+        "{}.{:06}Z",
+        date_and_time(since.as_secs()),
+        since.subsec_micros()
+    )
+}
+
+fn date_and_time(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil_date(days);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 #[cfg(test)]
@@ -128,6 +140,7 @@ mod tests {
         assert_eq!(rfc3339(UNIX_EPOCH), "1970-01-01T00:00:00Z");
         let leap = UNIX_EPOCH + Duration::from_secs(1_709_210_096);
         assert_eq!(rfc3339(leap), "2024-02-29T12:34:56Z");
+        assert_eq!(rfc3339_micros(leap), "2024-02-29T12:34:56.000000Z");
     }
 
     #[test]

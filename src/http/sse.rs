@@ -203,6 +203,10 @@ impl EventStream {
         if self.state == State::First {
             self.state = State::Open;
             self.write_chunks();
+            // The first content is what people wait for.
+            if !self.out.is_empty() {
+                return Poll::Ready(());
+            }
         }
         while self.state == State::Open && self.out.len() < GATHERED_BYTES {
             match self.poll_source(cx) {

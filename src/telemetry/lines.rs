@@ -139,16 +139,25 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
+/// An output that tests can read.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc;
+pub(super) mod test_output {
+    use super::{Arc, Mutex, Write, io};
 
-    struct Sent(mpsc::Sender<Vec<u8>>);
+    /// Keeps what is written.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Collected(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Sent {
+    impl Collected {
+        /// Returns all that was written.
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Collected {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.send(bytes.to_vec()).unwrap();
+            self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -156,17 +165,22 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
 
     #[test]
     fn lines_arrive_in_order_and_flush_waits_for_them() {
-        let (sender, written) = mpsc::channel();
-        let lines = Lines::start(Sent(sender)).unwrap();
+        let collected = test_output::Collected::default();
+        let lines = Lines::start(collected.clone()).unwrap();
         for line in ["one\n", "two\n", "three\n"] {
             (&lines).write_all(line.as_bytes()).unwrap();
         }
         lines.flush();
-        let all: Vec<u8> = written.try_iter().flatten().collect();
-        assert_eq!(all, b"one\ntwo\nthree\n");
+        assert_eq!(collected.text(), "one\ntwo\nthree\n");
     }
 
     /// Writes nothing until it is let go.

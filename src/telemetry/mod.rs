@@ -5,6 +5,7 @@
 
 pub mod events;
 mod export;
+mod json;
 mod lines;
 pub mod names;
 mod start;

@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use super::export::Watched;
+use super::json::JsonLines;
 use super::lines::Lines;
 use super::names::TRACE_TARGET;
 use crate::clock::SystemClock;
@@ -72,7 +73,10 @@ impl Telemetry {
             .with_ansi(std::io::stderr().is_terminal());
         let lines: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
             LogFormat::Text => lines.with_filter(filter).boxed(),
-            LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+            LogFormat::Json => {
+                let format = JsonLines::new(Arc::new(SystemClock));
+                lines.event_format(format).with_filter(filter).boxed()
+            }
         };
         let provider = exporter_endpoint(options, environment)
             .map(|endpoint| tracer_provider(&endpoint, environment))
