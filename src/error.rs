@@ -288,6 +288,13 @@ impl Error {
         self
     }
 
+    /// Appends to the message what the operator wants clients to see (`expose_router_debug_in_errors`).
+    #[must_use]
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        self.0.message.push_str(detail);
+        self
+    }
+
     /// Keeps the headers of AWS's answer, for `llm_provider-*`.
     #[must_use]
     pub fn with_upstream_headers(mut self, headers: HeaderMap) -> Self {

@@ -80,6 +80,7 @@ impl Gateway {
             model: parsed.model.unwrap_or_default(),
             request: parsed.request,
             options: CallOptions::default(),
+            traceparent: None,
             span: tracing::Span::none(),
         }
     }

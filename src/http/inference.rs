@@ -12,7 +12,7 @@ use http::{StatusCode, request};
 
 use super::admission::{Admission, admit};
 use super::body::read_body;
-use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
 use super::layers::catching;
 use super::options::{bring, call_options};
 use super::portkey;
@@ -178,6 +178,12 @@ fn open_call(
         model,
         request,
         options,
+        traceparent: snapshot
+            .config
+            .litellm
+            .forward_traceparent
+            .then(|| head.headers.get("traceparent").cloned())
+            .flatten(),
         span,
     })
 }
@@ -193,6 +199,21 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         content_blocks: call.request.content_blocks,
     };
     let outcome = match keepalive(&call) {
+        None if outlives_client(&call) => {
+            let running = app.tracker.spawn(running(app, &call, settlement));
+            match running.await {
+                Ok((outcome, books)) => {
+                    settlement = books;
+                    outcome
+                }
+                Err(_) => {
+                    return error_response(
+                        &Error::new(ErrorKind::Internal, "Internal server error"),
+                        Some(&call.id),
+                    );
+                }
+            }
+        }
         None => tokio::select! {
             outcome = app.pipeline.run(&call, &mut settlement) => outcome,
             () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
@@ -259,6 +280,11 @@ fn running(app: &App, call: &Arc<Call>, mut settlement: Settlement) -> Running {
     })
 }
 
+/// Whether the call goes on when its client hangs up (`cancel_on_disconnect: false`); a stream never does.
+fn outlives_client(call: &Call) -> bool {
+    !call.request.stream && !call.snapshot.config.general.cancel_on_disconnect
+}
+
 /// How long a stream may be silent before its first content until a keep-alive commits it; only where the operator, or
 /// with the operator's leave the client, asked for that.
 fn keepalive(call: &Call) -> Option<Duration> {
@@ -306,7 +332,16 @@ fn cut_off(app: &App) -> Error {
 }
 
 fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
-    let named = call.snapshot.config.general.include_call_id_in_error_body;
+    let config = &call.snapshot.config;
+    let named = config.general.include_call_id_in_error_body;
+    let error = &if config.litellm.expose_router_debug_in_errors {
+        error.clone().with_detail(&format!(
+            "\nLiteLLM: model group '{}' failed with the error above. No fallback was attempted.",
+            call.model
+        ))
+    } else {
+        error.clone()
+    };
     let mut response = error_response_naming(error, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();

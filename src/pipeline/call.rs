@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use crate::canonical::ChatRequest;
 use crate::config::{AwsParams, Secret};
 use crate::error::{Error, ErrorKind};
@@ -23,6 +25,8 @@ pub struct Call {
     pub request: ChatRequest,
     /// What the caller decided about the way it is served.
     pub options: CallOptions,
+    /// The caller's `traceparent`, where it is to be sent on (`forward_traceparent_to_llm_provider`).
+    pub traceparent: Option<HeaderValue>,
     /// The span that attempts hang under.
     pub span: tracing::Span,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tracing::Instrument as _;
 
 use super::call::deadline_passed;
@@ -132,14 +132,20 @@ async fn exchanged(
     served: &mut Served,
 ) -> Result<Reply> {
     let Exchange {
-        requests, decoder, ..
+        mut requests,
+        decoder,
+        ..
     } = exchange;
-    let [request] = requests.as_slice() else {
+    let [request] = requests.as_mut_slice() else {
         return Err(Error::new(
             ErrorKind::Internal,
             "a chat request must be one wire request",
         ));
     };
+    if let Some(parent) = &call.traceparent {
+        let name = HeaderName::from_static("traceparent");
+        request.headers.push((name, parent.clone()));
+    }
     let response = authorized(deployment, request, served, parts).await?;
     let is_stream = is_event_stream(&response.headers);
     served.upstream_headers = response.headers;

@@ -126,7 +126,13 @@ impl Builder<'_> {
                 whole: entry.timeout,
                 stream: entry.stream_timeout,
             },
-            trust: Trust::from_setting(entry.aws.ssl_verify.as_deref()),
+            trust: Trust::from_setting(
+                entry
+                    .aws
+                    .ssl_verify
+                    .as_deref()
+                    .or(self.config.litellm.ssl_verify.as_deref()),
+            ),
             entry: entry.clone(),
             transformer: match gap {
                 Some(_) => None,

@@ -73,3 +73,32 @@ async fn wrong_key_is_refused_before_the_body_is_read() {
         .await;
     assert_eq!(served.status, 200, "{}", served.body);
 }
+
+#[tokio::test]
+async fn traceparent_and_routing_details_go_where_the_operator_wants_them() {
+    let settings = "litellm_settings:\n  forward_traceparent_to_llm_provider: true\n  expose_router_debug_in_errors: true\n";
+    let gateway = Gateway::start("", settings).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body =
+        json!({"model": "m", "messages": [{"role": "user", "content": "hello [[sim:throttle]]"}]});
+    let answer = gateway.post(&body, &[("traceparent", parent)]).await;
+    assert!(
+        answer.body.contains("model group 'm' failed"),
+        "{}",
+        answer.body
+    );
+    let calls = gateway.simulator.calls();
+    let sent = calls.last().unwrap();
+    assert!(
+        sent.headers
+            .iter()
+            .any(|(name, value)| name == "traceparent" && value == parent)
+    );
+}
+
+#[tokio::test]
+async fn call_outlives_its_client_where_the_operator_wants_that() {
+    let gateway = Gateway::start("", "general_settings:\n  cancel_on_disconnect: false\n").await;
+    let answer = gateway.ask("hello", false).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
