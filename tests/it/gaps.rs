@@ -38,7 +38,7 @@ async fn a_group_that_cannot_answer_says_so() {
         let answer = gateway.post(&body, &[]).await;
         assert_eq!(answer.status, 400, "{model}: {}", answer.body);
         assert!(
-            answer.body.contains("does not serve chat yet"),
+            answer.body.contains("cannot be asked by chat completions"),
             "{}",
             answer.body
         );
