@@ -11,17 +11,17 @@ use crate::canonical::{AnswerBlock, Text, Usage};
 /// How many bytes of written text make a token, roughly; only used where nobody knows better.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// `usage`. The second names are those that some models write on the invoke side.
+/// `usage`. The names that end in `Count` are those of the invoke side; some models write either, some both at once.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct WireUsage {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     total_tokens: Option<u64>,
-    #[serde(alias = "cacheReadInputTokenCount")]
     cache_read_input_tokens: Option<u64>,
-    #[serde(alias = "cacheWriteInputTokenCount")]
+    cache_read_input_token_count: Option<u64>,
     cache_write_input_tokens: Option<u64>,
+    cache_write_input_token_count: Option<u64>,
     cache_details: Option<Vec<CacheDetail>>,
 }
 
@@ -93,7 +93,11 @@ impl WireUsage {
     /// Returns the tokens of an answer that had this much reasoning.
     pub(super) fn read(&self, thought: Thought) -> Usage {
         let output = self.output_tokens.unwrap_or(0);
-        let written = self.cache_write_input_tokens.unwrap_or(0);
+        let either = |name: Option<u64>, other: Option<u64>| name.or(other).unwrap_or(0);
+        let written = either(
+            self.cache_write_input_tokens,
+            self.cache_write_input_token_count,
+        );
         let kept = self
             .cache_details
             .as_ref()
@@ -104,7 +108,10 @@ impl WireUsage {
             input_tokens: self.input_tokens.unwrap_or(0),
             output_tokens: output,
             total_tokens: self.total_tokens,
-            cache_read_tokens: self.cache_read_input_tokens.unwrap_or(0),
+            cache_read_tokens: either(
+                self.cache_read_input_tokens,
+                self.cache_read_input_token_count,
+            ),
             cache_write_tokens: written,
             cache_write_5m_tokens: kept.map(|(short, _)| short),
             cache_write_1h_tokens: kept.map(|(_, long)| long),
@@ -185,6 +192,23 @@ mod tests {
                 usage.cache_read_tokens,
                 usage.cache_write_tokens,
                 usage.total_tokens()
+            ),
+            (2, 3, 6)
+        );
+    }
+
+    #[test]
+    fn both_names_at_once_are_counted_once() {
+        let usage = read(
+            r#"{"inputTokens":1,"outputTokens":1,"cacheReadInputTokenCount":2,"cacheReadInputTokens":2,
+            "cacheWriteInputTokenCount":3,"cacheWriteInputTokens":3}"#,
+            Thought::default(),
+        );
+        assert_eq!(
+            (
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+                usage.prompt_tokens()
             ),
             (2, 3, 6)
         );
