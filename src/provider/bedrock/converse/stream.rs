@@ -128,7 +128,10 @@ impl StreamState {
         }
         let name = text(payload, call.name).unwrap_or_else(|| Text::new(""));
         if let Some(tool) = json_tool_of(&name, context) {
-            self.json_called = true;
+            // One answer is the answer; two behind each other would not be JSON.
+            if std::mem::replace(&mut self.json_called, true) {
+                return BlockState::Hidden;
+            }
             return BlockState::Json(JsonStream::new(tool));
         }
         let index = self.calls;

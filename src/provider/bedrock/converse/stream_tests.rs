@@ -293,6 +293,21 @@ fn the_json_tools_input_becomes_text() {
 }
 
 #[test]
+fn a_second_call_of_the_json_tool_adds_nothing() {
+    let mut events = Events::new();
+    for block in 0..2 {
+        events.extend([
+            call(block, "json_tool_call"),
+            input(block, "{\"a\":1}"),
+            close(block),
+        ]);
+    }
+    events.push(stop("tool_use"));
+    let expected = ["0 text {\"a\":1}", "finish stop tool_use 0"];
+    assert_eq!(read(&events, &json_tool(false)), expected);
+}
+
+#[test]
 fn the_json_tool_beside_a_real_one_ends_in_tool_calls() {
     let events = vec![
         call(0, "json_tool_call"),
