@@ -51,6 +51,9 @@ const HINTS: [(&str, &str); 3] = [
     ),
 ];
 
+/// How many characters of a text of no known shape go to the client.
+const MAX_PLAIN_TEXT: usize = 1024;
+
 /// How far a clock may be off before AWS refuses signatures, less a margin.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(4 * 60);
 
@@ -86,7 +89,12 @@ impl Fault {
 
     fn of_body(body: &[u8]) -> Self {
         let message = match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => return Self::of_members(&members),
+            Ok(Value::Object(members)) => match members.get("error") {
+                // What stands between AWS and here has shapes of its own.
+                Some(Value::Object(inner)) => return Self::of_members(inner),
+                Some(Value::String(message)) => message.clone(),
+                _ => return Self::of_members(&members),
+            },
             Ok(Value::String(message)) => message,
             Ok(_) => String::new(),
             Err(_) => plain_text(body),
@@ -308,10 +316,10 @@ fn bare_name(written: &str) -> String {
     })
 }
 
-/// Returns a short text that is not JSON; a page of HTML tells a caller nothing.
+/// Returns the beginning of a text of no known shape; a page of HTML tells a caller nothing.
 fn plain_text(body: &[u8]) -> String {
     match std::str::from_utf8(body).map(str::trim) {
-        Ok(text) if text.len() <= 1024 && !text.starts_with('<') => text.to_owned(),
+        Ok(text) if !text.starts_with('<') => text.chars().take(MAX_PLAIN_TEXT).collect(),
         _ => String::new(),
     }
 }

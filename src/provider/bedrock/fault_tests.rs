@@ -335,3 +335,28 @@ fn refused_import_names_the_family_tokens() {
     let throttled = with_model_hint(error(429, "ThrottlingException", "no"), &model);
     assert_eq!(throttled.message(), "no");
 }
+
+#[test]
+fn words_of_what_stands_before_aws_reach_the_client() {
+    let long = "x".repeat(5000);
+    for (body, message) in [
+        (
+            r#"{"error":{"message":"no route","code":"502"}}"#,
+            "no route",
+        ),
+        (r#"{"error":"upstream gone"}"#, "upstream gone"),
+        (long.as_str(), &long[..1024]),
+    ] {
+        let error = classify(
+            StatusCode::BAD_GATEWAY,
+            &HeaderMap::new(),
+            body.as_bytes(),
+            now(),
+        );
+        assert_eq!(
+            (error.message(), error.status().as_u16()),
+            (message, 502),
+            "{body}"
+        );
+    }
+}
