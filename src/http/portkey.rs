@@ -154,21 +154,27 @@ impl Portkey {
             Some(_) => true,
             None => pair || self.has("aws_role_name"),
         };
+        if !pair {
+            // Half of a pair signs nothing.
+            self.credentials.retain(|(name, _)| !is_of_pair(name));
+        }
         if signs {
             self.credentials.retain(|(name, _)| name != "api_key");
         } else if self.has("api_key") {
-            self.credentials.retain(|(name, _)| {
-                !matches!(
-                    name.as_str(),
-                    "aws_access_key_id" | "aws_secret_access_key" | "aws_session_token"
-                )
-            });
+            self.credentials.retain(|(name, _)| !is_of_pair(name));
         }
     }
 
     fn has(&self, name: &str) -> bool {
         self.credentials.iter().any(|(known, _)| known == name)
     }
+}
+
+fn is_of_pair(name: &str) -> bool {
+    matches!(
+        name,
+        "aws_access_key_id" | "aws_secret_access_key" | "aws_session_token"
+    )
 }
 
 fn has_prefix(name: &str) -> bool {
@@ -252,6 +258,23 @@ mod tests {
         assert!(portkey.active);
         assert_eq!(credential(&portkey, "aws_region_name"), Some("eu-west-1"));
         assert_eq!(credential(&portkey, "aws_access_key_id"), Some("AKIA"));
+    }
+
+    #[test]
+    fn half_of_a_pair_of_keys_is_no_credential() {
+        for half in [
+            "x-portkey-aws-access-key-id",
+            "x-portkey-aws-secret-access-key",
+        ] {
+            let portkey = read_pairs(&[
+                (half, "half"),
+                ("x-portkey-aws-session-token", "token"),
+                ("x-portkey-aws-region", "eu-west-1"),
+            ])
+            .unwrap();
+            let names: Vec<_> = portkey.credentials.iter().map(|(name, _)| name).collect();
+            assert_eq!(names, ["aws_region_name"], "{half}");
+        }
     }
 
     #[test]
