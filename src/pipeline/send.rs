@@ -18,6 +18,8 @@ use crate::router::Deployment;
 use crate::state::Parts;
 use crate::upstream::{Credentials, Response};
 
+/// The media type of streamed answers.
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 /// Largest whole answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -110,18 +112,19 @@ fn seconds(duration: Duration) -> String {
     format!("{:.1}", duration.as_secs_f64())
 }
 
-/// The bound on one attempt: for a stream, until its first event.
+/// The bound on one attempt: for a stream, until its first event. The caller's word comes before the deployment's, and
+/// that before the router's; a stream goes by the timeouts of whole answers only where nobody said anything of streams.
 fn timeout(call: &Call, deployment: &Deployment) -> Duration {
     let router = &call.snapshot.config.router;
-    let whole = deployment.timeouts.whole.unwrap_or(router.timeout);
-    if call.request.stream {
-        return deployment
-            .timeouts
-            .stream
-            .or(router.stream_timeout)
-            .unwrap_or(whole);
+    let whole = || {
+        let said = call.options.timeout.or(deployment.timeouts.whole);
+        said.unwrap_or(router.timeout)
+    };
+    if !call.request.stream {
+        return whole();
     }
-    whole
+    let said = call.options.stream_timeout.or(deployment.timeouts.stream);
+    said.or(router.stream_timeout).unwrap_or_else(whole)
 }
 
 async fn exchanged(
@@ -152,6 +155,12 @@ async fn exchanged(
     if let Some(id) = served.aws_request_id() {
         tracing::Span::current().record("aws.request_id", id);
     }
+    if is_stream && !call.request.stream {
+        return Err(Error::new(
+            ErrorKind::Garbled,
+            "AWS answered with a stream where none was asked for",
+        ));
+    }
     if is_stream {
         let idle = deployment
             .timeouts
@@ -170,7 +179,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/vnd.amazon.eventstream"))
+        .and_then(|value| value.get(..EVENT_STREAM.len()))
+        .is_some_and(|value| value.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// Reads a whole answer; a client that streams gets it as the chunks of a stream.

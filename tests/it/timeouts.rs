@@ -49,3 +49,22 @@ async fn wait_beyond_what_clocks_can_say_is_no_bound() {
         assert_eq!(answer.status, 200, "{header}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn callers_timeout_comes_before_the_operators() {
+    let gateway = Gateway::start("      timeout: 0.001\n      stream_timeout: 0.001", "").await;
+    let ask = |stream: bool| {
+        let text = "hello [[sim:slow-start=50]]";
+        json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": text}]})
+    };
+    for (stream, header, status) in [
+        (false, "x-litellm-timeout", 200),
+        (true, "x-litellm-stream-timeout", 200),
+        // Of a stream the operator said something of its own.
+        (true, "x-litellm-timeout", 408),
+        (false, "x-litellm-stream-timeout", 408),
+    ] {
+        let answer = gateway.post(&ask(stream), &[(header, "30")]).await;
+        assert_eq!(answer.status, status, "{stream} {header}: {}", answer.body);
+    }
+}
