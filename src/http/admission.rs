@@ -1,11 +1,14 @@
-//! Whether a call may begin at all: not while draining, not past the number the operator allows at once.
+//! Whether a call may begin at all: not without a key, not while draining, not past the number the operator allows at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::{HeaderMap, Uri};
+
 use super::Shutdown;
 use crate::error::{Error, ErrorKind, Result};
+use crate::state::Snapshot;
 
 /// How long a client should wait before it tries again elsewhere, or here after a restart.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -18,6 +21,19 @@ impl Drop for Admission {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Checks the key of a request, unless the operator made its path public.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unauthenticated`].
+pub(super) fn authenticate(snapshot: &Snapshot, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+    let public = &snapshot.config.general.public_routes;
+    if !public.iter().any(|route| route == uri.path()) {
+        snapshot.keys.check(headers)?;
+    }
+    Ok(())
 }
 
 /// Admits a call; `running` counts those that run now, `most` bounds them.

@@ -84,15 +84,23 @@ fn name(text: &'static str) -> HeaderName {
     HeaderName::from_static(text)
 }
 
-/// Copies the headers of AWS's answer under their own prefix, so that they can never pass for ours.
+/// Copies the headers of AWS's answer under their own prefix, so that they can never pass for ours. One that AWS sent
+/// several times is copied as often; copying the same answer again changes nothing.
 pub(super) fn copy_upstream(upstream: &HeaderMap, headers: &mut HeaderMap) {
     let mut name = String::with_capacity(48);
-    for (header, value) in upstream {
+    for header in upstream.keys() {
         name.clear();
         name.push_str(names::PROVIDER_PREFIX);
         name.push_str(header.as_str());
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            headers.insert(name, value.clone());
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+            continue;
+        };
+        let mut values = upstream.get_all(header).iter();
+        if let Some(first) = values.next() {
+            headers.insert(name.clone(), first.clone());
+        }
+        for more in values {
+            headers.append(name.clone(), more.clone());
         }
     }
 }
@@ -101,5 +109,47 @@ pub(super) fn copy_upstream(upstream: &HeaderMap, headers: &mut HeaderMap) {
 pub(super) fn insert(headers: &mut HeaderMap, header: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name(header), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_aws_are_copied_as_often_as_they_came() {
+        let mut upstream = HeaderMap::new();
+        upstream.append("x-amzn-trace", HeaderValue::from_static("a"));
+        upstream.append("x-amzn-trace", HeaderValue::from_static("b"));
+        upstream.append("x-raw", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        upstream.append("x-litellm-model-id", HeaderValue::from_static("spoof"));
+        let mut headers = HeaderMap::new();
+        copy_upstream(&upstream, &mut headers);
+        copy_upstream(&upstream, &mut headers);
+        let copied: Vec<_> = headers
+            .get_all("llm_provider-x-amzn-trace")
+            .iter()
+            .collect();
+        assert_eq!(copied, ["a", "b"]);
+        assert_eq!(
+            headers.get("llm_provider-x-raw").unwrap().as_bytes(),
+            b"caf\xe9"
+        );
+        assert!(headers.get("x-litellm-model-id").is_none());
+    }
+
+    #[test]
+    fn call_id_of_a_client_is_kept_within_its_limits() {
+        let id = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(names::CALL_ID, HeaderValue::from_str(value).unwrap());
+            call_id(&headers)
+        };
+        for kept in ["a", &"x".repeat(256)] {
+            assert_eq!(id(kept), kept);
+        }
+        for replaced in ["", &"x".repeat(257), "caf\u{e9}"] {
+            assert_eq!(id(replaced).len(), 36, "{replaced}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The front page, and answers for paths that nothing serves.
 
-use axum::response::{Html, IntoResponse, Response};
-use http::{Method, StatusCode, Uri};
+use axum::response::{Html, Response};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
-use super::headers::error_response;
+use super::headers::{call_id, error_response};
 use crate::error::{Error, ErrorKind};
 
 const PAGE: &str = include_str!("home.html");
@@ -14,21 +14,20 @@ pub(super) async fn page() -> Html<&'static str> {
 }
 
 /// A path that nothing serves.
-pub(super) async fn not_found(method: Method, uri: Uri) -> Response {
+pub(super) async fn not_found(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    let error = Error::new(
-        ErrorKind::BadRequest,
-        format!("Unknown endpoint: {method} {path}. GET / lists what is served here."),
-    );
-    error_response(&error.with_status(StatusCode::NOT_FOUND), None)
+    let message = format!("Unknown endpoint: {method} {path}. GET / lists what is served here.");
+    refused(StatusCode::NOT_FOUND, message, &headers)
 }
 
 /// A path that is served, but not with this method.
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+pub(super) async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    let error = Error::new(
-        ErrorKind::BadRequest,
-        format!("{path} does not take {method}."),
-    );
-    error_response(&error.with_status(StatusCode::METHOD_NOT_ALLOWED), None).into_response()
+    let message = format!("{path} does not take {method}.");
+    refused(StatusCode::METHOD_NOT_ALLOWED, message, &headers)
+}
+
+fn refused(status: StatusCode, message: String, headers: &HeaderMap) -> Response {
+    let error = Error::new(ErrorKind::BadRequest, message).with_status(status);
+    error_response(&error, Some(&call_id(headers)))
 }

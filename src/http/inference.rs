@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
-use super::admission::{Admission, admit};
+use super::admission::{Admission, admit, authenticate};
 use super::body::read_body;
 use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
 use super::layers::catching;
@@ -34,9 +35,12 @@ pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Respo
 /// `POST /v1/prompts/{prompt_id}/completions`: a chat request made of a named template.
 pub(super) async fn prompt(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let Ok(Path(id)) = id else {
+        return unknown_path(request).await;
+    };
     let path = Named {
         prompt: Some(id),
         ..Named::default()
@@ -48,20 +52,26 @@ pub(super) async fn prompt(
 /// the path, and may have slashes.
 pub(super) async fn chat_by_path(
     State(app): State<Arc<App>>,
-    Path(rest): Path<String>,
+    rest: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let rest = rest.map(|Path(rest)| rest).unwrap_or_default();
     let Some(model) = rest
         .strip_suffix("/chat/completions")
         .filter(|model| !model.is_empty())
     else {
-        return home::not_found(request.method().clone(), request.uri().clone()).await;
+        return unknown_path(request).await;
     };
     let path = Named {
         model: Some(model.to_owned()),
         ..Named::default()
     };
     catching(serve(&app, request, path)).await
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    home::not_found(head.method, head.uri, head.headers).await
 }
 
 /// What the path of a request names.
@@ -105,13 +115,7 @@ async fn open(
     id: &str,
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
-    if !general
-        .public_routes
-        .iter()
-        .any(|route| route == head.uri.path())
-    {
-        snapshot.keys.check(&head.headers)?;
-    }
+    authenticate(snapshot, &head.uri, &head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
     let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
@@ -135,7 +139,8 @@ fn open_call(
         controls,
     } = parsed;
     let forced = snapshot.config.general.completion_model.clone();
-    let model = forced.or(path_model).or(model).ok_or_else(|| {
+    let asked = path_model.or(model);
+    let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
         Error::bad_request(
             "model",
             "/chat/completions: Missing required parameter: 'model'.",
@@ -175,6 +180,7 @@ fn open_call(
         id: id.to_owned(),
         snapshot: Arc::clone(snapshot),
         received,
+        shown_model: asked.unwrap_or_else(|| model.clone()),
         model,
         request,
         options,
@@ -194,7 +200,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
     let envelope = Envelope {
         id: format!("chatcmpl-{}", crate::random::uuid()),
         created: app.clock.unix_seconds(),
-        model: call.model.clone(),
+        model: call.shown_model.clone(),
         include_usage: call.request.include_usage,
         content_blocks: call.request.content_blocks,
     };
@@ -345,6 +351,10 @@ fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
     let mut response = error_response_naming(error, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
+    // Where no deployment was chosen, the group may be known all the same.
+    if settlement.served().is_none() && call.snapshot.resolve(&call.model).is_some() {
+        insert(headers, names::MODEL_GROUP, &call.model);
+    }
     say(headers, settlement.served(), settlement.elapsed());
     if let Some(served) = settlement.served()
         && error.kind() == ErrorKind::Timeout

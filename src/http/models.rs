@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 
 use super::App;
-use super::headers::{error_response, json};
+use super::admission::authenticate;
+use super::headers::{call_id, error_response_naming, insert, json};
 use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
+use crate::telemetry::names;
 
 /// LiteLLM says the same moment for every model.
 const CREATED: u64 = 1_677_610_602;
@@ -31,44 +34,54 @@ struct List<'a> {
 }
 
 /// `GET /v1/models` and `/models`.
-pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let snapshot = app.live.load();
-    if let Err(error) = snapshot.keys.check(&headers) {
-        return error_response(&error, None);
+    let id = call_id(&headers);
+    if let Err(error) = authenticate(&snapshot, &uri, &headers) {
+        return refused(&error, &id, &snapshot);
     }
     let names = snapshot.router.listed_names();
     let data = names
         .into_iter()
         .map(|name| model(name, &snapshot))
         .collect();
-    written(&List {
+    let list = List {
         data,
         object: "list",
-    })
+    };
+    written(&list, &id)
 }
 
 /// `GET /v1/models/{id}` and `/models/{id}`.
 pub(super) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let snapshot = app.live.load();
-    if let Err(error) = snapshot.keys.check(&headers) {
-        return error_response(&error, None);
+    let id = call_id(&headers);
+    if let Err(error) = authenticate(&snapshot, &uri, &headers) {
+        return refused(&error, &id, &snapshot);
     }
-    if snapshot.router.resolve(&id).is_some() {
-        return written(&model(&id, &snapshot));
+    // A name that is no text is nobody's.
+    let name = path.map(|Path(name)| name).unwrap_or_default();
+    let found = snapshot.router.resolve(&name);
+    if found.is_some_and(|found| !found.group.is_blocked()) {
+        return written(&model(&name, &snapshot), &id);
     }
-    let shown: String = id.chars().take(128).collect();
+    let shown: String = name.chars().take(128).collect();
     let error = Error::new(
         ErrorKind::UnknownModel,
         format!("The model `{shown}` does not exist or is not accessible"),
     );
-    error_response(
-        &error.with_status(StatusCode::NOT_FOUND).with_param("model"),
-        None,
-    )
+    let error = error.with_status(StatusCode::NOT_FOUND).with_param("model");
+    refused(&error, &id, &snapshot)
+}
+
+fn refused(error: &Error, id: &str, snapshot: &Snapshot) -> Response {
+    let named = snapshot.config.general.include_call_id_in_error_body;
+    error_response_naming(error, Some(id), named)
 }
 
 fn model<'a>(id: &'a str, snapshot: &'a Snapshot) -> Model<'a> {
@@ -80,9 +93,9 @@ fn model<'a>(id: &'a str, snapshot: &'a Snapshot) -> Model<'a> {
     }
 }
 
-fn written<T: Serialize>(value: &T) -> Response {
-    json(
-        StatusCode::OK,
-        serde_json::to_vec(value).map_or_else(|_| Bytes::new(), Bytes::from),
-    )
+fn written<T: Serialize>(value: &T, id: &str) -> Response {
+    let body = serde_json::to_vec(value).map_or_else(|_| Bytes::new(), Bytes::from);
+    let mut response = json(StatusCode::OK, body);
+    insert(response.headers_mut(), names::CALL_ID, id);
+    response
 }

@@ -19,8 +19,10 @@ pub struct Call {
     pub snapshot: Arc<Snapshot>,
     /// When its head had been read.
     pub received: Instant,
-    /// The model name that the client asked for; a Bedrock id when `direct`.
+    /// The model name that is served: the client's, unless `completion_model` is set; a Bedrock id when `direct`.
     pub model: String,
+    /// The model name that the client used, for its answer.
+    pub shown_model: String,
     /// What is asked.
     pub request: ChatRequest,
     /// What the caller decided about the way it is served.

@@ -129,21 +129,16 @@ impl Router {
     }
 
     /// Returns the names that are listed for clients: aliases first, then groups, each once. A group that cannot answer
-    /// is not listed.
+    /// or is paused is not listed, under any name.
     pub fn listed_names(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
+        let is_open = |group: &Arc<ModelGroup>| !group.is_blocked() && group.can_answer();
         let aliases = self
             .aliases
             .iter()
             .filter(|alias| !alias.hidden)
-            .filter(|alias| {
-                self.group(&alias.target)
-                    .is_some_and(|group| group.can_answer())
-            });
-        let open = self
-            .groups
-            .iter()
-            .filter(|group| !group.is_blocked() && group.can_answer());
+            .filter(|alias| self.group(&alias.target).is_some_and(is_open));
+        let open = self.groups.iter().filter(|group| is_open(group));
         aliases
             .map(|alias| alias.name.as_str())
             .chain(open.map(|group| group.name.as_str()))

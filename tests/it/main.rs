@@ -15,6 +15,8 @@ mod gaps;
 mod headers;
 mod keepalive;
 mod media;
+mod models;
 mod prompts;
+mod scripted;
 mod support;
 mod timeouts;
