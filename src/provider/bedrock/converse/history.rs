@@ -161,12 +161,12 @@ fn is_result(message: &Message) -> bool {
 
 fn note(message: &Message) -> Option<Message> {
     let texts: Vec<Part> = match &message.content {
-        Content::Text(text) if !text.is_empty() => {
+        Content::Text(text) if !text.is_blank() => {
             vec![part(PartKind::Text(text.clone()), message.cache.clone())]
         }
         Content::Parts(parts) => parts
             .iter()
-            .filter(|part| matches!(&part.kind, PartKind::Text(text) if !text.is_empty()))
+            .filter(|part| matches!(&part.kind, PartKind::Text(text) if !text.is_blank()))
             .cloned()
             .collect(),
         Content::Text(_) | Content::Absent => Vec::new(),
