@@ -434,3 +434,16 @@ fn unsigned_thinking_goes_only_to_models_that_may_have_written_it() {
         json!({"reasoningContent": {"reasoningText": {"text": "hm"}}})
     );
 }
+
+#[test]
+fn orphaned_search_results_are_not_text() {
+    let turns = Case::new(CLAUDE_35)
+        .messages(json!([user("q"), call("c", "f", "{}"), {
+            "role": "tool", "tool_call_id": "c", "content": null,
+            "search_results": [{"source": "s", "title": "t", "content": [{"text": "c"}]}]}]))
+        .turns();
+    assert_eq!(
+        turns[2]["content"],
+        json!([{"text": "[tool result for c: <non-text tool result omitted>]"}])
+    );
+}

@@ -254,6 +254,7 @@ fn readable(part: &Part) -> Option<String> {
 fn result_as_text(message: &Message, guardrail: bool) -> Message {
     const OMITTED: &str = "<non-text tool result omitted>";
     let said = match &message.content {
+        _ if message.search_results.is_some() => OMITTED.to_owned(),
         Content::Text(text) => text.decoded().into_owned(),
         Content::Parts(parts) => parts
             .iter()
