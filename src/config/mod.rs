@@ -273,6 +273,8 @@ pub struct LitellmSettings {
     pub keep_orphaned_tool_blocks: bool,
     /// `bedrock_allowed_betas`: betas sent beyond the built-in table.
     pub allowed_betas: Vec<String>,
+    /// `bedrock_request_metadata_fields`: what of the caller's identity is written into `requestMetadata`.
+    pub request_metadata_fields: Vec<String>,
     /// `forward_traceparent_to_llm_provider`.
     pub forward_traceparent: bool,
     /// Whether `callbacks` (or `success_callback`) name `otel`.

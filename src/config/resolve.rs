@@ -201,6 +201,7 @@ pub(super) fn litellm(
         user_url_allowed_hosts: texts(section.get("user_url_allowed_hosts")),
         keep_orphaned_tool_blocks: !flag(section, "bedrock_neutralize_orphaned_tool_blocks"),
         allowed_betas: texts(section.get("bedrock_allowed_betas")),
+        request_metadata_fields: texts(section.get("bedrock_request_metadata_fields")),
         forward_traceparent: flag(section, "forward_traceparent_to_llm_provider"),
         otel: callbacks.otel,
         ssl_verify: params::ssl_verify(section.get("ssl_verify")),

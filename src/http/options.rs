@@ -20,6 +20,7 @@ pub(super) fn call_options(
     controls: Controls,
     portkey_ms: Option<u64>,
 ) -> Result<CallOptions> {
+    check_retries(headers)?;
     let mut options = CallOptions {
         timeout: seconds(headers, "x-litellm-timeout")?
             .or(portkey_ms.map(|ms| Duration::from_millis(ms).min(LONGEST)))
@@ -34,6 +35,22 @@ pub(super) fn call_options(
         bring(&mut options, &name, value);
     }
     Ok(options)
+}
+
+/// Refuses a number of retries that is none, as a wrong member of the body is refused.
+fn check_retries(headers: &HeaderMap) -> Result<()> {
+    const NAME: &str = "x-litellm-num-retries";
+    let Some(value) = headers.get(NAME) else {
+        return Ok(());
+    };
+    let value = value.to_str().unwrap_or_default().trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Error::bad_request(
+        NAME,
+        format!("{NAME}: expected a whole number, 0 or more"),
+    ))
 }
 
 fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {
@@ -110,6 +127,23 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-litellm-timeout", written.parse().unwrap());
         call_options(&headers, Controls::default(), None).map(|options| options.timeout)
+    }
+
+    #[test]
+    fn retries_are_a_whole_number() {
+        let check = |written: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-litellm-num-retries", written.parse().unwrap());
+            call_options(&headers, Controls::default(), None).map(drop)
+        };
+        for right in ["0", " 3 "] {
+            assert!(check(right).is_ok(), "{right}");
+        }
+        for wrong in ["1.5", "-1", "nan", "many", ""] {
+            let error = check(wrong).unwrap_err();
+            assert_eq!(error.status(), 400);
+            assert_eq!(error.param(), Some("x-litellm-num-retries"), "{wrong}");
+        }
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct Repairs {
     pub allowed_openai_params: Vec<String>,
     /// `litellm_settings.bedrock_neutralize_orphaned_tool_blocks: false`: do not turn tool history without tools into text.
     pub keep_orphaned_tool_blocks: bool,
+    /// `litellm_settings.bedrock_request_metadata_fields` is set: `requestMetadata` is the operator's, never the caller's.
+    pub operators_request_metadata: bool,
     /// Betas that the operator allows beyond the built-in table.
     pub allowed_betas: Vec<String>,
 }

@@ -151,6 +151,7 @@ impl Builder<'_> {
             additional_drop_params: entry.additional_drop_params.clone(),
             allowed_openai_params: entry.allowed_openai_params.clone(),
             keep_orphaned_tool_blocks: global.keep_orphaned_tool_blocks,
+            operators_request_metadata: !global.request_metadata_fields.is_empty(),
             allowed_betas: global.allowed_betas.clone(),
         }
     }

@@ -361,3 +361,89 @@ fn injected_cache_points_are_placed_by_index_and_role() {
     assert_eq!(body["messages"][2]["content"][1], point);
     assert_eq!(body["messages"][0]["content"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn places_of_injected_cache_points_may_be_written_as_text() {
+    let turns = Case::new(CLAUDE_37)
+        .with(
+            "cache_control_injection_points",
+            json!([{"location": "message", "index": "-1"}]),
+        )
+        .messages(json!([user("a"), assistant("b"), user("c")]))
+        .turns();
+    assert_eq!(
+        turns[2]["content"],
+        json!([{"text": "c"}, {"cachePoint": {"type": "default"}}])
+    );
+}
+
+#[test]
+fn parts_of_a_result_that_bedrock_has_no_words_for_are_left_out() {
+    let turns = Case::new(CLAUDE_35)
+        .with("tools", json!([tool("f")]))
+        .messages(json!([user("q"), call("c", "f", "{}"), {
+            "role": "tool", "tool_call_id": "c",
+            "content": [{"type": "text", "text": "x"}, {"type": "sketch"}]}]))
+        .turns();
+    assert_eq!(
+        turns[2]["content"],
+        json!([{"toolResult": {"toolUseId": "c", "content": [{"text": "x"}]}}])
+    );
+}
+
+#[test]
+fn missing_content_is_mended_like_empty_text() {
+    for nothing in [json!(null), json!([]), json!(""), json!(" ")] {
+        assert_eq!(
+            Case::new(CLAUDE_35)
+                .says(nothing.clone())
+                .modify()
+                .content(),
+            json!([{"text": "Please continue."}]),
+            "{nothing}"
+        );
+        let refusal = Case::new(CLAUDE_35).says(nothing).refusal();
+        assert!(refusal.contains("must not be empty"));
+    }
+}
+
+#[test]
+fn later_instructions_of_white_space_disappear() {
+    let content = Case::new(CLAUDE_35)
+        .messages(json!([user("q"), {"role": "system", "content": " "},
+            {"role": "system", "content": [{"type": "text", "text": "\n"}]}]))
+        .content();
+    assert_eq!(content, json!([{"text": "q"}]));
+}
+
+#[test]
+fn unsigned_thinking_goes_only_to_models_that_may_have_written_it() {
+    let content = |model: &str| {
+        let thought = json!({"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "x"}]});
+        let mut turns = Case::new(model)
+            .messages(json!([user("q"), thought, user("z")]))
+            .turns();
+        turns[1]["content"].take()
+    };
+    let said = json!([{"text": "x"}]);
+    assert_eq!(content(CLAUDE_35), said);
+    assert_eq!(content(NOVA), said);
+    assert_eq!(
+        content(GPT_OSS)[0],
+        json!({"reasoningContent": {"reasoningText": {"text": "hm"}}})
+    );
+}
+
+#[test]
+fn orphaned_search_results_are_not_text() {
+    let turns = Case::new(CLAUDE_35)
+        .messages(json!([user("q"), call("c", "f", "{}"), {
+            "role": "tool", "tool_call_id": "c", "content": null,
+            "search_results": [{"source": "s", "title": "t", "content": [{"text": "c"}]}]}]))
+        .turns();
+    assert_eq!(
+        turns[2]["content"],
+        json!([{"text": "[tool result for c: <non-text tool result omitted>]"}])
+    );
+}

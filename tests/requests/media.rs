@@ -169,3 +169,20 @@ fn images_in_results_go_beside_them_where_the_model_wants_that() {
         ])
     );
 }
+
+#[test]
+fn text_for_the_guardrail_is_not_the_text_beside_a_document() {
+    let file = json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}});
+    let content = Case::new(CLAUDE_35)
+        .with(
+            "guardrailConfig",
+            json!({"guardrailIdentifier": "g", "guardrailVersion": "1"}),
+        )
+        .says(json!([file, {"type": "text", "text": "sum up"}]))
+        .content();
+    assert_eq!(
+        content[1],
+        json!({"guardContent": {"text": {"text": "sum up"}}})
+    );
+    assert_eq!(content[2], json!({"text": "."}));
+}

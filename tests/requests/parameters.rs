@@ -351,3 +351,85 @@ fn stored_prompts_bring_everything_but_their_variables() {
         json!({"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
     );
 }
+
+#[test]
+fn members_of_the_gateway_never_reach_the_model() {
+    let mut case = Case::new(SONNET_45);
+    for name in [
+        "bedrock_neutralize_orphaned_tool_blocks",
+        "bedrock_request_metadata_fields",
+        "extra_query",
+        "fallback_depth",
+        "headers",
+        "hedge_after",
+        "include_fallback_errors",
+        "mock_response",
+        "num_retries_per_request",
+        "routing_strategy",
+        "specific_deployment",
+        "user_api_key_user_id",
+    ] {
+        case = case.with(name, json!({"a": 1}));
+    }
+    assert_eq!(case.fields(), json!(null));
+}
+
+#[test]
+fn requests_cannot_ask_for_pretended_failures() {
+    for name in ["mock_testing_fallbacks", "mock_timeout", "mock_delay"] {
+        assert!(
+            Case::new(NOVA)
+                .with(name, json!(true))
+                .refusal()
+                .contains(name)
+        );
+        let nested = Case::new(NOVA).with("extra_body", json!({name: true}));
+        assert!(nested.refusal().contains(name));
+    }
+}
+
+#[test]
+fn response_paths_are_sent_once() {
+    let body = Case::new(SONNET_45)
+        .with(
+            "additional_model_response_field_paths",
+            json!(["/a", "/usage/output_tokens_details", "/a"]),
+        )
+        .with(
+            "thinking",
+            json!({"type": "enabled", "budget_tokens": 1024}),
+        )
+        .body();
+    assert_eq!(
+        body["additionalModelResponseFieldPaths"],
+        json!(["/a", "/usage/output_tokens_details"])
+    );
+}
+
+#[test]
+fn request_metadata_may_be_the_operators_alone() {
+    let case = || {
+        Case::new(SONNET_45)
+            .repairs(|repairs| repairs.operators_request_metadata = true)
+            .with("requestMetadata", json!({"team": "other"}))
+    };
+    let sent = case().send().unwrap();
+    assert_eq!(sent.body["requestMetadata"], json!(null));
+    assert!(sent.warnings[0].contains("requestMetadata"));
+    let own = json!({"team": "own"});
+    let body = case().default("requestMetadata", &own).body();
+    assert_eq!(body["requestMetadata"], own);
+}
+
+#[test]
+fn stored_prompts_take_no_sampling_parameters_of_openai() {
+    let prompt = "bedrock/arn:aws:bedrock:us-east-1:1:prompt/ABCDEFGHIJ:1";
+    let case = || {
+        Case::new(prompt)
+            .with("seed", json!(3))
+            .with("n", json!(1))
+            .with("top_p", json!(0.5))
+    };
+    assert!(case().refusal().contains("['seed', 'top_p']"));
+    assert!(case().drop().send().is_ok());
+}

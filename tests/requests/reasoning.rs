@@ -256,3 +256,52 @@ fn only_compaction_is_left_of_context_management() {
     let cleared = case(json!({"edits": [{"type": "clear_tool_uses_20250919"}]}));
     assert_eq!(cleared.fields(), json!(null));
 }
+
+#[test]
+fn models_that_never_thought_are_known_by_name() {
+    for model in [
+        "bedrock/anthropic.claude-3-haiku-20240307-v1:0",
+        "bedrock/us.anthropic.claude-3-opus-20991231-v1:0",
+        "bedrock/anthropic.claude-3-5-sonnet-20991231-v9:0",
+        "bedrock/anthropic.claude-instant-v7",
+        "bedrock/anthropic.claude-v2:8",
+        "bedrock/converse/cohere.command-new-v1:0",
+        "bedrock/converse/meta.llama9-1b-v1:0",
+    ] {
+        let thinks = json!({"type": "enabled", "budget_tokens": 2000});
+        assert!(effort(model, "low").refusal().contains("reasoning_effort"));
+        assert!(thinking(model, thinks).refusal().contains("['thinking']"));
+        assert_eq!(effort(model, "low").drop().fields(), json!(null), "{model}");
+    }
+    let newer = effort("bedrock/anthropic.claude-haiku-9", "low").fields();
+    assert_eq!(newer["thinking"]["budget_tokens"], 1024);
+}
+
+#[test]
+fn output_config_is_claudes() {
+    let config = |model: &str| Case::new(model).with("output_config", json!({"effort": "low"}));
+    for model in [
+        GPT_OSS,
+        "bedrock/us.openai.gpt-5.5",
+        "bedrock/deepseek.v3-v1:0",
+        NOVA,
+    ] {
+        assert!(
+            config(model).refusal().contains("['output_config']"),
+            "{model}"
+        );
+        assert_eq!(config(model).drop().fields(), json!(null), "{model}");
+    }
+}
+
+#[test]
+fn a_format_stays_where_the_effort_beside_it_is_left_out() {
+    let schema = json!({"type": "object", "properties": {}});
+    let config = json!({"effort": "low", "format": {"type": "json_schema", "schema": schema}});
+    let body = Case::new(SONNET_45)
+        .with("output_config", config)
+        .drop()
+        .body();
+    assert_eq!(body["outputConfig"]["textFormat"]["type"], "json_schema");
+    assert_eq!(body["additionalModelRequestFields"], json!(null));
+}

@@ -88,6 +88,7 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::used("user_url_allowed_hosts", List(&Text), "`host[:port]`: media URLs may go there although the address is private"),
         Key::used("bedrock_neutralize_orphaned_tool_blocks", Flag, "turns tool calls without a result, and results without a call, into text"),
         Key::used("bedrock_allowed_betas", List(&Text), "values of `anthropic-beta` that are sent beyond the built-in list"),
+        Key::later("bedrock_request_metadata_fields", List(&Text), "what is known of the caller, written into `requestMetadata`; nothing is known yet, but the caller's own entries are already left out"),
     ],
     also: &[],
     unknown: Unknown::Warn,

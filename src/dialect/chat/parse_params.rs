@@ -117,6 +117,9 @@ impl<'a> Reader<'a> {
             raw,
             path: &path,
         };
+        if self.body.is_some() && parse_controls::is_for_tests(name) {
+            return Err(path.error("requests cannot make the gateway pretend failures"));
+        }
         if self.envelope(name, &node)?
             || self.sampling(name, &node)?
             || self.tools(name, &node)?

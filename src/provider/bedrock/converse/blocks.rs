@@ -119,9 +119,9 @@ pub(super) enum BlockSource {
 }
 
 impl Block {
-    /// Says whether this is text that a person can read.
+    /// Says whether this is plain text, which is what Bedrock wants beside a document.
     pub(super) fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Guard { .. })
+        matches!(self, Self::Text(_))
     }
 
     /// Says whether this is a document.

@@ -1,6 +1,7 @@
 //! `cache_control` → `cachePoint`: where it is sent, and where the model would refuse it.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
 use super::blocks::{Block, CachePoint};
@@ -75,10 +76,25 @@ struct WirePoint {
     location: String,
     #[serde(default)]
     role: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     index: Option<i64>,
     #[serde(default)]
     control: Option<WireControl>,
+}
+
+/// Reads a place in the conversation, which LiteLLM also takes as a string.
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Place {
+        Number(i64),
+        Text(String),
+    }
+    match Option::<Place>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Place::Number(place)) => Ok(Some(place)),
+        Some(Place::Text(text)) => text.trim().parse().map(Some).map_err(D::Error::custom),
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

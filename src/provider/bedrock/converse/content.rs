@@ -31,7 +31,10 @@ pub(super) struct Writer<'a, 'n> {
 /// Appends what the user says.
 pub(super) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Block>) -> Result<()> {
     match &message.content {
-        Content::Absent => {}
+        Content::Absent => out.extend(writer.mending.user_text().map(Block::Text)),
+        Content::Parts(parts) if parts.is_empty() => {
+            out.extend(writer.mending.user_text().map(Block::Text));
+        }
         Content::Text(text) if text.is_blank() => {
             if let Some(said) = writer.mending.user_text() {
                 out.push(Block::Text(said));
@@ -167,13 +170,14 @@ fn assistant_parts(
     Ok(())
 }
 
-/// Thinking of an earlier turn: Claude takes it only with its signature, others never gave one.
+/// Thinking of an earlier turn: Claude takes it only with its signature, others never gave one. Families that do not
+/// think take none of another's.
 fn reasoning(kind: Kind, thinking: &Thinking) -> Option<Block> {
     match thinking {
         Thinking::Redacted(data) => Some(Block::Redacted(data.clone())),
         Thinking::Shown {
             signature: None, ..
-        } if kind == Kind::Claude => None,
+        } if !kind.may_think_unsigned() => None,
         Thinking::Shown { text, signature } => Some(Block::Reasoning {
             text: text.clone(),
             signature: signature.clone(),
@@ -298,8 +302,8 @@ fn result_parts(
                     content.push(Block::Media(Box::new(block)));
                 }
             }
-            PartKind::Thinking(_) => {}
-            PartKind::Unknown(kind) => return Err(unknown(kind)),
+            // Unlike what a user says, a result goes on without the parts that Bedrock has no words for.
+            PartKind::Thinking(_) | PartKind::Unknown(_) => {}
         }
     }
     Ok(())

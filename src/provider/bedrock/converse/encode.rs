@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::context::DecodeContext;
 use super::decode::ConverseDecoder;
 use super::headers;
+use super::metadata;
 use super::prompt;
 use super::request::Draft;
 use super::top_level::{self, write_member};
@@ -74,7 +75,9 @@ fn encode_prompt(
     request: &ChatRequest,
     target: &Target,
 ) -> Result<(WireRequest, DecodeContext, Vec<String>)> {
-    let params = request.params.over(&target.defaults);
+    let mut warnings = Vec::new();
+    let mut params = request.params.over(&target.defaults);
+    metadata::leave_to_operator(&mut params, target, &mut warnings);
     let drop = params.drop_params.unwrap_or(target.repairs.drop_params);
     prompt::check(request, drop)?;
     let streamed = request.stream;
@@ -85,7 +88,6 @@ fn encode_prompt(
     }
     top_level::write(&params, streamed, &mut body)?;
     body.push(b'}');
-    let mut warnings = Vec::new();
     let headers = headers::collect(&request.params, target, &[], &mut warnings)?;
     let context = DecodeContext {
         base: target.model.base.clone(),

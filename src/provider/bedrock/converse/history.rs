@@ -161,12 +161,12 @@ fn is_result(message: &Message) -> bool {
 
 fn note(message: &Message) -> Option<Message> {
     let texts: Vec<Part> = match &message.content {
-        Content::Text(text) if !text.is_empty() => {
+        Content::Text(text) if !text.is_blank() => {
             vec![part(PartKind::Text(text.clone()), message.cache.clone())]
         }
         Content::Parts(parts) => parts
             .iter()
-            .filter(|part| matches!(&part.kind, PartKind::Text(text) if !text.is_empty()))
+            .filter(|part| matches!(&part.kind, PartKind::Text(text) if !text.is_blank()))
             .cloned()
             .collect(),
         Content::Text(_) | Content::Absent => Vec::new(),
@@ -254,6 +254,7 @@ fn readable(part: &Part) -> Option<String> {
 fn result_as_text(message: &Message, guardrail: bool) -> Message {
     const OMITTED: &str = "<non-text tool result omitted>";
     let said = match &message.content {
+        _ if message.search_results.is_some() => OMITTED.to_owned(),
         Content::Text(text) => text.decoded().into_owned(),
         Content::Parts(parts) => parts
             .iter()

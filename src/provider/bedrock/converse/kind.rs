@@ -69,6 +69,16 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Says whether models of this kind may have written thinking without a signature.
+    pub(super) fn may_think_unsigned(self) -> bool {
+        !matches!(
+            self,
+            Self::Claude | Self::Nova | Self::Amazon | Self::Cohere | Self::Ai21
+        )
+    }
+}
+
 /// The model that a request is written for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Model<'a> {
@@ -149,9 +159,28 @@ impl<'a> Model<'a> {
     /// Says whether the model is one that thinks in Claude's way, by its facts or its name.
     pub(super) fn reasons(&self) -> bool {
         const NAMES: [&str; 3] = ["claude-3-7", "claude-sonnet-4", "claude-opus-4"];
-        self.permissive
+        let is_let_through = self.permissive && (is_arn(self.id) || !self.is_of_plain_speakers());
+        is_let_through
             || self.facts.is(Flag::Reasoning)
             || NAMES.iter().any(|name| self.id.base.contains(name))
+    }
+
+    /// Says whether the name alone tells that the model does not think: Claude before 3.7, and families that never did.
+    fn is_of_plain_speakers(&self) -> bool {
+        const FAMILIES: [&str; 10] = [
+            "ai21.",
+            "amazon.titan",
+            "anthropic.claude-3-haiku",
+            "anthropic.claude-3-opus",
+            "anthropic.claude-3-sonnet",
+            "anthropic.claude-3-5-",
+            "anthropic.claude-instant",
+            "anthropic.claude-v",
+            "cohere.",
+            "meta.llama",
+        ];
+        let base = self.id.base.as_str();
+        self.kind == Kind::Nova || FAMILIES.iter().any(|family| base.starts_with(family))
     }
 
     /// Says whether `strict` may be sent with a tool.

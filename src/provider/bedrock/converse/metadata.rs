@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
-use crate::canonical::RawJson;
+use crate::canonical::{ChatParams, RawJson};
 use crate::error::{Error, Result};
+use crate::provider::Target;
 
 const MOST_ENTRIES: usize = 16;
 const LONGEST: usize = 256;
@@ -38,6 +39,23 @@ pub(super) fn check(raw: &RawJson) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes out the caller's metadata where the operator says what stands there; what the deployment sets stays.
+pub(super) fn leave_to_operator(
+    params: &mut ChatParams,
+    target: &Target,
+    warnings: &mut Vec<String>,
+) {
+    const NAME: &str = "requestMetadata";
+    let own = target.defaults.extra(NAME);
+    if !target.repairs.operators_request_metadata || params.extra(NAME) == own {
+        return;
+    }
+    let own = own.cloned();
+    params.extra.retain(|(name, _)| name != NAME);
+    params.extra.extend(own.map(|own| (NAME.to_owned(), own)));
+    warnings.push("requestMetadata was left out: the operator sets it".to_owned());
 }
 
 fn is_allowed(c: char) -> bool {

@@ -58,7 +58,9 @@ impl<'a> Screen<'a> {
             return Err(unsupported(&self.refused, self.model.name()));
         }
         for name in &self.refused {
+            let kept = self.format_to_keep(name);
             remove(&mut self.params, name);
+            self.params.output_config = kept.or(self.params.output_config.take());
             warnings.push(format!("parameter {name} was left out: not supported"));
         }
         Ok(self.params)
@@ -136,7 +138,7 @@ impl<'a> Screen<'a> {
         let takes_thinking = matches!(way, Way::Claude | Way::Nova2 | Way::Ignored);
         let takes_config = match way {
             Way::Claude => self.claude_takes_config(),
-            Way::Refused => false,
+            Way::Refused | Way::Verbatim | Way::Gpt => false,
             _ => true,
         };
         let asked = [
@@ -179,6 +181,16 @@ impl<'a> Screen<'a> {
             _ => return true,
         };
         self.model.facts.flag(flag) != Some(false)
+    }
+
+    /// Returns what stays of a refused `output_config`: its format has a place of its own.
+    fn format_to_keep(&self, refused: &str) -> Option<RawJson> {
+        if refused != "output_config" || !self.model.is_claude() {
+            return None;
+        }
+        let config = self.params.output_config.as_ref()?.to_value();
+        let format = config.get("format")?;
+        Some(RawJson::from_value(&json!({ "format": format })))
     }
 
     /// A Claude that knows no efforts still takes a format.
@@ -226,6 +238,14 @@ fn means_nothing(name: &str, value: &RawJson) -> bool {
         "modalities" => value == json!(["text"]),
         _ => value.is_null(),
     }
+}
+
+/// Returns the names of OpenAI's own parameters that ask for something.
+pub(super) fn openai_only(params: &ChatParams) -> impl Iterator<Item = &'static str> {
+    let asking = params.openai.iter();
+    asking
+        .filter(|(name, value)| !means_nothing(name, value))
+        .filter_map(|(name, _)| static_name(name))
 }
 
 /// Says a parameter in the words of a family that has them beside Converse's.

@@ -12,7 +12,7 @@ use super::history;
 use super::kind::Model;
 use super::messages;
 use super::names::Namer;
-use super::params::unsupported;
+use super::params::{openai_only, unsupported};
 use super::request::{mending, orphan_rules};
 use super::tools::Tools;
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Role};
@@ -38,7 +38,9 @@ pub(super) fn check(request: &ChatRequest, drop: bool) -> Result<()> {
             "Invalid Message: a stored prompt defines its own system message.",
         ));
     }
-    let refused = sampling(given);
+    let mut refused = sampling(given);
+    refused.extend(openai_only(given));
+    refused.sort_unstable();
     if refused.is_empty() || drop {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use super::fields::Fields;
 use super::history::{self, Mending, Messages};
 use super::kind::Model;
 use super::messages;
+use super::metadata;
 use super::model_fields;
 use super::params::{Inference, Screen};
 use super::reasoning::{self, Reasoning};
@@ -43,7 +44,8 @@ impl<'a> Draft<'a> {
     pub(super) fn new(request: &ChatRequest, target: &'a Target) -> Result<Self> {
         let model = Model::new(target);
         let mut warnings = Vec::new();
-        let merged = request.params.over(&target.defaults);
+        let mut merged = request.params.over(&target.defaults);
+        metadata::leave_to_operator(&mut merged, target, &mut warnings);
         let screen = Screen::new(merged, &model, &target.repairs)?;
         let drop = screen.drop;
         let params = screen.run(&mut warnings)?;

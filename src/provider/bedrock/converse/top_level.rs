@@ -1,5 +1,7 @@
 //! Members of the Converse body beside messages, tools and `inferenceConfig`.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::metadata;
@@ -112,7 +114,13 @@ pub(super) fn response_paths(params: &ChatParams, thinks: bool) -> Result<Vec<Va
     const THINKING_TOKENS: &str = "/usage/output_tokens_details";
     let mut paths = match params.extra(NAME).map(RawJson::to_value) {
         None => Vec::new(),
-        Some(Value::Array(paths)) => paths,
+        Some(Value::Array(given)) => {
+            let mut known = HashSet::new();
+            given
+                .into_iter()
+                .filter(|path| known.insert(path.clone()))
+                .collect()
+        }
         Some(_) => {
             return Err(Error::bad_request(
                 NAME,
