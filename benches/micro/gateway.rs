@@ -77,6 +77,7 @@ impl Gateway {
             id: "a call".to_owned(),
             snapshot: Arc::clone(&self.snapshot),
             received: self.clock.now(),
+            shown_model: String::new(),
             model: parsed.model.unwrap_or_default(),
             request: parsed.request,
             options: CallOptions::default(),

@@ -77,7 +77,7 @@ fn later_layers_win() {
     .unwrap();
     assert_eq!(config.router.num_retries, 5);
     assert_eq!(config.router.timeout, Duration::from_secs(10));
-    assert_eq!(config.router.stream_idle_timeout, Duration::from_secs(7));
+    assert_eq!(config.router.stream_timeout, Some(Duration::from_secs(7)));
     assert_eq!(config.router.aliases[0].name, "Fast");
     assert!(config.litellm.json_logs);
 }

@@ -225,8 +225,8 @@ pub struct RouterSettings {
     pub timeout: Duration,
     /// `stream_timeout`: until the first event of a stream.
     pub stream_timeout: Option<Duration>,
-    /// `stream_idle_timeout`, else `stream_timeout`, else 300 s: longest silence between two events.
-    pub stream_idle_timeout: Duration,
+    /// `stream_idle_timeout` where the file has it: longest silence between two events.
+    pub stream_idle_timeout: Option<Duration>,
     /// `connect_timeout`: TCP and TLS, per attempt.
     pub connect_timeout: Duration,
     /// `deadline`: for the whole call.
@@ -331,7 +331,7 @@ impl Default for RouterSettings {
             num_retries: 2,
             timeout: Duration::from_secs(6000),
             stream_timeout: None,
-            stream_idle_timeout: Duration::from_secs(300),
+            stream_idle_timeout: None,
             connect_timeout: Duration::from_secs(5),
             deadline: None,
             aliases: Vec::new(),

@@ -62,7 +62,6 @@ pub(super) fn router(
         section.written(key)?;
         seconds(section, key)
     };
-    let stream_timeout = seconds(router, "stream_timeout");
     let retries = router
         .written("num_retries")
         .or_else(|| litellm.written("num_retries"))
@@ -85,11 +84,8 @@ pub(super) fn router(
             })
             .or_else(|| seconds(router, "timeout"))
             .unwrap_or(base.timeout),
-        stream_timeout,
-        stream_idle_timeout: written_seconds(router, "stream_idle_timeout")
-            .or(stream_timeout)
-            .or_else(|| seconds(router, "stream_idle_timeout"))
-            .unwrap_or(base.stream_idle_timeout),
+        stream_timeout: seconds(router, "stream_timeout"),
+        stream_idle_timeout: written_seconds(router, "stream_idle_timeout"),
         connect_timeout: seconds(router, "connect_timeout").unwrap_or(base.connect_timeout),
         deadline: seconds(router, "deadline"),
         aliases: aliases(router.get("model_group_alias"), report),

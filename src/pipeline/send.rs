@@ -20,6 +20,8 @@ use crate::upstream::{Credentials, Response};
 
 /// The media type of streamed answers.
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+/// The longest silence between two events of a stream, where nobody says anything of streams.
+const STREAM_IDLE: Duration = Duration::from_mins(5);
 /// Largest whole answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -127,6 +129,16 @@ fn timeout(call: &Call, deployment: &Deployment) -> Duration {
     said.or(router.stream_timeout).unwrap_or_else(whole)
 }
 
+/// The longest silence between two events of a stream.
+fn idle(call: &Call, deployment: &Deployment) -> Duration {
+    let router = &call.snapshot.config.router;
+    router
+        .stream_idle_timeout
+        .or(deployment.timeouts.stream)
+        .or(router.stream_timeout)
+        .unwrap_or(STREAM_IDLE)
+}
+
 async fn exchanged(
     call: &Call,
     deployment: &Deployment,
@@ -162,10 +174,7 @@ async fn exchanged(
         ));
     }
     if is_stream {
-        let idle = deployment
-            .timeouts
-            .stream
-            .unwrap_or(call.snapshot.config.router.stream_idle_timeout);
+        let idle = idle(call, deployment);
         let end = call.deadline().and_then(|deadline| deadline.end);
         let mut source = ChunkSource::new(response.body, decoder, idle, end, &parts.clock);
         let first = source.open().await?;

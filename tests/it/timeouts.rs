@@ -15,7 +15,12 @@ async fn attempt_that_never_answers_is_a_timeout() {
 
 #[tokio::test]
 async fn stream_that_goes_silent_is_cut() {
-    let gateway = Gateway::start("", "router_settings:\n  stream_idle_timeout: 0.1\n").await;
+    // A deployment's own bound is for the first event.
+    let gateway = Gateway::start(
+        "      stream_timeout: 300",
+        "router_settings:\n  stream_idle_timeout: 0.1\n",
+    )
+    .await;
     let answer = gateway
         .ask("one two three four five [[sim:stall-mid]]", true)
         .await;
