@@ -26,8 +26,10 @@ pub(super) fn deployment(
         };
         // A reference to a variable that is not set has a warning of its own.
         let is_referred_to = written
-            .and_then(|written| written.get(other))
-            .is_some_and(|node| variable(node).is_some());
+            .map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .any(|entry| entry.key == other && variable(&entry.node).is_some());
         if params.get(other).is_none() && !is_referred_to {
             report
                 .warn(
