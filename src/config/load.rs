@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::deployment::{self, Surroundings};
 use super::environment::Environment;
-use super::finding::Findings;
+use super::finding::{Findings, Severity};
 use super::include;
 use super::layers::{self, Overrides};
 use super::names;
@@ -192,7 +192,10 @@ fn warn_about_key(general: &GeneralSettings, root: &Node, report: &mut Report) {
     let path = "general_settings.master_key";
     // That the variable is not set has been said; one line has it all.
     if let (None, Some(_), Some(finding)) = (key, &general.master_key_missing, report.about(path)) {
-        finding.message += &format!(": the server asks for no key and {reach}");
+        if finding.severity == Severity::Warning {
+            finding.message += ": the server asks for no key and ";
+            finding.message += reach;
+        }
         return;
     }
     report
