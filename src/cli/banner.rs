@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::check::no_deployment;
+use super::count;
 use crate::config::Findings;
 use crate::state::Snapshot;
 
@@ -41,10 +43,11 @@ impl Banner<'_> {
         lines.push(
             "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
         );
-        // What is weak about the master key is said below, louder.
+        // What is weak about the master key is said below, in view of the address.
         let mut findings = Findings(snapshot.config.warnings.clone());
         let later = snapshot.router.warnings().iter().cloned();
-        findings.merge(later, &snapshot.config.files);
+        let nothing = (deployments == 0).then(|| no_deployment(&snapshot.config));
+        findings.merge(later.chain(nothing), &snapshot.config.files);
         let mut warnings: Vec<String> = findings
             .0
             .iter()
@@ -58,10 +61,4 @@ impl Banner<'_> {
         }
         lines.join("\n")
     }
-}
-
-/// `1 deployment`, `2 deployments`.
-fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use super::say;
+use super::{count, say};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, Environment, Findings};
+use crate::config::{self, Config, Environment, Finding, Findings, Severity};
 use crate::router::Router;
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
 /// Prints everything that is wrong with `file`. Exit status 1 if any of it is an error.
 pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
-    let (config, findings) = inspect(file, Environment::of_process());
+    let (deployments_total, findings) = inspect(file, Environment::of_process());
     let is_usable = !findings.has_errors();
     if as_json {
         say(&config::to_json(&findings).to_string());
@@ -22,9 +22,9 @@ pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
         if !findings.0.is_empty() {
             say(&findings.to_string());
         }
-        if let Some(config) = config.filter(|_| is_usable) {
-            let total = config.deployments.len();
-            say(&format!("{}: ok, {total} deployments", file.display()));
+        if is_usable {
+            let total = count(deployments_total, "deployment");
+            say(&format!("{}: ok, {total}", file.display()));
         }
     }
     if is_usable {
@@ -34,17 +34,42 @@ pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
     }
 }
 
-/// Finds what is wrong with a file: what the reader says, and what building the deployments would say, even if the reader
-/// has said enough to refuse it.
-fn inspect(file: &Path, environment: Environment) -> (Option<Config>, Findings) {
+/// Counts the deployments that a file makes, and finds what is wrong with it: what the reader says, and what building the
+/// deployments would say, even if the reader has said enough to refuse it.
+fn inspect(file: &Path, environment: Environment) -> (usize, Findings) {
+    let mut total = 0;
     let (config, mut findings) = config::inspect(file, environment);
     if let Some(config) = &config {
         match offline_router(config) {
-            Ok(router) => findings.merge(router.warnings().iter().cloned(), &config.files),
+            Ok(router) => {
+                total = router.deployments_total();
+                findings.merge(router.warnings().iter().cloned(), &config.files);
+                let nothing = (total == 0 && !findings.has_errors()).then(|| no_deployment(config));
+                findings.merge(nothing, &config.files);
+            }
             Err(later) => findings.merge(later.0, &config.files),
         }
     }
-    (config, findings)
+    (total, findings)
+}
+
+/// What to say of a file that makes no deployment. Callers who bring credentials and name Bedrock's own ids need none.
+pub(super) fn no_deployment(config: &Config) -> Finding {
+    Finding {
+        file: config
+            .files
+            .first()
+            .map(|file| file.display().to_string())
+            .unwrap_or_default(),
+        line: 1,
+        column: 1,
+        severity: Severity::Warning,
+        key: "model_list".to_owned(),
+        message: "no deployment: nothing can be served under a name".to_owned(),
+        hint: Some(
+            "add entries with `model_name` and `litellm_params` to `model_list:`".to_owned(),
+        ),
+    }
 }
 
 /// Builds the router of a configuration as serving it would; nothing is sent, no credentials are fetched.

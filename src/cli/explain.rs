@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::offline_router;
 use super::{complain, say};
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, RouterSettings};
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, Match, ModelGroup, Router};
@@ -73,10 +73,12 @@ const KEYS: [(&str, &str, &str); 6] = [
 ];
 
 /// The members of the document whose values do nothing yet.
-fn not_supported_yet() -> Vec<&'static str> {
+fn not_supported_yet(strategy: &str) -> Vec<&'static str> {
+    let other_strategy = (strategy != RouterSettings::default().strategy).then_some("strategy");
     KEYS.into_iter()
         .filter(|(_, section, key)| !config::has_effect(section, key))
         .map(|(member, ..)| member)
+        .chain(other_strategy)
         .collect()
 }
 
@@ -146,7 +148,7 @@ fn explanation(config: &Config, model: &str) -> Result<Explanation, String> {
         num_retries: config.router.num_retries,
         deployments: views(&resolved.group),
         fallbacks,
-        not_supported_yet: not_supported_yet(),
+        not_supported_yet: not_supported_yet(&config.router.strategy),
     })
 }
 
@@ -268,10 +270,16 @@ impl Explanation {
     fn text(&self) -> String {
         let later = &self.not_supported_yet;
         let mark = |member: &str| if later.contains(&member) { LATER } else { "" };
+        let strategy = if later.contains(&"strategy") {
+            let used = RouterSettings::default().strategy;
+            format!("{} (not supported yet; {used} is used)", self.strategy)
+        } else {
+            self.strategy.clone()
+        };
         let mut out = vec![
             format!("requested      {}", self.requested),
             format!("resolved       {} (group {})", self.matched, self.group),
-            format!("strategy       {}", self.strategy),
+            format!("strategy       {strategy}"),
             format!("retries        {}{}", self.num_retries, mark("num_retries")),
         ];
         for deployment in &self.deployments {
@@ -334,6 +342,20 @@ router_settings:
             assert_eq!(text.contains(&format!("{line}{LATER}")), is_later, "{text}");
         }
         assert!(!text.contains("tpm none ("), "{text}");
+    }
+
+    #[test]
+    fn strategy_that_is_not_there_yet_is_marked() {
+        let mut explanation = explained("a");
+        assert!(
+            explanation
+                .text()
+                .contains("strategy       simple-shuffle\n")
+        );
+        explanation.strategy = "least-busy".to_owned();
+        explanation.not_supported_yet = not_supported_yet(&explanation.strategy);
+        let line = "strategy       least-busy (not supported yet; simple-shuffle is used)\n";
+        assert!(explanation.text().contains(line));
     }
 
     #[test]

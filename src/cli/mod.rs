@@ -90,6 +90,7 @@ enum Command {
     /// Read a configuration and print everything that is wrong with it
     Check {
         /// The configuration file
+        #[arg(env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]
         file: PathBuf,
         /// Print one JSON document
         #[arg(long)]
@@ -163,6 +164,12 @@ async fn simulate_bedrock(bind: SocketAddr) -> ExitCode {
     crate::server::interrupted().await;
     simulator.shutdown().await;
     ExitCode::SUCCESS
+}
+
+/// `1 deployment`, `2 deployments`.
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Prints to standard output. A reader that has gone away is no reason to stop.

@@ -148,25 +148,30 @@ fn host(
     let Some(weakness) = weakness else {
         return Ok((host, Vec::new()));
     };
-    if !host.is_loopback() && !general.permit_weak_master_key {
+    if host.is_loopback() {
+        let warning = format!("open: {weakness}; only this machine can reach it");
+        return Ok((host, vec![warning]));
+    }
+    if !general.permit_weak_master_key {
         return Err(format!(
             "{weakness}; not listening on {host}, where others could call. Set `general_settings.master_key` (or the variable \
              LITELLM_MASTER_KEY) to a key of your own, or use --host 127.0.0.1, or set \
              `general_settings.dangerously_permit_weak_or_unset_master_key: true`"
         ));
     }
-    Ok((host, vec![weakness]))
+    let warning = format!("OPEN TO EVERYONE WHO CAN REACH IT: {weakness}");
+    Ok((host, vec![warning]))
 }
 
 /// What is weak about the master key, if anything.
 fn weakness(general: &GeneralSettings) -> Option<String> {
     if let Some(variable) = &general.master_key_missing {
         return Some(format!(
-            "OPEN TO EVERYONE WHO CAN REACH IT: `general_settings.master_key` refers to {variable}, which is not set"
+            "no master key is set: `general_settings.master_key` refers to {variable}, which is not set"
         ));
     }
     match &general.master_key {
-        None => Some("OPEN TO EVERYONE WHO CAN REACH IT: no master key is set".to_owned()),
+        None => Some("no master key is set".to_owned()),
         Some(key) if key.expose() == WEAK_KEY => Some(format!(
             "the master key is `{WEAK_KEY}`, which everyone knows from documentation"
         )),

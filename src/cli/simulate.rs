@@ -36,7 +36,10 @@ pub(super) async fn start(
     for entry in &mut config.deployments {
         point(entry, &url);
         if !keep_credentials(entry, &simulator) {
-            replaced.push(format!("`{}`", entry.model_name));
+            let name = format!("`{}`", entry.model_name);
+            if !replaced.contains(&name) {
+                replaced.push(name);
+            }
         }
     }
     let mut warnings = Vec::new();

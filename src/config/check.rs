@@ -4,6 +4,7 @@
 //! at once. What comes back is the same tree with its scalars read as the keys' types, and without what is unusable: the
 //! steps after this one need not ask about types again.
 
+use super::advice;
 use super::defaults;
 use super::expectation::{expectation, fits, found, might_fit};
 use super::node::{At, Entry, Node, Spelling, Value};
@@ -56,7 +57,7 @@ pub(super) fn table(table: &Table, node: &Node, path: &str, report: &mut Report)
                     &child_path(path, key.name),
                     format!("`{}` is missing", key.name),
                 )
-                .hint(format!("add `{}:`: {}", key.name, key.about));
+                .hint(advice::missing(table, key, entries, TYPO));
         }
     }
     Node::new(node.at, Value::Map(kept))
@@ -107,7 +108,10 @@ fn has_effect(table: &Table, key: &Key, node: &Node) -> bool {
 fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Option<Node> {
     let known = nearest(&entry.key, table.all().map(|key| key.name), TYPO);
     match table.unknown {
-        Unknown::Keep => value(&Kind::Any, &entry.node, path, report),
+        Unknown::Keep => {
+            advice::too_shallow(table, &entry.key, entry.at, path, report);
+            value(&Kind::Any, &entry.node, path, report)
+        }
         Unknown::Warn => {
             let finding = report.warn(entry.at, path, "unknown key; it is ignored");
             if let Some(known) = known.or_else(|| misplaced(&entry.key)) {
@@ -122,7 +126,9 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
             None
         }
         Unknown::Provider => {
-            let credential = nearest(&entry.key, CREDENTIAL_KEYS.all().map(|key| key.name), TYPO);
+            let credentials = || CREDENTIAL_KEYS.all().map(|key| key.name);
+            let credential = nearest(&entry.key, credentials(), TYPO)
+                .or_else(|| advice::longer(&entry.key, credentials()));
             // Its value may be a secret: it goes nowhere.
             if credential.is_some() || entry.key.starts_with("aws_") {
                 let finding = report.warn(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::DeploymentConfig;
+use super::advice;
 use super::check;
 use super::environment::Environment;
 use super::node::{At, Node, Spelling, Value};
@@ -135,6 +136,13 @@ fn entry(
         origin: Arc::new(origin(&item, &params, path, report)),
         ..from_params(&params, path, report)
     };
+    advice::deployment(
+        &deployment,
+        item.get("litellm_params"),
+        &params,
+        path,
+        report,
+    );
     Some(Placed {
         deployment,
         at: item.at,

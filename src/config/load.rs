@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::deployment::{self, Surroundings};
 use super::environment::Environment;
-use super::finding::Findings;
+use super::finding::{Findings, Severity};
 use super::include;
 use super::layers::{self, Overrides};
 use super::names;
@@ -178,15 +178,27 @@ fn warn_about_key(general: &GeneralSettings, root: &Node, report: &mut Report) {
         .filter(|node| node.at != At::DEFAULT)
         .map_or(At::start_of(0), |node| node.at);
     let key = general.master_key.as_ref().map(Secret::expose);
-    let message = match (key, &general.master_key_missing) {
-        (Some(WEAK_KEY), _) => "everybody knows this key; the server listens on 127.0.0.1 only",
+    let problem = match (key, &general.master_key_missing) {
+        (Some(WEAK_KEY), _) => "everybody knows this key; the server",
         (Some(_), _) => return,
-        (None, Some(_)) => {
-            "its variable is not set: the server asks for no key and listens on 127.0.0.1 only"
-        }
-        (None, None) => "not set: the server asks for no key and listens on 127.0.0.1 only",
+        (None, Some(_)) => "its variable is not set: the server asks for no key and",
+        (None, None) => "not set: the server asks for no key and",
     };
+    let reach = if general.permit_weak_master_key {
+        "listens on every address"
+    } else {
+        "listens on 127.0.0.1 only"
+    };
+    let path = "general_settings.master_key";
+    // That the variable is not set has been said; one line has it all.
+    if let (None, Some(_), Some(finding)) = (key, &general.master_key_missing, report.about(path)) {
+        if finding.severity == Severity::Warning {
+            finding.message += ": the server asks for no key and ";
+            finding.message += reach;
+        }
+        return;
+    }
     report
-        .warn(at, "general_settings.master_key", message)
+        .warn(at, path, format!("{problem} {reach}"))
         .hint("set it, or the variable `LITELLM_MASTER_KEY`, to a long random text");
 }

@@ -3,6 +3,7 @@
 //! `config.yaml` is written in LiteLLM's words; [`Config`] is the same in ours: typed, complete, with every default
 //! filled in.
 
+mod advice;
 mod check;
 mod clientside;
 mod defaults;

@@ -36,6 +36,14 @@ impl Report {
         self.said.insert(topic.to_owned())
     }
 
+    /// Returns the first finding about a key.
+    pub(super) fn about(&mut self, key: &str) -> Option<&mut Finding> {
+        self.found
+            .iter_mut()
+            .map(|(_, finding)| finding)
+            .find(|finding| finding.key == key)
+    }
+
     /// Returns a place with the name of its source.
     pub(super) fn place(&self, at: At) -> Place {
         let file = usize::try_from(at.source)

@@ -11,9 +11,9 @@ use Kind::{
 pub(in crate::config) const ENTRY: Table = Table {
     name: "model_list[]",
     keys: &[
-        Key::used("model_name", Text, "the name that clients ask for; `*` in it makes it a pattern").required(),
+        Key::used("model_name", Text, "the name that clients ask for; names with `*` are not supported yet").required(),
         Key::used("litellm_params", Kind::Keys(&LITELLM_PARAMS), "the deployment").required(),
-        Key::used("model_info", Kind::Keys(&MODEL_INFO), "what is known of the model; other keys are kept and shown by `/model/info`"),
+        Key::used("model_info", Kind::Keys(&MODEL_INFO), "what is known of the model; other keys are kept"),
         Key::later("rpm", Count, "as in `litellm_params`, where it wins"),
         Key::later("tpm", Count, "as in `litellm_params`, where it wins"),
         Key::used("blocked", Flag, "leaves the deployment out"),

@@ -1,0 +1,152 @@
+//! What is well-formed and still cannot work: half a key pair, a region that is none, a key one level too high, a required
+//! key under a slightly different name.
+
+use super::DeploymentConfig;
+use super::deployment::variable;
+use super::node::{At, Entry, Node};
+use super::raw::{ENTRY, Key, Kind, LITELLM_PARAMS, Table};
+use super::read::child_path;
+use super::report::{Report, did_you_mean, nearest};
+
+/// The two halves of static credentials.
+const PAIR: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
+
+/// Warns about a deployment's credentials and region; `written` is its `litellm_params` as in the file.
+pub(super) fn deployment(
+    deployment: &DeploymentConfig,
+    written: Option<&Node>,
+    params: &Node,
+    path: &str,
+    report: &mut Report,
+) {
+    let path = child_path(path, "litellm_params");
+    for (here, other) in [(PAIR[0], PAIR[1]), (PAIR[1], PAIR[0])] {
+        let Some(half) = params.get(here) else {
+            continue;
+        };
+        // A reference to a variable that is not set has a warning of its own.
+        let is_referred_to = written
+            .map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .any(|entry| entry.key == other && variable(&entry.node).is_some());
+        if params.get(other).is_none() && !is_referred_to {
+            report
+                .warn(
+                    half.at,
+                    &child_path(&path, other),
+                    format!(
+                        "missing: `{here}` is of no use without `{other}`, and calls will fail"
+                    ),
+                )
+                .hint(format!("add `{other}:`, or remove `{here}`"));
+        }
+    }
+    let region = ["aws_region_name", "region_name"]
+        .into_iter()
+        .find_map(|key| Some((key, params.get(key)?)));
+    if let (Some((key, node)), Some(text)) = (region, &deployment.aws.region)
+        && !looks_like_region(text)
+    {
+        report
+            .warn(
+                node.at,
+                &child_path(&path, key),
+                format!("`{text}` does not look like an AWS region"),
+            )
+            .hint("regions are written like `us-east-1`");
+    }
+}
+
+/// Says whether a text is built like `us-east-1`, `us-gov-west-1` or `eusc-de-east-1`.
+///
+/// What no address can be made of is an error already, when the deployment is built.
+fn looks_like_region(text: &str) -> bool {
+    let is_word =
+        |part: &&str| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_address_safe = text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else {
+        return false;
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    text.is_empty()
+        || !is_address_safe
+        || (is_number && words.len() >= 2 && words.iter().all(is_word))
+}
+
+/// Says what was probably meant when a required key is missing.
+pub(super) fn missing(table: &Table, key: &Key, entries: &[Entry], farthest: usize) -> String {
+    let strangers = || {
+        entries
+            .iter()
+            .map(|entry| entry.key.as_str())
+            .filter(|name| table.key(name).is_none())
+    };
+    if let Some(written) = nearest(key.name, strangers(), farthest) {
+        return format!("{} `{written}` is written there", did_you_mean(key.name));
+    }
+    if let Kind::Keys(inner) = key.kind
+        && let Some(shallow) = strangers().find(|name| inner.key(name).is_some())
+    {
+        return format!(
+            "`{shallow}` stands one level too high: indent it below `{}:`",
+            key.name
+        );
+    }
+    format!("add `{}:`: {}", key.name, key.about)
+}
+
+/// Warns about a key of `litellm_params` that stands beside it.
+pub(super) fn too_shallow(table: &Table, key: &str, at: At, path: &str, report: &mut Report) {
+    if table.name == ENTRY.name && LITELLM_PARAMS.key(key).is_some() {
+        report
+            .warn(
+                at,
+                path,
+                format!("`{key}` stands one level too high; it is ignored"),
+            )
+            .hint("indent it below `litellm_params:`");
+    }
+}
+
+/// Finds the only key that begins with a shorter one: `aws_region_name` for `aws_region`.
+pub(super) fn longer<'a>(short: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut found = known.filter(|name| {
+        name.strip_prefix(short)
+            .is_some_and(|rest| rest.starts_with('_'))
+    });
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_words_and_a_number() {
+        for region in [
+            "us-east-1",
+            "us-gov-west-1",
+            "ap-southeast-5",
+            "eusc-de-east-1",
+            "us-iso-east-1",
+        ] {
+            assert!(looks_like_region(region), "{region}");
+        }
+        for text in ["useast1", "us-east-1a", "us-east", "east-1", "us--1", "1"] {
+            assert!(!looks_like_region(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn longer_key_is_suggested_if_there_is_only_one() {
+        let known = || ["aws_region_name", "aws_session_name", "aws_session_token"].into_iter();
+        assert_eq!(longer("aws_region", known()), Some("aws_region_name"));
+        assert_eq!(longer("aws_session", known()), None);
+        assert_eq!(longer("aws_reg", known()), None);
+    }
+}
