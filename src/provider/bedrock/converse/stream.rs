@@ -218,6 +218,8 @@ impl StreamState {
         }
         if let Some(signature) = text(payload, reasoning.signature).filter(|text| !text.is_empty())
         {
+            // Without any text before it, this is all that is seen of the reasoning.
+            self.thought.add_redacted();
             out.push(ChatChunk::Signature { block, signature });
         }
         if let Some(data) = text(payload, reasoning.redacted_content) {

@@ -413,3 +413,19 @@ fn a_second_finish_is_not_said() {
     let events = vec![stop("end_turn"), stop("end_turn")];
     assert_eq!(read(&events, &plain()).len(), 1);
 }
+
+#[test]
+fn signed_reasoning_without_text_has_no_count() {
+    let events = vec![
+        delta(0, &json!({"reasoningContent": {"signature": "s"}})),
+        close(0),
+        stop("end_turn"),
+        metadata(),
+    ];
+    let expected = [
+        "0 signature s",
+        "finish stop end_turn 0",
+        "usage 5 2 None None",
+    ];
+    assert_eq!(read(&events, &plain()), expected);
+}

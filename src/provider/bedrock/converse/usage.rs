@@ -47,8 +47,9 @@ impl Thought {
         let mut thought = Self::default();
         for block in blocks {
             match block {
-                AnswerBlock::Thinking { text, .. } => thought.add(text),
-                AnswerBlock::Redacted(_) => thought.add_redacted(),
+                AnswerBlock::Thinking { text, .. } if !text.is_empty() => thought.add(text),
+                // Models that keep their reasoning to themselves sign an empty text.
+                AnswerBlock::Thinking { .. } | AnswerBlock::Redacted(_) => thought.add_redacted(),
                 _ => {}
             }
         }
@@ -270,6 +271,21 @@ mod tests {
             read(r#"{"outputTokens":20}"#, redacted).reasoning_tokens,
             None
         );
+    }
+
+    #[test]
+    fn signed_reasoning_without_text_is_unknown() {
+        let signed = AnswerBlock::Thinking {
+            text: Text::new(""),
+            signature: Some(Text::new("s")),
+        };
+        let usage = |blocks: &[AnswerBlock]| read(r#"{"outputTokens":20}"#, Thought::of(blocks));
+        assert_eq!(usage(std::slice::from_ref(&signed)).reasoning_tokens, None);
+        let shown = AnswerBlock::Thinking {
+            text: Text::new("12345678"),
+            signature: None,
+        };
+        assert_eq!(usage(&[signed, shown]).reasoning_tokens, Some(2));
     }
 
     #[test]
