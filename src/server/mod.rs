@@ -33,6 +33,8 @@ use crate::http::{self, App};
 
 /// How long clients have to read the last event after what runs was ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a kept-alive connection may rest: longer than the 60 s of common load balancers, so that they close first.
+const KEPT_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client has for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed for want of file handles.
@@ -159,7 +161,8 @@ impl Connections {
             .http1()
             .keep_alive(!is_late)
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_read_timeout);
+            // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
+            .header_read_timeout(self.header_read_timeout.max(KEPT_ALIVE));
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router);
         let stream = StallGuard::new(stream, self.header_read_timeout);

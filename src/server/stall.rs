@@ -1,8 +1,9 @@
-//! Ends connections whose client says nothing, or has stopped reading.
+//! Ends connections whose client does not get to the point, or has stopped reading.
 //!
 //! An answer that nobody reads holds its call, and the call upstream, for as long as the connection lives; hyper waits for
-//! such a client without a bound. It also waits without one for the first bytes, which tell HTTP/1.1 from HTTP/2.
-//! [`StallGuard`] fails a write that makes no progress for [`WRITE_STALL`], and a connection whose first bytes do not come.
+//! such a client without a bound. It also waits without one for the first bytes, which tell HTTP/1.1 from HTTP/2, and its
+//! bound on heads counts the rest between two requests as well. [`StallGuard`] fails a write that makes no progress for
+//! [`WRITE_STALL`], and a connection whose first head is not complete in time.
 
 use std::future::Future;
 use std::io;
@@ -16,8 +17,28 @@ use tokio::time::Sleep;
 /// How long a client may leave what was sent unread once all buffers are full.
 const WRITE_STALL: Duration = Duration::from_secs(120);
 
-/// How many bytes tell what a client speaks: HTTP/2's preface. No request is shorter.
-const FIRST_BYTES: usize = 24;
+/// Looks for the end of the first head: an empty line, which HTTP/2's preface has too.
+#[derive(Debug, Default)]
+struct FirstHead {
+    line_ends: u8,
+    is_complete: bool,
+}
+
+impl FirstHead {
+    fn see(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.line_ends += 1,
+                b'\r' => {}
+                _ => self.line_ends = 0,
+            }
+            if self.line_ends == 2 {
+                self.is_complete = true;
+                return;
+            }
+        }
+    }
+}
 
 /// A connection that may not stall.
 #[derive(Debug)]
@@ -25,24 +46,23 @@ pub(super) struct StallGuard<S> {
     inner: S,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Bytes that have come, as long as that matters.
-    read: usize,
-    silence: Pin<Box<Sleep>>,
+    head: FirstHead,
+    head_is_late: Pin<Box<Sleep>>,
 }
 
 impl<S> StallGuard<S> {
-    /// Guards a connection whose first bytes must come within `first_bytes`.
-    pub(super) fn new(inner: S, first_bytes: Duration) -> Self {
-        Self::with_limits(inner, first_bytes, WRITE_STALL)
+    /// Guards a connection whose first head must come within `first_head`.
+    pub(super) fn new(inner: S, first_head: Duration) -> Self {
+        Self::with_limits(inner, first_head, WRITE_STALL)
     }
 
-    fn with_limits(inner: S, first_bytes: Duration, limit: Duration) -> Self {
+    fn with_limits(inner: S, first_head: Duration, limit: Duration) -> Self {
         Self {
             inner,
             limit,
             stalled: None,
-            read: 0,
-            silence: Box::pin(tokio::time::sleep(first_bytes)),
+            head: FirstHead::default(),
+            head_is_late: Box::pin(tokio::time::sleep(first_head)),
         }
     }
 
@@ -78,17 +98,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        if self.read >= FIRST_BYTES {
+        if self.head.is_complete {
             return result;
         }
         if result.is_ready() {
-            self.read += buffer.filled().len() - before;
+            self.head
+                .see(buffer.filled().get(before..).unwrap_or_default());
             return result;
         }
-        match self.silence.as_mut().poll(cx) {
+        match self.head_is_late.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the client says nothing",
+                "the client's first request did not come in time",
             ))),
             Poll::Pending => Poll::Pending,
         }
@@ -143,6 +164,23 @@ mod tests {
         let error = guarded.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn head_that_comes_in_drops_is_late_and_a_complete_one_is_not() {
+        for (sent, is_late) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n", true),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(64);
+            let mut guarded = StallGuard::with_limits(ours, Duration::from_millis(20), LONG);
+            theirs.write_all(sent.as_bytes()).await.unwrap();
+            let mut head = vec![0; sent.len()];
+            guarded.read_exact(&mut head).await.unwrap();
+            let more = tokio::time::timeout(Duration::from_millis(60), guarded.read_u8()).await;
+            assert_eq!(more.is_ok(), is_late, "{sent}");
+            drop(theirs);
+        }
     }
 
     #[tokio::test]
