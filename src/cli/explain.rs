@@ -109,13 +109,8 @@ fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
 fn explanation(config: &Config, model: &str) -> Result<Explanation, String> {
     let router = offline_router(config)
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
-    let name = config
-        .litellm
-        .model_alias_map
-        .get(model)
-        .map_or(model, String::as_str);
     let resolved = router
-        .resolve(name)
+        .resolve(model)
         .ok_or_else(|| unknown(&router, model))?;
     let views = |group: &ModelGroup| -> Vec<DeploymentView> {
         group

@@ -91,6 +91,18 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
     let named = snapshot.config.general.include_call_id_in_error_body;
     let opened = open(app, &snapshot, &head, body, path, received, &id).await;
     match opened {
+        Ok((call, admission)) if outlives_client(&call) => {
+            let app = Arc::clone(app);
+            let tracker = app.tracker.clone();
+            let answering = async move { answer(&app, Arc::new(call), admission).await };
+            match tracker.spawn(answering).await {
+                Ok(response) => response,
+                Err(_) => error_response(
+                    &Error::new(ErrorKind::Internal, "Internal server error"),
+                    Some(&id),
+                ),
+            }
+        }
         Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
         Err(error) => {
             let elapsed = app.clock.now().saturating_duration_since(received);
@@ -205,21 +217,6 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         content_blocks: call.request.content_blocks,
     };
     let outcome = match keepalive(&call) {
-        None if outlives_client(&call) => {
-            let running = app.tracker.spawn(running(app, &call, settlement));
-            match running.await {
-                Ok((outcome, books)) => {
-                    settlement = books;
-                    outcome
-                }
-                Err(_) => {
-                    return error_response(
-                        &Error::new(ErrorKind::Internal, "Internal server error"),
-                        Some(&call.id),
-                    );
-                }
-            }
-        }
         None => tokio::select! {
             outcome = app.pipeline.run(&call, &mut settlement) => outcome,
             () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
@@ -297,7 +294,7 @@ fn keepalive(call: &Call) -> Option<Duration> {
     if !call.request.stream || call.options.direct {
         return None;
     }
-    let resolved = call.snapshot.resolve(&call.model)?;
+    let resolved = call.snapshot.router.resolve(&call.model)?;
     let entries = || {
         resolved
             .group
@@ -352,7 +349,7 @@ fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
     // Where no deployment was chosen, the group may be known all the same.
-    if settlement.served().is_none() && call.snapshot.resolve(&call.model).is_some() {
+    if settlement.served().is_none() && call.snapshot.router.resolve(&call.model).is_some() {
         insert(headers, names::MODEL_GROUP, &call.model);
     }
     say(headers, settlement.served(), settlement.elapsed());

@@ -5,7 +5,7 @@ mod gap;
 mod group;
 mod shuffle;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
@@ -24,6 +24,8 @@ pub struct Router {
     by_name: HashMap<String, usize>,
     by_id: HashMap<String, Arc<Deployment>>,
     aliases: Vec<Alias>,
+    /// `model_alias_map`: names that are replaced before anything else.
+    renames: BTreeMap<String, String>,
     warnings: Vec<Finding>,
 }
 
@@ -62,6 +64,7 @@ impl Router {
         };
         let mut router = Self {
             aliases: config.router.aliases.clone(),
+            renames: config.litellm.model_alias_map.clone(),
             ..Self::default()
         };
         let mut seen: HashSet<String> = HashSet::new();
@@ -151,8 +154,10 @@ impl Router {
         self.groups.get(*self.by_name.get(name)?)
     }
 
-    /// Finds what `name` stands for: a deployment's id, an alias (one hop), a group, or a deployment's model text.
+    /// Finds what `name` stands for, after the operator's renames: a deployment's id, an alias (one hop), a group, or a
+    /// deployment's model text.
     pub fn resolve(&self, name: &str) -> Option<Resolved> {
+        let name = self.renames.get(name).map_or(name, String::as_str);
         if let Some(deployment) = self.by_id.get(name) {
             let group = ModelGroup::new(name, vec![Arc::clone(deployment)]);
             return Some(Resolved {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::clock::SharedClock;
 use crate::config::{AwsParams, Config, Findings};
 use crate::keys::KeyPolicy;
-use crate::router::{Resolved, Router};
+use crate::router::Router;
 use crate::upstream::{CredentialStore, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
@@ -59,13 +59,6 @@ impl std::fmt::Debug for AdmitKeys {
 }
 
 impl Snapshot {
-    /// Finds what a model name stands for, after the operator's global renames (`model_alias_map`).
-    pub fn resolve(&self, model: &str) -> Option<Resolved> {
-        let renames = &self.config.litellm.model_alias_map;
-        self.router
-            .resolve(renames.get(model).map_or(model, String::as_str))
-    }
-
     /// Builds a snapshot; what was learned is taken over from `previous`.
     ///
     /// # Errors

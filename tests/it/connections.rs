@@ -1,6 +1,6 @@
 //! Connections: clients that say nothing, and clients that leave early.
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::Gateway;
@@ -35,4 +35,38 @@ async fn hang_up_ends_the_call_upstream() {
     while gateway.simulator.cancelled_streams() == 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Hangs up while AWS works on a whole answer; returns how the call ended there.
+async fn ending_after_hang_up(settings: &str) -> &'static str {
+    let gateway = Gateway::start("", settings).await;
+    let body =
+        r#"{"model":"m","messages":[{"role":"user","content":"hello [[sim:slow-start=200]]"}]}"#;
+    let address = gateway.url.strip_prefix("http://").unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client
+        .write_all(format!("{head}{body}").as_bytes())
+        .await
+        .unwrap();
+    while gateway.simulator.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(client);
+    loop {
+        match gateway.simulator.calls()[0].outcome() {
+            "open" => tokio::task::yield_now().await,
+            ending => return ending,
+        }
+    }
+}
+
+#[tokio::test]
+async fn hang_up_ends_a_whole_answer_unless_the_operator_says_otherwise() {
+    assert_eq!(ending_after_hang_up("").await, "cancelled");
+    let settings = "general_settings:\n  cancel_on_disconnect: false\n";
+    assert_eq!(ending_after_hang_up(settings).await, "done");
 }

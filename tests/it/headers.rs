@@ -95,10 +95,3 @@ async fn traceparent_and_routing_details_go_where_the_operator_wants_them() {
             .any(|(name, value)| name == "traceparent" && value == parent)
     );
 }
-
-#[tokio::test]
-async fn call_outlives_its_client_where_the_operator_wants_that() {
-    let gateway = Gateway::start("", "general_settings:\n  cancel_on_disconnect: false\n").await;
-    let answer = gateway.ask("hello", false).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-}

@@ -29,15 +29,10 @@ pub(super) fn plan(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
         return direct(call, parts);
     }
     let config = &call.snapshot.config;
-    let name = config
-        .litellm
-        .model_alias_map
-        .get(&call.model)
-        .map_or(call.model.as_str(), String::as_str);
     let resolved = call
         .snapshot
         .router
-        .resolve(name)
+        .resolve(&call.model)
         .ok_or_else(|| unknown_model(&call.model, config.general.unknown_model_status))?;
     if call.options.brought.is_empty() {
         return Ok(resolved.group);
