@@ -25,8 +25,6 @@ const MAX_IDENTITIES: usize = 1000;
 pub struct CredentialStore {
     upstream: Arc<Upstream>,
     around: Surroundings,
-    /// Under `--simulate`: what stands in for credentials that would need the outside world.
-    stand_in: Option<Credentials>,
     known: Mutex<Known>,
 }
 
@@ -35,7 +33,6 @@ struct Known {
     sources: HashMap<Identity, (Arc<Source>, u64)>,
     /// Counts up with every question, to tell which was asked longest ago.
     asked: u64,
-    warnings: Vec<String>,
 }
 
 impl CredentialStore {
@@ -49,17 +46,7 @@ impl CredentialStore {
                 tracker,
                 draw: random::draw,
             },
-            stand_in: None,
             known: Mutex::default(),
-        }
-    }
-
-    /// Makes a store for `--simulate`: written keys are used as they are, and `stand_in` replaces all that would have to be
-    /// asked for.
-    pub fn offline(upstream: Arc<Upstream>, tracker: TaskTracker, stand_in: Credentials) -> Self {
-        Self {
-            stand_in: Some(stand_in),
-            ..Self::new(upstream, tracker)
         }
     }
 
@@ -72,10 +59,7 @@ impl CredentialStore {
                 Arc::new(Source::fixed(name, Credentials::Bearer(key.clone())))
             }
             Method::Pair { pair, .. } => Arc::new(Source::fixed(name, pair.into())),
-            _ => match &self.stand_in {
-                Some(stand_in) => self.simulated(&identity, stand_in),
-                None => self.fetched(identity),
-            },
+            _ => self.fetched(identity),
         }
     }
 
@@ -85,11 +69,6 @@ impl CredentialStore {
             Some(key) => Source::fixed("api_key", Credentials::Bearer(key)),
             None => Source::fixed("none", Credentials::None),
         })
-    }
-
-    /// Returns what the operator should know: one text per identity that `--simulate` replaced.
-    pub fn warnings(&self) -> Vec<String> {
-        self.known().warnings.clone()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -106,17 +85,6 @@ impl CredentialStore {
             let fetch = Arc::new(Fetch::new(Arc::clone(&self.upstream), identity));
             Source::fetched(name, Refresher::new(fetch, self.around.clone()))
         })
-    }
-
-    fn simulated(&self, identity: &Identity, stand_in: &Credentials) -> Arc<Source> {
-        let name = identity.method.describe();
-        let mut known = self.known();
-        let warning = format!("{name}: replaced by the simulator's credentials");
-        if known.warnings.len() < MAX_IDENTITIES && !known.warnings.contains(&warning) {
-            known.warnings.push(warning);
-        }
-        let name = format!("simulator (for {name})");
-        known.find(identity.clone(), |_| Source::fixed(name, stand_in.clone()))
     }
 }
 

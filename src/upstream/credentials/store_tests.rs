@@ -103,36 +103,3 @@ fn identities_are_bounded_and_the_longest_unused_goes_first() {
         &store.resolve(&role("1"), &environment)
     ));
 }
-
-#[tokio::test]
-async fn offline_replaces_what_would_have_to_be_asked_for() {
-    let stand_in = Credentials::keys("SIM", "secret", None);
-    let store = CredentialStore::offline(upstream(), TaskTracker::new(), stand_in);
-    let environment = Environment::default();
-    for aws in [role("a"), role("a"), AwsParams::default()] {
-        let found = store
-            .resolve(&aws, &environment)
-            .credentials()
-            .await
-            .unwrap();
-        assert!(matches!(&*found, Credentials::Keys(keys) if keys.access_key_id() == "SIM"));
-    }
-    assert_eq!(
-        store.warnings(),
-        [
-            "role arn:aws:iam::111122223333:role/a with default chain: replaced by the simulator's credentials",
-            "default chain: replaced by the simulator's credentials",
-        ]
-    );
-    let key = AwsParams {
-        api_key: Some(Secret::new("key")),
-        ..AwsParams::default()
-    };
-    let found = store
-        .resolve(&key, &environment)
-        .credentials()
-        .await
-        .unwrap();
-    assert!(matches!(&*found, Credentials::Bearer(_)));
-    assert_eq!(store.warnings().len(), 2);
-}
