@@ -226,6 +226,33 @@ impl ErrorKind {
     }
 }
 
+/// LiteLLM's classes of errors, by which `retry_policy` and `allowed_fails_policy` are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// `BadRequestError`: status 400, 422 and 424.
+    BadRequest,
+    /// `ContextWindowExceededError`, a kind of bad request.
+    ContextWindow,
+    /// `ContentPolicyViolationError`, a kind of bad request.
+    ContentPolicy,
+    /// `AuthenticationError`: status 401.
+    Authentication,
+    /// `PermissionDeniedError`: status 403.
+    PermissionDenied,
+    /// `NotFoundError`: status 404.
+    NotFound,
+    /// `Timeout`: status 408 and 504.
+    Timeout,
+    /// `RateLimitError`: status 429.
+    RateLimit,
+    /// `InternalServerError`: status 500.
+    Internal,
+    /// `BadGatewayError`: status 502.
+    BadGateway,
+    /// `ServiceUnavailableError`: status 503.
+    Unavailable,
+}
+
 /// What went wrong with one call.
 #[derive(Clone)]
 pub struct Error(Box<Detail>);
@@ -359,6 +386,32 @@ impl Error {
     /// Returns the headers of AWS's answer.
     pub fn upstream_headers(&self) -> &HeaderMap {
         &self.0.upstream_headers
+    }
+
+    /// Returns LiteLLM's class of this error.
+    pub fn class(&self) -> ErrorClass {
+        match self.0.kind {
+            ErrorKind::ContextWindow => return ErrorClass::ContextWindow,
+            ErrorKind::ContentPolicy => return ErrorClass::ContentPolicy,
+            ErrorKind::Timeout => return ErrorClass::Timeout,
+            _ => {}
+        }
+        match self.status().as_u16() {
+            401 => ErrorClass::Authentication,
+            403 => ErrorClass::PermissionDenied,
+            404 => ErrorClass::NotFound,
+            408 | 504 => ErrorClass::Timeout,
+            429 => ErrorClass::RateLimit,
+            500 => ErrorClass::Internal,
+            502 => ErrorClass::BadGateway,
+            501 | 503.. => ErrorClass::Unavailable,
+            _ => ErrorClass::BadRequest,
+        }
+    }
+
+    /// Returns the status that AWS says the model itself failed with.
+    pub fn original_status(&self) -> Option<u16> {
+        self.0.original_status
     }
 
     /// Says whether another attempt in the same group may help.

@@ -38,14 +38,8 @@ impl Gateway {
         let upstream = Upstream::new(UpstreamOptions::default(), Arc::clone(&clock))
             .map(Arc::new)
             .expect("the client can be made");
-        let parts = Parts {
-            credentials: Arc::new(CredentialStore::new(
-                Arc::clone(&upstream),
-                TaskTracker::new(),
-            )),
-            upstream,
-            clock: Arc::clone(&clock),
-        };
+        let credentials = CredentialStore::new(Arc::clone(&upstream), TaskTracker::new());
+        let parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
         let snapshot =
             Snapshot::build(config, None, None, &parts).expect("the deployment can be built");
         Self {

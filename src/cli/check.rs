@@ -84,7 +84,7 @@ pub(super) fn offline_router(config: &Config) -> Result<Router, Findings> {
         return Ok(Router::default());
     };
     let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
-    Router::build(config, &credentials)
+    Router::build(config, &credentials, None)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::offline_router;
 use super::{complain, say};
-use crate::config::{self, Config, Environment, RouterSettings};
+use crate::config::{self, Config, Environment};
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, Match, ModelGroup, Router};
@@ -73,12 +73,10 @@ const KEYS: [(&str, &str, &str); 6] = [
 ];
 
 /// The members of the document whose values do nothing yet.
-fn not_supported_yet(strategy: &str) -> Vec<&'static str> {
-    let other_strategy = (strategy != RouterSettings::default().strategy).then_some("strategy");
+fn not_supported_yet() -> Vec<&'static str> {
     KEYS.into_iter()
         .filter(|(_, section, key)| !config::has_effect(section, key))
         .map(|(member, ..)| member)
-        .chain(other_strategy)
         .collect()
 }
 
@@ -139,11 +137,11 @@ fn explanation(config: &Config, model: &str) -> Result<Explanation, String> {
             Match::ModelText => "model text",
         },
         group: resolved.group.name.clone(),
-        strategy: config.router.strategy.clone(),
+        strategy: config.router.strategy.name.name().to_owned(),
         num_retries: config.router.num_retries,
         deployments: views(&resolved.group),
         fallbacks,
-        not_supported_yet: not_supported_yet(&config.router.strategy),
+        not_supported_yet: not_supported_yet(),
     })
 }
 
@@ -161,17 +159,13 @@ fn unknown(router: &Router, model: &str) -> String {
 /// The groups that follow when a group fails: its own list, else that of `*`, then the default fallbacks.
 fn fallback_names(config: &Config, group: &str) -> Vec<String> {
     let lists = &config.router.fallbacks;
-    let find = |name: &str| {
-        lists
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, targets)| targets)
-    };
+    let find = |name: &str| lists.general.iter().find(|rule| rule.group == name);
     let mut names: Vec<String> = find(group)
         .or_else(|| find("*"))
-        .cloned()
+        .map(|rule| rule.targets.iter().map(|target| target.model.clone()))
+        .map(Iterator::collect)
         .unwrap_or_default();
-    for name in &config.router.default_fallbacks {
+    for name in &lists.default {
         if !names.contains(name) && name != group {
             names.push(name.clone());
         }
@@ -265,12 +259,7 @@ impl Explanation {
     fn text(&self) -> String {
         let later = &self.not_supported_yet;
         let mark = |member: &str| if later.contains(&member) { LATER } else { "" };
-        let strategy = if later.contains(&"strategy") {
-            let used = RouterSettings::default().strategy;
-            format!("{} (not supported yet; {used} is used)", self.strategy)
-        } else {
-            self.strategy.clone()
-        };
+        let strategy = &self.strategy;
         let mut out = vec![
             format!("requested      {}", self.requested),
             format!("resolved       {} (group {})", self.matched, self.group),
@@ -337,20 +326,6 @@ router_settings:
             assert_eq!(text.contains(&format!("{line}{LATER}")), is_later, "{text}");
         }
         assert!(!text.contains("tpm none ("), "{text}");
-    }
-
-    #[test]
-    fn strategy_that_is_not_there_yet_is_marked() {
-        let mut explanation = explained("a");
-        assert!(
-            explanation
-                .text()
-                .contains("strategy       simple-shuffle\n")
-        );
-        explanation.strategy = "least-busy".to_owned();
-        explanation.not_supported_yet = not_supported_yet(&explanation.strategy);
-        let line = "strategy       least-busy (not supported yet; simple-shuffle is used)\n";
-        assert!(explanation.text().contains(line));
     }
 
     #[test]

@@ -117,9 +117,10 @@ fn keys_that_say_the_same_are_read_in_litellms_order() {
     );
     assert_eq!(config.router.num_retries, 4);
     assert_eq!(config.router.timeout, Duration::from_secs(20));
+    let rule = &config.router.fallbacks.general[0];
     assert_eq!(
-        config.router.fallbacks,
-        [("a".to_owned(), vec!["b".to_owned()])]
+        (rule.group.as_str(), rule.targets[0].model.as_str()),
+        ("a", "b")
     );
     let config = good("model_list:\n", &[("REQUEST_TIMEOUT", "30")]);
     assert_eq!(config.router.timeout, Duration::from_secs(30));
@@ -436,8 +437,12 @@ fn order_of_the_file_is_kept() {
         .collect();
     assert_eq!(names, ["z", "y", "x"]);
     assert!(config.router.aliases[2].hidden);
-    assert_eq!(config.router.fallbacks[0].1, ["b", "c"]);
-    assert_eq!(config.router.fallbacks[1].0, "*");
+    let rules = &config.router.fallbacks.general;
+    let targets: Vec<_> = (rules[0].targets.iter())
+        .map(|target| target.model.as_str())
+        .collect();
+    assert_eq!(targets, ["b", "c"]);
+    assert_eq!(rules[1].group, "*");
 }
 
 #[test]

@@ -24,10 +24,13 @@ mod raw;
 mod read;
 mod report;
 mod resolve;
+mod routing;
 mod scalar;
 mod schema;
 mod secret;
+mod shared_state;
 mod variables;
+mod virtual_key;
 mod web_identity;
 
 use std::collections::BTreeMap;
@@ -41,8 +44,15 @@ pub use finding::{Finding, Findings, Severity, to_json};
 pub use layers::Overrides;
 pub use load::{inspect, load, load_bytes, load_with};
 pub use origin::Origin;
+pub use routing::{
+    Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,
+    FallbackTarget, RetryBudgetConfig, RouterSettings, RoutingGroup, StrategyArgs, StrategyConfig,
+    StrategyName, StreamRecovery, TagSettings,
+};
 pub use schema::schema;
 pub use secret::Secret;
+pub use shared_state::{CacheBackend, CacheConfig, CacheScope, RedisConfig};
+pub use virtual_key::{Budget, KeyRouterSettings, RateLimits, VirtualKeyConfig};
 pub use web_identity::WebIdentityToken;
 
 use crate::canonical::RawJson;
@@ -75,6 +85,12 @@ pub struct Config {
     pub general: GeneralSettings,
     /// `prompts`: named templates.
     pub prompts: Vec<PromptTemplate>,
+    /// `virtual_keys`.
+    pub virtual_keys: Vec<VirtualKeyConfig>,
+    /// `gateway_configs`: id and object, as written.
+    pub gateway_configs: BTreeMap<String, serde_json::Value>,
+    /// `litellm_settings.cache`: the response cache, where it is on.
+    pub cache: Option<CacheConfig>,
     /// The process environment with the file's `environment_variables` laid over it.
     pub environment: Environment,
     /// SHA-256 (hex) over the files' contents.
@@ -117,6 +133,20 @@ pub struct DeploymentConfig {
     pub stream_timeout: Option<Duration>,
     /// `num_retries`.
     pub num_retries: Option<u32>,
+    /// `timeout_by_service_tier`.
+    pub tier_timeouts: BTreeMap<String, Duration>,
+    /// `stream_timeout_by_service_tier`.
+    pub tier_stream_timeouts: BTreeMap<String, Duration>,
+    /// `tags`.
+    pub tags: Vec<String>,
+    /// `tag_regex`: patterns of `User-Agent: <value>`, each known to be valid.
+    pub tag_regex: Vec<String>,
+    /// `input_cost_per_token`, in US dollars; 0 is a price.
+    pub input_cost_per_token: Option<f64>,
+    /// `output_cost_per_token`, in US dollars; 0 is a price.
+    pub output_cost_per_token: Option<f64>,
+    /// `mock_response`: what is answered without a call.
+    pub mock_response: Option<RawJson>,
     /// `rpm`, `tpm`, `weight`, `order`, `max_parallel_requests`, `cooldown_time`, …
     pub limits: DeploymentLimits,
     /// `drop_params`.
@@ -192,8 +222,22 @@ pub struct DeploymentLimits {
     pub weight: Option<f64>,
     /// Failover tier, lower first.
     pub order: Option<i64>,
-    /// `cooldown_time`.
+    /// `itpm`: input tokens per minute.
+    pub itpm: Option<u64>,
+    /// `otpm`: output tokens per minute.
+    pub otpm: Option<u64>,
+    /// `max_queue_ms`.
+    pub max_queue: Option<Duration>,
+    /// `cooldown_time` (`model_info` wins); 0 turns cooldowns off.
     pub cooldown: Option<Duration>,
+    /// `model_info.allowed_fails`.
+    pub allowed_fails: Option<u32>,
+    /// `model_info.allowed_fails_policy`.
+    pub allowed_fails_policy: Option<ByClass>,
+    /// `max_budget`, `budget_duration`.
+    pub budget: Option<Budget>,
+    /// `default_api_key_rpm_limit`, `default_api_key_tpm_limit`: of each key on this model.
+    pub default_key: RateLimits,
 }
 
 /// `model_info` of an entry.
@@ -209,39 +253,18 @@ pub struct ModelInfo {
     pub max_input_tokens: Option<u64>,
     /// `max_output_tokens` (`max_tokens`).
     pub max_output_tokens: Option<u64>,
+    /// `access_groups`: names by which keys may be given this model.
+    pub access_groups: Vec<String>,
+    /// `team_id`: only this team's keys may use the deployment.
+    pub team_id: Option<String>,
+    /// `enable_tag_filtering`.
+    pub tag_filtering: Option<bool>,
+    /// `allow_fail_open`.
+    pub allow_fail_open: bool,
     /// `simulate`: how the simulator misbehaves for this deployment under `--simulate` (`throttle`, `cut=3`, …).
     pub simulate: Option<String>,
     /// Everything else, as JSON.
     pub extra: Vec<(String, RawJson)>,
-}
-
-/// `router_settings`, and what `litellm_settings` says of the same.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RouterSettings {
-    /// `routing_strategy`.
-    pub strategy: String,
-    /// `num_retries`.
-    pub num_retries: u32,
-    /// `timeout`, else `litellm_settings.request_timeout`: per attempt.
-    pub timeout: Duration,
-    /// `stream_timeout`: until the first event of a stream.
-    pub stream_timeout: Option<Duration>,
-    /// `stream_idle_timeout` where the file has it: longest silence between two events.
-    pub stream_idle_timeout: Option<Duration>,
-    /// `connect_timeout`: TCP and TLS, per attempt.
-    pub connect_timeout: Duration,
-    /// `deadline`: for the whole call.
-    pub deadline: Option<Duration>,
-    /// `model_group_alias`, in the order of the file.
-    pub aliases: Vec<Alias>,
-    /// `fallbacks`: group and its targets (names only), in the order of the file; `*` for all.
-    pub fallbacks: Vec<(String, Vec<String>)>,
-    /// `context_window_fallbacks`.
-    pub context_window_fallbacks: Vec<(String, Vec<String>)>,
-    /// `content_policy_fallbacks`.
-    pub content_policy_fallbacks: Vec<(String, Vec<String>)>,
-    /// `default_fallbacks`.
-    pub default_fallbacks: Vec<String>,
 }
 
 /// Another name for a model group.
@@ -278,6 +301,10 @@ pub struct LitellmSettings {
     pub request_metadata_fields: Vec<String>,
     /// `forward_traceparent_to_llm_provider`.
     pub forward_traceparent: bool,
+    /// `require_auth_for_metrics_endpoint`.
+    pub metrics_are_public: bool,
+    /// `budget_exceeded_status_code`.
+    pub budget_status: Option<u16>,
     /// Whether `callbacks` (or `success_callback`) name `otel`.
     pub otel: bool,
     /// `ssl_verify: false`, or the path of a CA bundle; a deployment's own wins.
@@ -319,29 +346,22 @@ pub struct GeneralSettings {
     pub always_include_stream_usage: bool,
     /// `max_in_flight_requests_per_worker`.
     pub max_in_flight: Option<usize>,
+    /// `max_queued_requests_per_worker`: calls that wait for admission.
+    pub max_queued: usize,
+    /// `admission_queue_timeout_seconds`: how long they wait.
+    pub admission_queue_timeout: Duration,
+    /// `global_max_parallel_requests`: calls at one time in all instances together.
+    pub global_parallel: Option<u32>,
+    /// `fail_closed_rate_limit_enforcement`: 503 where Redis cannot be asked about a limit.
+    pub fail_closed: bool,
+    /// `expose_fallback_errors_to_caller`.
+    pub expose_fallback_errors: bool,
+    /// `reject_clientside_metadata_tags`.
+    pub reject_client_tags: bool,
     /// CORS: `LITELLM_CORS_ORIGINS`, `*` by default.
     pub cors_origins: Vec<String>,
     /// `LITELLM_CORS_ALLOW_CREDENTIALS`.
     pub cors_allow_credentials: bool,
-}
-
-impl Default for RouterSettings {
-    fn default() -> Self {
-        Self {
-            strategy: "simple-shuffle".to_owned(),
-            num_retries: 2,
-            timeout: Duration::from_secs(6000),
-            stream_timeout: None,
-            stream_idle_timeout: None,
-            connect_timeout: Duration::from_secs(5),
-            deadline: None,
-            aliases: Vec::new(),
-            fallbacks: Vec::new(),
-            context_window_fallbacks: Vec::new(),
-            content_policy_fallbacks: Vec::new(),
-            default_fallbacks: Vec::new(),
-        }
-    }
 }
 
 impl Default for GeneralSettings {
@@ -363,6 +383,12 @@ impl Default for GeneralSettings {
             cancel_on_disconnect: true,
             always_include_stream_usage: false,
             max_in_flight: None,
+            max_queued: 0,
+            admission_queue_timeout: Duration::from_secs(1),
+            global_parallel: None,
+            fail_closed: false,
+            expose_fallback_errors: false,
+            reject_client_tags: false,
             cors_origins: vec!["*".to_owned()],
             cors_allow_credentials: false,
         }

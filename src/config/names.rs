@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::FallbackTarget;
 use super::deployment::Placed;
 use super::node::{Node, Value};
 use super::raw::STRATEGIES;
@@ -133,7 +134,7 @@ fn fallback_targets(node: &Node, names: &Names<'_>, path: &str, report: &mut Rep
         }
         return;
     }
-    for name in targets(node) {
+    for FallbackTarget { model: name, .. } in targets(node) {
         if !names.has(&name) {
             let at = node.get("model").unwrap_or(node).at;
             unknown(&name, names, at, path, report);
@@ -149,7 +150,7 @@ fn alias_target(
     path: &str,
     report: &mut Report,
 ) {
-    for target in targets(node) {
+    for FallbackTarget { model: target, .. } in targets(node) {
         let at = node.get("model").unwrap_or(node).at;
         let is_group = placed.iter().any(|entry| {
             entry.deployment.model_name == target || entry.deployment.id.as_ref() == Some(&target)

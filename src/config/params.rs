@@ -143,6 +143,7 @@ pub(super) fn limits(params: &Node, entry: &Node, info: Option<&Node>) -> Deploy
         order: whole(params, "order").or_else(|| whole(info?, "order")),
         cooldown: duration(params.get("cooldown_time"))
             .or_else(|| duration(info?.get("cooldown_time"))),
+        ..DeploymentLimits::default()
     }
 }
 
@@ -183,6 +184,7 @@ pub(super) fn model_info(info: Option<&Node>, params: &Node) -> ModelInfo {
         max_output_tokens: count(info, "max_output_tokens").or_else(|| count(info, "max_tokens")),
         simulate: text(info, "simulate"),
         extra,
+        ..ModelInfo::default()
     }
 }
 

@@ -8,7 +8,10 @@ use super::node::{Node, Value};
 use super::params;
 use super::report::Report;
 use super::secret::Secret;
-use super::{Alias, GeneralSettings, LitellmSettings, PromptTemplate, RouterSettings};
+use super::{
+    Alias, FallbackLists, FallbackRule, FallbackTarget, GeneralSettings, LitellmSettings,
+    PromptTemplate, RouterSettings, StrategyConfig, StrategyName,
+};
 
 /// Reads a number of seconds; 0 counts as not set, as it does to LiteLLM.
 pub(super) fn seconds(node: &Node, key: &str) -> Option<Duration> {
@@ -72,7 +75,12 @@ pub(super) fn router(
         first.or_else(|| litellm.get(key))
     };
     RouterSettings {
-        strategy: text(router, "routing_strategy").unwrap_or(base.strategy),
+        strategy: StrategyConfig {
+            name: text(router, "routing_strategy")
+                .and_then(|name| StrategyName::parse(&name))
+                .unwrap_or_default(),
+            ..StrategyConfig::default()
+        },
         num_retries: retries.map_or(base.num_retries, |count| {
             u32::try_from(count).unwrap_or(u32::MAX)
         }),
@@ -89,10 +97,13 @@ pub(super) fn router(
         connect_timeout: seconds(router, "connect_timeout").unwrap_or(base.connect_timeout),
         deadline: seconds(router, "deadline"),
         aliases: aliases(router.get("model_group_alias"), report),
-        fallbacks: fallbacks(twin("fallbacks")),
-        context_window_fallbacks: fallbacks(twin("context_window_fallbacks")),
-        content_policy_fallbacks: fallbacks(twin("content_policy_fallbacks")),
-        default_fallbacks: texts(twin("default_fallbacks")),
+        fallbacks: FallbackLists {
+            general: fallbacks(twin("fallbacks")),
+            context_window: fallbacks(twin("context_window_fallbacks")),
+            content_policy: fallbacks(twin("content_policy_fallbacks")),
+            default: texts(twin("default_fallbacks")),
+        },
+        ..base
     }
 }
 
@@ -152,23 +163,38 @@ fn aliases(node: Option<&Node>, report: &mut Report) -> Vec<Alias> {
 }
 
 /// Reads a list of one-key mappings of targets, which are names or mappings with `model`.
-fn fallbacks(node: Option<&Node>) -> Vec<(String, Vec<String>)> {
+fn fallbacks(node: Option<&Node>) -> Vec<FallbackRule> {
     node.map(Node::items)
         .unwrap_or_default()
         .iter()
         .flat_map(Node::entries)
-        .map(|entry| (entry.key.clone(), targets(&entry.node)))
+        .map(|entry| FallbackRule {
+            group: entry.key.clone(),
+            targets: targets(&entry.node),
+        })
         .collect()
 }
 
-/// Lists the names of a fallback's targets.
-pub(super) fn targets(node: &Node) -> Vec<String> {
+/// Lists a fallback's targets.
+pub(super) fn targets(node: &Node) -> Vec<FallbackTarget> {
     match &node.value {
-        Value::Text(name) => vec![name.clone()],
-        Value::Map(_) => text(node, "model").into_iter().collect(),
+        Value::Text(name) => vec![FallbackTarget {
+            model: name.clone(),
+            ..FallbackTarget::default()
+        }],
+        Value::Map(_) => target_with_overrides(node).into_iter().collect(),
         Value::List(items) => items.iter().flat_map(targets).collect(),
         _ => Vec::new(),
     }
+}
+
+fn target_with_overrides(node: &Node) -> Option<FallbackTarget> {
+    let serde_json::Value::Object(mut overrides) = node.to_json() else {
+        return None;
+    };
+    let model = text(node, "model")?;
+    overrides.remove("model");
+    Some(FallbackTarget { model, overrides })
 }
 
 /// Resolves `litellm_settings`.
@@ -201,6 +227,7 @@ pub(super) fn litellm(
         forward_traceparent: flag(section, "forward_traceparent_to_llm_provider"),
         otel: callbacks.otel,
         ssl_verify: params::ssl_verify(section.get("ssl_verify")),
+        ..LitellmSettings::default()
     }
 }
 
@@ -306,6 +333,7 @@ pub(super) fn general(
         cors_allow_credentials: environment
             .get("LITELLM_CORS_ALLOW_CREDENTIALS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        ..base
     }
 }
 

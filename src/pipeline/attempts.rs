@@ -3,8 +3,7 @@
 use super::{Call, Reply, Served, Settlement, send};
 use crate::canonical::ChatRequest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::random;
-use crate::router::ModelGroup;
+use crate::router::{Asked, History, ModelGroup, NoPick};
 use crate::state::Parts;
 
 /// Tries the group's deployments until one answers.
@@ -15,9 +14,14 @@ pub(super) async fn run(
     books: &mut Settlement,
     parts: &Parts,
 ) -> Result<Reply> {
-    let deployment = group.pick(random::draw)?;
-    let served = books.chosen(Served::by(deployment, &call.model));
-    send::attempt(call, request, deployment, served, parts)
+    let asked = Asked::default();
+    let settings = &call.snapshot.config.router;
+    let now = parts.clock.now();
+    let picked = group
+        .pick(&asked, History::default(), settings, &parts.dice, now)
+        .map_err(no_pick)?;
+    let served = books.chosen(Served::by(&picked.deployment, &call.model));
+    send::attempt(call, request, &picked.deployment, served, parts)
         .await
         .inspect_err(|error| {
             if error.kind() == ErrorKind::Internal {
@@ -26,6 +30,20 @@ pub(super) async fn run(
                 tracing::debug!(call_id = %call.id, error = %chain(error), "attempt failed");
             }
         })
+}
+
+fn no_pick(none: NoPick) -> Error {
+    match none {
+        NoPick::Error(error) => error,
+        NoPick::Cooling { retry_after } => {
+            Error::new(ErrorKind::NoDeployment, "no deployment is ready")
+                .with_retry_after(Some(retry_after))
+        }
+        NoPick::Full { retry_after } => {
+            Error::new(ErrorKind::NoDeployment, "every deployment is at a limit")
+                .with_retry_after(retry_after)
+        }
+    }
 }
 
 /// The error and its causes, in one line.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::Gap;
+use super::{DeploymentRuntime, Gap};
 use crate::canonical::Chat;
 use crate::config::{Config, DeploymentConfig, Environment};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
+use crate::limit::Meters;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::{chat_transformer, url};
 use crate::provider::{Repairs, Target, Transformer};
@@ -46,6 +47,10 @@ pub struct Deployment {
     pub transformer: Option<&'static dyn Transformer<Chat>>,
     /// Response headers that are always the same.
     pub headers: DeploymentHeaders,
+    /// What was learned of it; the same in every snapshot that has this id.
+    pub runtime: Arc<DeploymentRuntime>,
+    /// Its limits, and what is used of them.
+    pub meters: Arc<Meters>,
 }
 
 /// Bounds on one attempt, as configured for the deployment; the router's apply where these are not set.
@@ -113,6 +118,8 @@ impl Builder<'_> {
             .unwrap_or_else(|| identity(entry, &target, &place.region));
         Ok(Deployment {
             headers: headers(&id, entry, &target, &place.region),
+            runtime: Arc::default(),
+            meters: Arc::new(Meters::of_deployment(&id, &entry.limits, None)),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -158,6 +165,13 @@ impl Builder<'_> {
 }
 
 impl Deployment {
+    /// Takes over what was learned in the snapshot before.
+    pub(super) fn learn_from(&mut self, previous: &Self) {
+        self.runtime = Arc::clone(&previous.runtime);
+        let meters = Meters::of_deployment(&self.id, &self.entry.limits, Some(&previous.meters));
+        self.meters = Arc::new(meters);
+    }
+
     /// Appends an ordinal to the id when another deployment has the same.
     pub(super) fn make_unique(&mut self, seen: &mut HashSet<String>) {
         let base = self.id.clone();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Deployment, simple_shuffle};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Deployment, GroupRuntime};
+use crate::config::StrategyConfig;
 
 /// All deployments with one `model_name`.
 #[derive(Debug, Clone)]
@@ -12,6 +12,10 @@ pub struct ModelGroup {
     pub name: String,
     /// Its deployments, in the order of the file.
     pub deployments: Vec<Arc<Deployment>>,
+    /// How one is picked.
+    pub strategy: StrategyConfig,
+    /// What was learned of the group.
+    pub runtime: Arc<GroupRuntime>,
 }
 
 impl ModelGroup {
@@ -20,6 +24,8 @@ impl ModelGroup {
         Self {
             name: name.to_owned(),
             deployments,
+            strategy: StrategyConfig::default(),
+            runtime: Arc::default(),
         }
     }
 
@@ -35,26 +41,5 @@ impl ModelGroup {
         self.deployments
             .iter()
             .any(|deployment| deployment.gap.is_none())
-    }
-
-    /// Picks a deployment, one that can answer if there is any; `draw` gives a random number from 0 (inclusive) to 1, and is asked only where there is a choice.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Forbidden`] when the whole group is paused.
-    pub fn pick(&self, draw: impl FnOnce() -> f64) -> Result<&Arc<Deployment>> {
-        if let [only] = self.deployments.as_slice()
-            && !only.entry.blocked
-        {
-            return Ok(only);
-        }
-        let open: Vec<&Arc<Deployment>> = self
-            .deployments
-            .iter()
-            .filter(|deployment| !deployment.entry.blocked)
-            .filter(|deployment| deployment.gap.is_none() || !self.can_answer())
-            .collect();
-        simple_shuffle(&open, draw())
-            .ok_or_else(|| Error::new(ErrorKind::Forbidden, "Model is blocked"))
     }
 }

@@ -1,16 +1,26 @@
 //! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
 
+mod cooldown;
 mod deployment;
 mod gap;
 mod group;
+mod plan;
+mod retry;
+mod runtime;
+mod select;
 mod shuffle;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+pub use cooldown::{Breaker, CooldownRules, Cooled, Pass, Standing};
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
 pub use gap::Gap;
 pub use group::ModelGroup;
+pub use plan::Fallbacks;
+pub use retry::{Allowance, Backoff, RetryBudget, RetryCost, RetryRules};
+pub use runtime::{DeploymentRuntime, GroupRuntime, InFlight, LastError, Sample};
+pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use shuffle::simple_shuffle;
 
 use crate::config::{Alias, Config, Finding, Findings};
@@ -57,7 +67,11 @@ impl Router {
     /// # Errors
     ///
     /// Every deployment that cannot be built, with its place in the file, and the warnings about the others.
-    pub fn build(config: &Config, credentials: &CredentialStore) -> Result<Self, Findings> {
+    pub fn build(
+        config: &Config,
+        credentials: &CredentialStore,
+        previous: Option<&Self>,
+    ) -> Result<Self, Findings> {
         let builder = Builder {
             config,
             credentials,
@@ -76,7 +90,10 @@ impl Router {
                     let warning = deployment.gap.map(|gap| gap.warning(entry, model));
                     findings.0.extend(warning);
                     deployment.make_unique(&mut seen);
-                    router.add(Arc::new(deployment));
+                    if let Some(known) = previous.and_then(|old| old.by_id.get(&deployment.id)) {
+                        deployment.learn_from(known);
+                    }
+                    router.add(Arc::new(deployment), previous);
                 }
                 Err(error) => {
                     let param = error.param().unwrap_or("model");
@@ -97,25 +114,33 @@ impl Router {
         Ok(router)
     }
 
+    /// Returns the deployment with this id.
+    pub fn deployment(&self, id: &str) -> Option<&Arc<Deployment>> {
+        self.by_id.get(id)
+    }
+
     /// Returns what is doubtful about the deployments.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
     }
 
-    fn add(&mut self, deployment: Arc<Deployment>) {
+    fn add(&mut self, deployment: Arc<Deployment>, previous: Option<&Self>) {
         self.by_id
             .insert(deployment.id.clone(), Arc::clone(&deployment));
         let place = *self
             .by_name
             .entry(deployment.group.clone())
             .or_insert(self.groups.len());
-        match self.groups.get_mut(place) {
-            Some(group) => Arc::make_mut(group).deployments.push(deployment),
-            None => self.groups.push(Arc::new(ModelGroup::new(
-                &deployment.group.clone(),
-                vec![deployment],
-            ))),
+        if let Some(group) = self.groups.get_mut(place) {
+            Arc::make_mut(group).deployments.push(deployment);
+            return;
         }
+        let name = deployment.group.clone();
+        let mut group = ModelGroup::new(&name, vec![deployment]);
+        if let Some(known) = previous.and_then(|old| old.group(&name)) {
+            group.runtime = Arc::clone(&known.runtime);
+        }
+        self.groups.push(Arc::new(group));
     }
 
     /// Returns the model groups in the order of the file.

@@ -6,7 +6,10 @@ use std::time::SystemTime;
 use crate::clock::SharedClock;
 use crate::config::{AwsParams, Config, Findings};
 use crate::keys::KeyPolicy;
+use crate::limit::Limiter;
+use crate::random::Dice;
 use crate::router::Router;
+use crate::store::Store;
 use crate::upstream::{CredentialStore, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
@@ -18,6 +21,30 @@ pub struct Parts {
     pub credentials: Arc<CredentialStore>,
     /// Time.
     pub clock: SharedClock,
+    /// Chance.
+    pub dice: Arc<Dice>,
+    /// Takes from limits.
+    pub limiter: Arc<Limiter>,
+    /// What several instances share, where Redis is configured.
+    pub store: Option<Arc<dyn Store>>,
+}
+
+impl Parts {
+    /// Puts the parts together that nothing can do without: alone, by the process's own chance.
+    pub fn new(
+        upstream: Arc<Upstream>,
+        credentials: Arc<CredentialStore>,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            upstream,
+            credentials,
+            clock,
+            dice: Arc::default(),
+            limiter: Arc::default(),
+            store: None,
+        }
+    }
 }
 
 /// One configuration, ready to serve.
@@ -70,7 +97,11 @@ impl Snapshot {
         previous: Option<&Self>,
         parts: &Parts,
     ) -> Result<Self, Findings> {
-        let router = Router::build(&config, &parts.credentials)?;
+        let router = Router::build(
+            &config,
+            &parts.credentials,
+            previous.map(|previous| &previous.router),
+        )?;
         Ok(Self {
             keys: KeyPolicy::new(&config.general),
             router,

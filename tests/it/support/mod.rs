@@ -91,11 +91,8 @@ impl Gateway {
         let options =
             UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
         let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
-        let parts = Parts {
-            credentials: Arc::new(CredentialStore::new(Arc::clone(&upstream), tracker.clone())),
-            upstream,
-            clock: Arc::clone(&clock),
-        };
+        let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
+        let parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
         let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
         let general = snapshot.config.general.clone();
         let app = Arc::new(App {

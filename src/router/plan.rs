@@ -1,0 +1,42 @@
+//! What is tried after a model group failed.
+
+use crate::config::{FallbackLists, FallbackRule, FallbackTarget};
+use crate::error::Error;
+
+/// The fallback lists that hold for one call: the request's own, else the key's, else the router's.
+#[derive(Debug, Clone, Copy)]
+pub struct Fallbacks<'a> {
+    /// For every error that falls back.
+    pub general: &'a [FallbackRule],
+    /// For a conversation that is too long.
+    pub context_window: &'a [FallbackRule],
+    /// For content that was refused.
+    pub content_policy: &'a [FallbackRule],
+    /// For every group, after the others.
+    pub default: &'a [String],
+    /// A list that the request gives without naming groups: for every error of the first group.
+    pub direct: &'a [FallbackTarget],
+    /// `fallback_on_4xx`.
+    pub on_4xx: bool,
+}
+
+impl<'a> Fallbacks<'a> {
+    /// The router's own lists.
+    pub fn of_router(lists: &'a FallbackLists, on_4xx: bool) -> Self {
+        Self {
+            general: &lists.general,
+            context_window: &lists.context_window,
+            content_policy: &lists.content_policy,
+            default: &lists.default,
+            direct: &[],
+            on_4xx,
+        }
+    }
+
+    /// Returns what is tried after `groups` (the failed group under each name that it goes by: requested, resolved)
+    /// failed with `error`, in order.
+    pub fn after(&self, groups: &[&str], error: &Error) -> Vec<FallbackTarget> {
+        let _ = (groups, error);
+        Vec::new()
+    }
+}
