@@ -4,9 +4,15 @@
 //! [`ManualClock`] what tests use.
 
 use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+/// A wait that ends when its clock says so.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Reads time: a monotonic instant for durations, and the wall clock for signatures and `created` fields.
 pub trait Clock: Debug + Send + Sync {
@@ -14,6 +20,13 @@ pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Instant;
     /// Returns the wall-clock time.
     fn wall(&self) -> SystemTime;
+
+    /// Waits for `duration` to pass on this clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    fn sleep(&self, duration: Duration) -> Sleep;
 
     /// Returns the wall-clock time in whole seconds since 1970.
     fn unix_seconds(&self) -> u64 {
@@ -46,14 +59,19 @@ impl Clock for SystemClock {
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
 
 /// A clock that moves only when told to.
 #[derive(Debug)]
 pub struct ManualClock {
     start: Instant,
-    elapsed_ms: AtomicU64,
     wall_at_start: SystemTime,
+    elapsed: watch::Sender<Duration>,
+    sleeping: Arc<watch::Sender<usize>>,
 }
 
 impl ManualClock {
@@ -61,19 +79,42 @@ impl ManualClock {
     pub fn at(wall: SystemTime) -> Self {
         Self {
             start: SystemClock.now(),
-            elapsed_ms: AtomicU64::new(0),
             wall_at_start: wall,
+            elapsed: watch::Sender::new(Duration::ZERO),
+            sleeping: Arc::new(watch::Sender::new(0)),
         }
     }
 
-    /// Moves both clocks forward.
+    /// Moves both clocks forward, and wakes who has slept long enough.
     pub fn advance(&self, by: Duration) {
-        let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.elapsed_ms.fetch_add(ms, Ordering::SeqCst);
+        self.elapsed.send_modify(|elapsed| *elapsed += by);
+    }
+
+    /// Waits until `total` waits of this clock are under way.
+    pub async fn until_asleep(&self, total: usize) {
+        let mut sleeping = self.sleeping.subscribe();
+        // It cannot fail: the sender lives as long as `self`.
+        let _sleeping = sleeping.wait_for(|asleep| *asleep >= total).await;
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst))
+        *self.elapsed.borrow()
+    }
+}
+
+/// Counts a wait of a [`ManualClock`] while it lasts.
+struct Asleep(Arc<watch::Sender<usize>>);
+
+impl Asleep {
+    fn begin(sleeping: &Arc<watch::Sender<usize>>) -> Self {
+        sleeping.send_modify(|asleep| *asleep += 1);
+        Self(Arc::clone(sleeping))
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        self.0.send_modify(|asleep| *asleep -= 1);
     }
 }
 
@@ -84,6 +125,19 @@ impl Clock for ManualClock {
 
     fn wall(&self) -> SystemTime {
         self.wall_at_start + self.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let until = self.elapsed().saturating_add(duration);
+        let mut elapsed = self.elapsed.subscribe();
+        let sleeping = Arc::clone(&self.sleeping);
+        Box::pin(async move {
+            let _asleep = Asleep::begin(&sleeping);
+            // A clock that is gone never moves again.
+            if elapsed.wait_for(|elapsed| *elapsed >= until).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 
@@ -148,5 +202,17 @@ mod tests {
         let clock = ManualClock::at(UNIX_EPOCH);
         clock.advance(Duration::from_secs(5));
         assert_eq!(clock.unix_seconds(), 5);
+    }
+
+    #[tokio::test]
+    async fn waits_of_a_manual_clock_end_when_it_has_moved_far_enough() {
+        let clock = ManualClock::at(UNIX_EPOCH);
+        let mut wait = clock.sleep(Duration::from_secs(2));
+        assert!(futures_util::poll!(&mut wait).is_pending());
+        clock.until_asleep(1).await;
+        clock.advance(Duration::from_secs(1));
+        assert!(futures_util::poll!(&mut wait).is_pending());
+        clock.advance(Duration::from_secs(1));
+        wait.await;
     }
 }

@@ -1,5 +1,7 @@
 //! Response headers and error bodies that all endpoints share.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -8,7 +10,7 @@ use http::{HeaderMap as Headers, StatusCode};
 
 use crate::dialect::{Dialect, chat::ChatCompletions as Chat};
 use crate::error::Error;
-use crate::pipeline::Served;
+use crate::pipeline::{Entries, Journal};
 use crate::telemetry::names;
 
 /// Longest `x-litellm-call-id` that is taken from a client.
@@ -55,19 +57,36 @@ pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named:
     response
 }
 
-/// Says who served, or failed last; `served` is `None` where no deployment was chosen.
-pub(super) fn say_served(headers: &mut HeaderMap, served: Option<&Served>) {
-    let attempts = served.map_or(0, |served| served.attempts);
-    headers.insert(name(names::TOTAL_ATTEMPTS), HeaderValue::from(attempts));
-    headers.insert(
-        name(names::ATTEMPTED_RETRIES),
-        HeaderValue::from_static("0"),
-    );
-    headers.insert(
-        name(names::ATTEMPTED_FALLBACKS),
-        HeaderValue::from_static("0"),
-    );
-    let Some(served) = served else { return };
+/// Says who served, or failed last, and what it took; `None` where no call was opened.
+pub(super) fn say_served(headers: &mut HeaderMap, journal: Option<&Journal>) {
+    let sends = journal.map_or(0, Journal::sends);
+    headers.insert(name(names::TOTAL_ATTEMPTS), HeaderValue::from(sends));
+    let nothing = Entries::default();
+    let known = journal.map(Journal::entries);
+    let entries = known.as_deref().unwrap_or(&nothing);
+    let retries = HeaderValue::from(entries.retries);
+    headers.insert(name(names::ATTEMPTED_RETRIES), retries);
+    if let Some(most) = entries.max_retries {
+        headers.insert(name(names::MAX_RETRIES), HeaderValue::from(most));
+    }
+    let fallbacks = HeaderValue::from(entries.fallbacks);
+    headers.insert(name(names::ATTEMPTED_FALLBACKS), fallbacks);
+    if entries.hedged {
+        headers.insert(name(names::HEDGED), HeaderValue::from_static("1"));
+    }
+    if !entries.errors.is_empty() {
+        insert(
+            headers,
+            names::FALLBACK_ERRORS,
+            &fallback_errors(&entries.errors),
+        );
+    }
+    if let Some(group) = &entries.group {
+        insert(headers, names::MODEL_GROUP, group);
+    }
+    let Some(served) = &entries.served else {
+        return;
+    };
     let fixed = &served.deployment.headers;
     headers.insert(name(names::MODEL_ID), fixed.id.clone());
     headers.insert(name(names::MODEL_NAME), fixed.name.clone());
@@ -76,8 +95,40 @@ pub(super) fn say_served(headers: &mut HeaderMap, served: Option<&Served>) {
     if !served.warnings.is_empty() {
         insert(headers, names::WARNINGS, &served.warnings.join("; "));
     }
-    insert(headers, names::MODEL_GROUP, &served.shown_group);
     copy_upstream(&served.upstream_headers, headers);
+}
+
+/// The errors that fallbacks followed, as a JSON list; bounded, since headers are.
+fn fallback_errors(errors: &[Error]) -> String {
+    const MOST: usize = 10;
+    const LONGEST: usize = 256;
+    let list: Vec<_> = errors
+        .iter()
+        .take(MOST)
+        .map(|error| {
+            let message: String = error.message().chars().take(LONGEST).collect();
+            serde_json::json!({
+                "message": message,
+                "type": error.error_type(),
+                "param": error.param(),
+                "code": error.status().as_str(),
+            })
+        })
+        .collect();
+    let text = serde_json::Value::Array(list).to_string();
+    // A header is ASCII; what is not can be written as JSON escapes.
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                let _written = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
 }
 
 fn name(text: &'static str) -> HeaderName {

@@ -22,7 +22,7 @@ use super::{App, home};
 use crate::dialect::chat::{ChatCompletions as Chat, expand};
 use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pipeline::{Call, Reply, Served, Settlement};
+use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::events::call_refused;
 use crate::telemetry::names;
@@ -244,7 +244,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
             say(
                 response.headers_mut(),
-                settlement.served(),
+                Some(settlement.journal()),
                 settlement.elapsed(),
             );
             insert(response.headers_mut(), names::CALL_ID, &call.id);
@@ -253,9 +253,16 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         }
         Ok(Reply::Stream(first, source)) => {
             let mut headers = HeaderMap::with_capacity(32);
-            say(&mut headers, settlement.served(), settlement.elapsed());
+            say(
+                &mut headers,
+                Some(settlement.journal()),
+                settlement.elapsed(),
+            );
             let period = settlement
-                .served()
+                .journal()
+                .entries()
+                .served
+                .as_ref()
                 .and_then(|served| served.deployment.entry.keepalive);
             let body = EventStream::new(
                 first,
@@ -348,12 +355,8 @@ fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
     let mut response = error_response_naming(error, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
-    // Where no deployment was chosen, the group may be known all the same.
-    if settlement.served().is_none() && call.snapshot.router.resolve(&call.model).is_some() {
-        insert(headers, names::MODEL_GROUP, &call.model);
-    }
-    say(headers, settlement.served(), settlement.elapsed());
-    if let Some(served) = settlement.served()
+    say(headers, Some(settlement.journal()), settlement.elapsed());
+    if let Some(served) = &settlement.journal().entries().served
         && error.kind() == ErrorKind::Timeout
     {
         insert(
@@ -366,13 +369,15 @@ fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
 }
 
 /// The headers that every answer after authentication has.
-fn say(headers: &mut HeaderMap, served: Option<&Served>, elapsed: Duration) {
-    say_served(headers, served);
+fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
+    say_served(headers, journal);
     headers.insert(
         HeaderName::from_static(names::VERSION),
         HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
     );
-    let upstream = served.map_or(Duration::ZERO, |served| served.upstream);
+    let upstream = journal
+        .and_then(|journal| Some(journal.entries().served.as_ref()?.upstream))
+        .unwrap_or_default();
     insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
     insert(
         headers,

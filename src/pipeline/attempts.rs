@@ -1,48 +1,297 @@
-//! Within one group: pick a deployment, send, judge.
+//! Within one group: pick a deployment, send, judge, and try again where that may help.
+//!
+//! A failure is told to its deployment before the next pick. Retries are bounded four times: by their number, by the
+//! group's retry budget, by `num_retries_per_request` and by the call's deadline.
 
-use super::{Call, Reply, Served, Settlement, send};
-use crate::canonical::ChatRequest;
-use crate::error::{Error, ErrorKind, Result};
-use crate::router::{Asked, History, ModelGroup, NoPick};
-use crate::state::Parts;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Reply;
+use super::attempt::{Attempt, Start};
+use super::hedge;
+use super::trip::{Hop, Trip};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::limit::{Full, Permit};
+use crate::router::{
+    Allowance, Backoff, Deployment, History, NoPick, Pass, Picked, RetryCost, RetryRules,
+};
+
+/// What was tried in one group.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    /// Deployments, by id, in order.
+    pub(super) tried: Vec<String>,
+    /// Of those, the ones whose refusal will not change.
+    pub(super) refused: Vec<String>,
+    /// Retries made.
+    pub(super) made: u32,
+    /// How many there may be; decided by the first error.
+    pub(super) allowance: Option<Allowance>,
+    /// What the running attempt took from the retry budget.
+    pub(super) cost: Option<RetryCost>,
+    /// The error before.
+    pub(super) last: Option<Error>,
+}
 
 /// Tries the group's deployments until one answers.
-pub(super) async fn run(
-    call: &Call,
-    request: &ChatRequest,
-    group: &ModelGroup,
-    books: &mut Settlement,
-    parts: &Parts,
-) -> Result<Reply> {
-    let asked = Asked::default();
-    let settings = &call.snapshot.config.router;
-    let now = parts.clock.now();
-    let picked = group
-        .pick(&asked, History::default(), settings, &parts.dice, now)
-        .map_err(no_pick)?;
-    let served = books.chosen(Served::by(&picked.deployment, &call.model));
-    send::attempt(call, request, &picked.deployment, served, parts)
-        .await
-        .inspect_err(|error| {
-            if error.kind() == ErrorKind::Internal {
-                tracing::error!(call_id = %call.id, error = %chain(error), "attempt failed");
-            } else {
-                tracing::debug!(call_id = %call.id, error = %chain(error), "attempt failed");
+///
+/// # Errors
+///
+/// The newest error.
+pub(super) async fn run(trip: &mut Trip<'_>, hop: &Hop<'_>) -> Result<Reply> {
+    trip.journal.enter(&hop.shown);
+    go_on(trip, hop, &mut Tries::default()).await
+}
+
+/// Goes on trying from what was tried already.
+pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries) -> Result<Reply> {
+    loop {
+        let (picked, permit) = match ready(trip, hop, tries, &[]).await {
+            Ok(ready) => ready,
+            Err(none) => return Err(tries.last.take().unwrap_or(none)),
+        };
+        let attempt = begin(trip, hop, tries, &picked, permit);
+        let error = match hedge::send(trip, hop, tries, attempt).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        log(trip, &error);
+        if !again(trip, hop, tries, &error).await {
+            return Err(error);
+        }
+        tries.last = Some(error);
+    }
+}
+
+/// Begins an attempt on what was picked.
+pub(super) fn begin(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    tries: &mut Tries,
+    picked: &Picked,
+    permit: Permit,
+) -> Attempt {
+    tries.tried.push(picked.deployment.id.clone());
+    Attempt::begin(Start {
+        picked,
+        group: &hop.group.runtime,
+        snapshot: &trip.call.snapshot,
+        clock: &trip.parts.clock,
+        permit,
+        alone: hop.group.deployments.len() < 2,
+        retry_cost: tries.cost.take(),
+    })
+}
+
+/// Picks a deployment that has room, and takes its permit. `except` are left out beside what the hop leaves out.
+///
+/// # Errors
+///
+/// Why there is none: what the client would be told.
+pub(super) async fn ready(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    tries: &Tries,
+    except: &[String],
+) -> Result<(Picked, Permit)> {
+    let mut excluded = hop.excluded.clone();
+    excluded.extend_from_slice(except);
+    let mut fullest: Option<Full> = None;
+    loop {
+        let history = History {
+            tried: &tries.tried,
+            refused: &tries.refused,
+            excluded: &excluded,
+            tier: hop.tier,
+        };
+        let now = trip.parts.clock.now();
+        let dice = &trip.parts.dice;
+        let picked = hop
+            .group
+            .pick(&hop.asked, history, trip.settings(), dice, now)
+            .map_err(|none| match fullest {
+                Some(full) => all_full(full.retry_after),
+                None => no_pick(none),
+            })?;
+        let meters = &picked.deployment.meters;
+        if !meters.is_limited() {
+            return Ok((picked, Permit::default()));
+        }
+        let limiter = &trip.parts.limiter;
+        match limiter
+            .take(&[Arc::clone(meters)], hop.asked.cost, now)
+            .await
+        {
+            Ok(permit) => return Ok((picked, permit)),
+            Err(full) => {
+                give_back(&picked.deployment, picked.pass, trip);
+                excluded.push(picked.deployment.id.clone());
+                let sooner = |known: Full| known.retry_after <= full.retry_after;
+                fullest = Some(fullest.filter(|known| sooner(*known)).unwrap_or(full));
             }
-        })
+        }
+    }
+}
+
+/// A pass that is not used: a probe is due again.
+fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
+    let now = trip.parts.clock.now();
+    deployment.runtime.breaker.abandoned(pass, now);
+}
+
+/// Says whether the group is tried again after `error`, and waits until it is time.
+async fn again(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, error: &Error) -> bool {
+    let Some(wait) = judge(trip, hop, tries, error) else {
+        return false;
+    };
+    if !wait.is_zero() {
+        trip.parts.clock.sleep(wait).await;
+    }
+    true
+}
+
+/// Says how long to wait before the next attempt in the group; `None` where there is none.
+pub(super) fn judge(
+    trip: &mut Trip<'_>,
+    hop: &Hop<'_>,
+    tries: &mut Tries,
+    error: &Error,
+) -> Option<Duration> {
+    let now = trip.parts.clock.now();
+    if matches!(error.status().as_u16(), 401 | 403)
+        && let Some(last) = tries.tried.last()
+    {
+        tries.refused.push(last.clone());
+    }
+    let allowance = *tries
+        .allowance
+        .get_or_insert_with(|| allowance(trip, hop, error));
+    if tries.made >= allowance.count || !(allowance.by_policy || helps(hop, tries, error)) {
+        return None;
+    }
+    // A call by id goes on with its deployment; any other needs one that is ready.
+    let ready_total = hop.group.ready_total(now);
+    if ready_total == 0 && !hop.by_id {
+        return None;
+    }
+    let wait = Backoff {
+        made: tries.made,
+        floor: trip.settings().retry_after,
+        upstream: error.retry_after(),
+        another_ready: hop.group.deployments.len() > 1 && ready_total > 0,
+    }
+    .wait(trip.parts.dice.draw());
+    let deadline = trip.call.deadline();
+    if deadline.is_some_and(|deadline| now + wait >= deadline.first_content) {
+        return None;
+    }
+    if !trip.may_go_on() {
+        return None;
+    }
+    tries.cost = budgeted(trip, hop, error)?;
+    tries.made += 1;
+    let mut entries = trip.journal.entries();
+    entries.retries = tries.made;
+    entries.max_retries = Some(allowance.count);
+    Some(wait)
+}
+
+/// Takes the retry from the group's budget; `None` where that is empty.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is a group without a budget"
+)]
+fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Option<Option<RetryCost>> {
+    let runtime = &hop.group.runtime;
+    let (Some(budget), Some(config)) = (&runtime.retry_budget, trip.settings().retry_budget) else {
+        return Some(None);
+    };
+    budget
+        .take(error.kind(), config, trip.parts.clock.now())
+        .map(Some)
+}
+
+fn allowance(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Allowance {
+    if let Some(wish) = &hop.retry {
+        let status = error.status().as_u16();
+        return Allowance {
+            count: wish.attempts,
+            by_policy: wish.on_status.contains(&status),
+        };
+    }
+    let settings = trip.settings();
+    let entries = trip.journal.entries();
+    let deployment =
+        (entries.served.as_ref()).and_then(|served| served.deployment.entry.num_retries);
+    RetryRules {
+        policy: settings
+            .group_retry_policies
+            .get(&hop.group.name)
+            .or(settings.retry_policy.as_ref()),
+        asked: trip.call.options.num_retries,
+        deployment,
+        router: settings.num_retries,
+    }
+    .allowance(error)
+}
+
+/// Says whether another attempt in the group may help, by the kind of the error.
+fn helps(hop: &Hop<'_>, tries: &Tries, error: &Error) -> bool {
+    if hop
+        .retry
+        .as_ref()
+        .is_some_and(|wish| !wish.on_status.is_empty())
+    {
+        return false;
+    }
+    match error.retry() {
+        Retry::Never => false,
+        Retry::UntriedFirst => true,
+        Retry::Elsewhere => hop
+            .group
+            .deployments
+            .iter()
+            .any(|deployment| !tries.refused.contains(&deployment.id)),
+    }
 }
 
 fn no_pick(none: NoPick) -> Error {
     match none {
         NoPick::Error(error) => error,
-        NoPick::Cooling { retry_after } => {
-            Error::new(ErrorKind::NoDeployment, "no deployment is ready")
-                .with_retry_after(Some(retry_after))
-        }
-        NoPick::Full { retry_after } => {
-            Error::new(ErrorKind::NoDeployment, "every deployment is at a limit")
-                .with_retry_after(retry_after)
-        }
+        NoPick::Cooling { retry_after } => Error::new(
+            ErrorKind::NoDeployment,
+            format!(
+                "No deployments available for selected model, Try again in {} seconds.",
+                seconds_up(retry_after)
+            ),
+        )
+        .with_retry_after(Some(retry_after)),
+        NoPick::Full { retry_after } => all_full(retry_after),
+    }
+}
+
+/// Every deployment that is left is at a limit.
+fn all_full(retry_after: Option<Duration>) -> Error {
+    let wait = retry_after.unwrap_or(Duration::from_secs(1));
+    Error::new(
+        ErrorKind::NoDeployment,
+        "No deployments available for selected model: every one is at a limit of requests, tokens or calls at one time.",
+    )
+    .with_error_type("rate_limit_error")
+    .with_retry_after(Some(wait))
+}
+
+/// Whole seconds, rounded up.
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn log(trip: &Trip<'_>, error: &Error) {
+    let call_id = &trip.call.id;
+    if error.kind() == ErrorKind::Internal {
+        tracing::error!(%call_id, error = %chain(error), "attempt failed");
+    } else {
+        tracing::debug!(%call_id, error = %chain(error), "attempt failed");
     }
 }
 

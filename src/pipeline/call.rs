@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use crate::canonical::ChatRequest;
-use crate::config::{AwsParams, Secret};
+use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
 
@@ -52,6 +52,39 @@ pub struct CallOptions {
     pub model_id: Option<String>,
     /// The credential members that the request carries, for the check whether it may.
     pub brought: Vec<Brought>,
+    /// How many retries the caller wants (`x-litellm-num-retries`, `num_retries`).
+    pub num_retries: Option<u32>,
+    /// The caller's own fallbacks.
+    pub fallbacks: CallFallbacks,
+    /// `include_fallback_errors`, where the operator lets it (`expose_fallback_errors_to_caller`).
+    pub include_fallback_errors: bool,
+    /// `tags`, `metadata.tags` and `x-litellm-tags`.
+    pub tags: Vec<String>,
+    /// `User-Agent`.
+    pub user_agent: Option<String>,
+    /// `x-litellm-session-id`, `x-litellm-trace-id` or `metadata.session_id`.
+    pub session: Option<String>,
+    /// `user`: the end user.
+    pub user: Option<String>,
+    /// `priority`: 0 goes first.
+    pub priority: Option<u32>,
+    /// `service_tier`.
+    pub service_tier: Option<String>,
+}
+
+/// The fallbacks that a request brings; a list that is not there is the key's or the router's.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallFallbacks {
+    /// `fallbacks`.
+    pub general: Option<Vec<FallbackRule>>,
+    /// `context_window_fallbacks`.
+    pub context_window: Option<Vec<FallbackRule>>,
+    /// `content_policy_fallbacks`.
+    pub content_policy: Option<Vec<FallbackRule>>,
+    /// `fallbacks` that names targets without groups: for every error.
+    pub direct: Vec<FallbackTarget>,
+    /// `disable_fallbacks`.
+    pub disabled: bool,
 }
 
 /// A credential member of a request, as written.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use crate::canonical::{Chat, ChatChunk};
+use super::attempt::Attempt;
+use crate::canonical::{Chat, ChatChunk, Usage};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::event_stream::FrameReader;
@@ -39,6 +40,10 @@ pub struct ChunkSource {
     clock: SharedClock,
     /// A fault that was read together with the first content: the content is shown first.
     fault: Option<Error>,
+    /// The attempt whose answer it is, until that is over.
+    attempt: Option<Attempt>,
+    /// Tokens that were reported so far.
+    usage: Usage,
 }
 
 impl std::fmt::Debug for ChunkSource {
@@ -66,6 +71,8 @@ impl ChunkSource {
             silence: Box::pin(tokio::time::sleep(idle)),
             clock: Arc::clone(clock),
             fault: None,
+            attempt: None,
+            usage: Usage::default(),
         }
     }
 
@@ -81,7 +88,14 @@ impl ChunkSource {
             silence: Box::pin(tokio::time::sleep(Duration::ZERO)),
             clock: Arc::clone(clock),
             fault: None,
+            attempt: None,
+            usage: Usage::default(),
         }
+    }
+
+    /// Takes the attempt along, so that it lasts as long as its answer.
+    pub(super) fn carry(&mut self, attempt: Attempt) {
+        self.attempt = Some(attempt);
     }
 
     /// Reads once, and appends the chunks of every whole frame to `out`.
@@ -90,6 +104,34 @@ impl ChunkSource {
     ///
     /// What ends the stream; chunks already appended are still good.
     pub fn poll_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Poll<Result<Progress>> {
+        let before = out.len();
+        let result = ready!(self.poll_read(cx, out));
+        for chunk in out.get(before..).unwrap_or_default() {
+            if let ChatChunk::Usage { usage, .. } = chunk {
+                self.usage = *usage;
+            }
+        }
+        match &result {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done) => {
+                if let Some(mut attempt) = self.attempt.take() {
+                    attempt.succeeded(self.usage);
+                }
+            }
+            Err(error) => {
+                if let Some(mut attempt) = self.attempt.take() {
+                    attempt.failed(error);
+                }
+            }
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         out: &mut Vec<ChatChunk>,

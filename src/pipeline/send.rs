@@ -7,10 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tracing::Instrument as _;
 
+use super::attempt::Attempt;
 use super::call::deadline_passed;
 use super::relay::ChunkSource;
+use super::trip::{Hop, Trip};
 use super::{Call, Reply, Served};
-use crate::canonical::{Chat, ChatRequest};
+use crate::canonical::{Chat, ChatChunk, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
@@ -25,42 +27,77 @@ const STREAM_IDLE: Duration = Duration::from_mins(5);
 /// Largest whole answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Sends the request to `deployment` and reads the answer, or the beginning of a streamed one.
-pub(super) async fn attempt(
-    call: &Call,
-    request: &ChatRequest,
-    deployment: &Deployment,
-    served: &mut Served,
-    parts: &Parts,
-) -> Result<Reply> {
-    let Some(transformer) = deployment.transformer else {
-        return Err(Error::bad_request(
-            "model",
-            format!(
-                "the model `{}` cannot be asked by chat completions here yet",
-                call.model
-            ),
-        ));
-    };
-    let exchange = transformer.encode(request, &deployment.target)?;
-    let span = attempt_span(call, deployment);
-    let started = parts.clock.now();
-    served.waiting_since = Some(started);
-    let result = bounded(call, deployment, parts, exchange, served)
-        .instrument(span.clone())
-        .await;
-    served.waiting_since = None;
-    served.upstream = parts.clock.now().saturating_duration_since(started);
-    if let Err(error) = &result {
-        span.record("error.type", error.kind().name());
-    }
-    result
+/// Why an attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The first of its group.
+    Initial,
+    /// After a failure in the group.
+    Retry,
+    /// Beside another that is slow.
+    Hedge,
 }
 
-fn attempt_span(call: &Call, deployment: &Deployment) -> tracing::Span {
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Retry => "retry",
+            Self::Hedge => "hedge",
+        }
+    }
+}
+
+/// Sends the request to the attempt's deployment and reads the answer, or the beginning of a streamed one.
+pub(super) async fn attempt(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    mut attempt: Attempt,
+    reason: Reason,
+) -> Result<Reply> {
+    let deployment = Arc::clone(attempt.deployment());
+    let started = trip.parts.clock.now();
+    trip.journal.begins(&deployment, started);
+    let Some(transformer) = deployment.transformer else {
+        return Err(unanswerable(&trip.call.model));
+    };
+    let exchange = transformer.encode(&hop.request, &deployment.target)?;
+    let span = attempt_span(trip, &deployment, reason);
+    let mut served = Served::by(&deployment);
+    let result = bounded(trip, &mut attempt, exchange, &mut served)
+        .instrument(span.clone())
+        .await;
+    served.upstream = trip.parts.clock.now().saturating_duration_since(started);
+    trip.journal.ended(served);
+    match result {
+        Ok(Answer::Whole(reply)) => Ok(reply),
+        Ok(Answer::Stream(first, mut source)) => {
+            source.carry(attempt);
+            Ok(Reply::Stream(first, source))
+        }
+        Err(error) => {
+            span.record("error.type", error.kind().name());
+            attempt.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+/// What an attempt comes to: a stream still needs its attempt, a whole answer has ended it.
+enum Answer {
+    Whole(Reply),
+    Stream(Vec<ChatChunk>, Box<ChunkSource>),
+}
+
+fn unanswerable(model: &str) -> Error {
+    let message = format!("the model `{model}` cannot be asked by chat completions here yet");
+    Error::bad_request("model", message)
+}
+
+fn attempt_span(trip: &Trip<'_>, deployment: &Deployment, reason: Reason) -> tracing::Span {
     tracing::info_span!(
         target: crate::telemetry::names::TRACE_TARGET,
-        parent: &call.span,
+        parent: &trip.call.span,
         "attempt",
         otel.name = %format_args!("chat {}", deployment.target.model.wire),
         otel.kind = "client",
@@ -69,7 +106,8 @@ fn attempt_span(call: &Call, deployment: &Deployment) -> tracing::Span {
         gen_ai.system = "aws.bedrock",
         gen_ai.request.model = %deployment.target.model.wire,
         cloud.region = %deployment.region,
-        switchyard.attempt = 1,
+        switchyard.attempt = trip.journal.sends() + 1,
+        switchyard.attempt.reason = reason.name(),
         switchyard.deployment.id = %deployment.id,
         aws.request_id = tracing::field::Empty,
         error.type = tracing::field::Empty,
@@ -78,16 +116,16 @@ fn attempt_span(call: &Call, deployment: &Deployment) -> tracing::Span {
 
 /// Sends within the attempt's timeout and the caller's deadline.
 async fn bounded(
-    call: &Call,
-    deployment: &Deployment,
-    parts: &Parts,
+    trip: &Trip<'_>,
+    attempt: &mut Attempt,
     exchange: Exchange<Chat>,
     served: &mut Served,
-) -> Result<Reply> {
+) -> Result<Answer> {
     served.warnings.extend(exchange.warnings.iter().cloned());
-    let timeout = timeout(call, deployment);
+    let call = trip.call;
+    let timeout = timeout(call, attempt.deployment());
     let deadline = call.deadline();
-    let now = parts.clock.now();
+    let now = trip.parts.clock.now();
     let left = deadline.map(|deadline| deadline.first_content.saturating_duration_since(now));
     let by_caller = left.is_some_and(|left| left < timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
@@ -97,7 +135,10 @@ async fn bounded(
             .saturating_duration_since(call.received)
     });
     served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
-    match tokio::time::timeout(bound, exchanged(call, deployment, parts, exchange, served)).await {
+    if by_caller {
+        attempt.bound_by_caller();
+    }
+    match tokio::time::timeout(bound, exchanged(trip, attempt, exchange, served)).await {
         Ok(result) => result,
         Err(_) if by_caller => Err(deadline_passed()),
         Err(_) => Err(Error::new(
@@ -140,12 +181,11 @@ fn idle(call: &Call, deployment: &Deployment) -> Duration {
 }
 
 async fn exchanged(
-    call: &Call,
-    deployment: &Deployment,
-    parts: &Parts,
+    trip: &Trip<'_>,
+    attempt: &mut Attempt,
     exchange: Exchange<Chat>,
     served: &mut Served,
-) -> Result<Reply> {
+) -> Result<Answer> {
     let Exchange {
         mut requests,
         decoder,
@@ -157,11 +197,12 @@ async fn exchanged(
             "a chat request must be one wire request",
         ));
     };
+    let (call, parts) = (trip.call, trip.parts);
     if let Some(parent) = &call.traceparent {
         let name = HeaderName::from_static("traceparent");
         request.headers.push((name, parent.clone()));
     }
-    let response = authorized(deployment, request, served, parts).await?;
+    let response = authorized(trip, attempt.deployment(), request, served).await?;
     let is_stream = is_event_stream(&response.headers);
     served.upstream_headers = response.headers;
     if let Some(id) = served.aws_request_id() {
@@ -174,14 +215,17 @@ async fn exchanged(
         ));
     }
     if is_stream {
-        let idle = idle(call, deployment);
+        let idle = idle(call, attempt.deployment());
         let end = call.deadline().and_then(|deadline| deadline.end);
         let mut source = ChunkSource::new(response.body, decoder, idle, end, &parts.clock);
         let first = source.open().await?;
-        return Ok(Reply::Stream(first, Box::new(source)));
+        attempt.content_came();
+        return Ok(Answer::Stream(first, Box::new(source)));
     }
     let body = response.body.collect(MAX_ANSWER_BYTES).await?;
-    whole(call, body, &served.upstream_headers, decoder, parts)
+    let (reply, usage) = whole(call, body, &served.upstream_headers, decoder, parts)?;
+    attempt.succeeded(usage);
+    Ok(Answer::Whole(reply))
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -199,7 +243,7 @@ fn whole(
     headers: &HeaderMap,
     mut decoder: Box<dyn Decoder<Chat>>,
     parts: &Parts,
-) -> Result<Reply> {
+) -> Result<(Reply, Usage)> {
     let answers = [WireAnswer { headers, body }];
     let answer = match decoder.whole(&answers)? {
         Decoded::Answer(answer) => answer,
@@ -210,26 +254,26 @@ fn whole(
             ));
         }
     };
+    let usage = answer.usage.unwrap_or_default();
     if !call.request.stream {
-        return Ok(Reply::Whole(Box::new(answer)));
+        return Ok((Reply::Whole(Box::new(answer)), usage));
     }
     let chunks = decoder.chunks(answer);
-    Ok(Reply::Stream(
-        chunks,
-        Box::new(ChunkSource::ended(decoder, &parts.clock)),
-    ))
+    let source = Box::new(ChunkSource::ended(decoder, &parts.clock));
+    Ok((Reply::Stream(chunks, source), usage))
 }
 
 /// Signs and sends, and reads the refusal if it is one. Credentials that AWS calls expired are fetched anew once, a clock
 /// that it calls wrong is corrected once, and the request is signed and sent again.
 async fn authorized(
+    trip: &Trip<'_>,
     deployment: &Deployment,
     request: &WireRequest,
     served: &mut Served,
-    parts: &Parts,
 ) -> Result<Response> {
+    let parts = trip.parts;
     let credentials = deployment.credentials.credentials().await?;
-    let response = signed(deployment, request, &credentials, served, parts).await?;
+    let response = signed(trip, deployment, request, &credentials).await?;
     if response.status.is_success() {
         return Ok(response);
     }
@@ -249,7 +293,7 @@ async fn authorized(
     let Some(again) = again else {
         return Err(refusal.into_error(deployment, served, parts));
     };
-    let response = signed(deployment, request, &again, served, parts).await?;
+    let response = signed(trip, deployment, request, &again).await?;
     if response.status.is_success() {
         return Ok(response);
     }
@@ -259,17 +303,14 @@ async fn authorized(
 }
 
 async fn signed(
+    trip: &Trip<'_>,
     deployment: &Deployment,
     request: &WireRequest,
     credentials: &Credentials,
-    served: &mut Served,
-    parts: &Parts,
 ) -> Result<Response> {
-    served.attempts += 1;
-    let sent =
-        parts
-            .upstream
-            .send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    trip.journal.sent();
+    let upstream = &trip.parts.upstream;
+    let sent = upstream.send_trusting(&deployment.trust, request, credentials, &deployment.region);
     Ok(sent.await?)
 }
 

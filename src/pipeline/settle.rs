@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Call, Served};
+use super::{Call, Journal, Served};
 use crate::canonical::{ChatChunk, Usage};
 use crate::clock::SharedClock;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::telemetry::events::{CallRecord, call_finished};
 pub struct Settlement {
     call: Arc<Call>,
     clock: SharedClock,
-    served: Option<Served>,
+    journal: Arc<Journal>,
     usage: Usage,
     status: u16,
     outcome: &'static str,
@@ -28,7 +28,7 @@ impl Settlement {
         Self {
             call,
             clock,
-            served: None,
+            journal: Arc::default(),
             usage: Usage::default(),
             status: 499,
             outcome: "given_up",
@@ -41,14 +41,9 @@ impl Settlement {
         &self.call
     }
 
-    /// Notes which deployment was chosen; what is learned of the attempt is written there.
-    pub(super) fn chosen(&mut self, served: Served) -> &mut Served {
-        self.served.insert(served)
-    }
-
-    /// Returns who serves the call, or failed it last; `None` until a deployment was chosen.
-    pub fn served(&self) -> Option<&Served> {
-        self.served.as_ref()
+    /// Returns what is learned of the call.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Notes that the client got a complete answer.
@@ -87,7 +82,8 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        let served = self.served.as_ref();
+        let entries = self.journal.entries();
+        let served = entries.served.as_ref();
         let span = &self.call.span;
         span.record("http.response.status_code", self.status);
         span.record("gen_ai.usage.input_tokens", self.usage.prompt_tokens());
@@ -97,7 +93,7 @@ impl Drop for Settlement {
         }
         call_finished(&CallRecord {
             call_id: &self.call.id,
-            model_group: served.map_or("", |served| served.shown_group.as_str()),
+            model_group: entries.group.as_deref().unwrap_or_default(),
             model_id: served.map_or("", |served| served.deployment.id.as_str()),
             status: self.status,
             outcome: self.outcome,
@@ -114,7 +110,7 @@ impl Drop for Settlement {
                 .map(|at| at.saturating_duration_since(self.call.received)),
             prompt_tokens: self.usage.prompt_tokens(),
             completion_tokens: self.usage.output_tokens,
-            attempts: served.map_or(0, |served| served.attempts),
+            attempts: self.journal.sends(),
             aws_request_id: served.and_then(Served::aws_request_id).unwrap_or(""),
         });
     }

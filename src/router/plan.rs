@@ -3,6 +3,17 @@
 use crate::config::{FallbackLists, FallbackRule, FallbackTarget};
 use crate::error::Error;
 
+impl FallbackTarget {
+    /// Returns what tells this target from others in one call: its name, and what it lays over the request.
+    pub fn identity(&self) -> String {
+        if self.overrides.is_empty() {
+            return self.model.clone();
+        }
+        let overrides = serde_json::Value::Object(self.overrides.clone());
+        format!("{}\u{1f}{overrides}", self.model)
+    }
+}
+
 /// The fallback lists that hold for one call: the request's own, else the key's, else the router's.
 #[derive(Debug, Clone, Copy)]
 pub struct Fallbacks<'a> {
@@ -37,6 +48,12 @@ impl<'a> Fallbacks<'a> {
     /// failed with `error`, in order.
     pub fn after(&self, groups: &[&str], error: &Error) -> Vec<FallbackTarget> {
         let _ = (groups, error);
+        Vec::new()
+    }
+
+    /// Returns what is tried instead of an answer that a content filter stopped; empty: the answer stands.
+    pub fn for_content_filter(&self, groups: &[&str]) -> Vec<FallbackTarget> {
+        let _ = groups;
         Vec::new()
     }
 }

@@ -29,6 +29,14 @@ pub const TIMEOUT: &str = "x-litellm-timeout";
 pub const ATTEMPTED_RETRIES: &str = "x-litellm-attempted-retries";
 /// `x-litellm-attempted-fallbacks`.
 pub const ATTEMPTED_FALLBACKS: &str = "x-litellm-attempted-fallbacks";
+/// `x-litellm-max-retries`: how many retries the group may make, if one was made.
+pub const MAX_RETRIES: &str = "x-litellm-max-retries";
+/// `x-litellm-fallback-errors`: the errors that fallbacks followed, for callers that asked for them.
+pub const FALLBACK_ERRORS: &str = "x-litellm-fallback-errors";
+/// `x-switchyard-hedged`: `1` where a second attempt was made beside a slow one.
+pub const HEDGED: &str = "x-switchyard-hedged";
+/// `x-switchyard-stream-recovery`: `resume` on a stream that may continue on another deployment.
+pub const STREAM_RECOVERY: &str = "x-switchyard-stream-recovery";
 /// `x-switchyard-total-attempts`: sends upstream in the whole call.
 pub const TOTAL_ATTEMPTS: &str = "x-switchyard-total-attempts";
 /// `x-switchyard-warnings`: what was left out or changed in the request.

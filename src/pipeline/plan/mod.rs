@@ -8,36 +8,81 @@
 mod caller;
 mod overlay;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::caller::Caller;
 use super::Call;
+use super::trip::Hop;
+use crate::canonical::ChatRequest;
 use crate::config::{AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limit::Cost;
 use crate::provider::bedrock::model_id::ModelId;
-use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
+use crate::router::{Asked, Builder, Deployment, Match, ModelGroup, unknown_model};
 use crate::state::{Parts, Simulated};
 
-/// Finds the model group that serves `call`.
+/// Finds what serves `call` when it asks for the model called `name`.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a credential member that the caller may not send;
 /// [`ErrorKind::Unauthenticated`] where the caller must bring credentials of its own.
-pub(super) fn plan(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
+pub(super) fn hop<'a>(
+    call: &Call,
+    parts: &Parts,
+    name: &str,
+    request: Cow<'a, ChatRequest>,
+) -> Result<Hop<'a>> {
+    let (group, by_id) = group(call, parts, name)?;
+    Ok(Hop {
+        asked: asked(call, &group, &request),
+        group,
+        shown: name.to_owned(),
+        request,
+        by_id,
+        tier: None,
+        excluded: Vec::new(),
+        retry: None,
+    })
+}
+
+/// Says whether the caller's key may call the model.
+pub(super) fn may_call(call: &Call, name: &str) -> bool {
+    let _ = (call, name);
+    true
+}
+
+/// What selection looks at.
+fn asked(call: &Call, group: &ModelGroup, request: &ChatRequest) -> Asked {
+    let _ = group;
+    Asked {
+        stream: request.stream,
+        cost: Cost {
+            requests: 1,
+            ..Cost::default()
+        },
+        tags: call.options.tags.clone(),
+        user_agent: call.options.user_agent.clone(),
+        ..Asked::default()
+    }
+}
+
+fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, bool)> {
     if call.options.direct {
-        return direct(call, parts);
+        return Ok((direct(call, parts)?, false));
     }
     let config = &call.snapshot.config;
     let resolved = call
         .snapshot
         .router
-        .resolve(&call.model)
-        .ok_or_else(|| unknown_model(&call.model, config.general.unknown_model_status))?;
+        .resolve(name)
+        .ok_or_else(|| unknown_model(name, config.general.unknown_model_status))?;
+    let by_id = resolved.matched == Match::DeploymentId;
     if call.options.brought.is_empty() {
-        return Ok(resolved.group);
+        return Ok((resolved.group, by_id));
     }
-    as_the_caller_sees_it(call, &resolved.group, parts)
+    Ok((as_the_caller_sees_it(call, &resolved.group, parts)?, by_id))
 }
 
 /// A request that names a Bedrock id and brings its own credentials.
@@ -94,7 +139,10 @@ fn as_the_caller_sees_it(
     }
     match refusal {
         Some(refusal) if deployments.is_empty() => Err(refusal),
-        _ => Ok(Arc::new(ModelGroup::new(&group.name, deployments))),
+        _ => Ok(Arc::new(ModelGroup {
+            deployments,
+            ..group.clone()
+        })),
     }
 }
 

@@ -1,0 +1,143 @@
+//! What is learned of a call on its way: who was tried, how often, and who serves it.
+//!
+//! One journal per call, shared by everything that works on it: the attempts, a hedge beside them, a stream that continues
+//! elsewhere, and the settlement that reads it at the end.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use crate::error::Error;
+use crate::router::Deployment;
+
+/// The journal of one call.
+#[derive(Debug, Default)]
+pub struct Journal {
+    sends: AtomicU32,
+    entries: Mutex<Entries>,
+}
+
+/// What stands in a journal.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Who serves the call, or failed it last.
+    pub served: Option<Served>,
+    /// The group whose answer or error it is, as the client knows it.
+    pub group: Option<String>,
+    /// Retries in that group.
+    pub retries: u32,
+    /// How many retries that group may make; known once one was made.
+    pub max_retries: Option<u32>,
+    /// Fallback targets and order tiers tried.
+    pub fallbacks: u32,
+    /// Whether a hedge was sent.
+    pub hedged: bool,
+    /// How often the stream continued elsewhere.
+    pub resumed: u32,
+    /// The errors of attempts that were followed by another, oldest first; kept only where the caller may ask for them.
+    pub errors: Vec<Error>,
+}
+
+/// Who served a call, or failed it last.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The deployment.
+    pub deployment: Arc<Deployment>,
+    /// The headers of AWS's answer.
+    pub upstream_headers: HeaderMap,
+    /// Time spent waiting for AWS until its answer, or the first content of a stream.
+    pub upstream: Duration,
+    /// Since when an attempt has been under way.
+    pub waiting_since: Option<Instant>,
+    /// The bound on the last attempt: the operator's, or the caller's where that was smaller.
+    pub timeout: Duration,
+    /// What was left out or changed in the request.
+    pub warnings: Vec<String>,
+}
+
+impl Served {
+    /// Opens an entry for a deployment that was chosen.
+    pub(super) fn by(deployment: &Arc<Deployment>) -> Self {
+        Self {
+            deployment: Arc::clone(deployment),
+            upstream_headers: HeaderMap::new(),
+            upstream: Duration::ZERO,
+            waiting_since: None,
+            timeout: Duration::ZERO,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Returns AWS's id of the last attempt.
+    pub fn aws_request_id(&self) -> Option<&str> {
+        self.upstream_headers.get("x-amzn-requestid")?.to_str().ok()
+    }
+}
+
+/// A group's part of a journal, put aside while its fallbacks are tried.
+#[derive(Debug)]
+pub(super) struct Leg {
+    served: Option<Served>,
+    group: Option<String>,
+    retries: u32,
+    max_retries: Option<u32>,
+}
+
+impl Journal {
+    /// Returns how often something was sent upstream.
+    pub fn sends(&self) -> u32 {
+        self.sends.load(Ordering::Relaxed)
+    }
+
+    /// Counts a send.
+    pub(super) fn sent(&self) {
+        self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads, or writes, what stands in it; short, and never across a wait.
+    pub fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins with a group.
+    pub(super) fn enter(&self, group: &str) {
+        let mut entries = self.entries();
+        entries.group = Some(group.to_owned());
+        entries.retries = 0;
+        entries.max_retries = None;
+    }
+
+    /// Notes that an attempt on a deployment begins.
+    pub(super) fn begins(&self, deployment: &Arc<Deployment>, now: Instant) {
+        let mut served = Served::by(deployment);
+        served.waiting_since = Some(now);
+        self.entries().served = Some(served);
+    }
+
+    /// Notes how an attempt ended, or that its stream has begun.
+    pub(super) fn ended(&self, served: Served) {
+        self.entries().served = Some(served);
+    }
+
+    /// Puts the failed group's part aside.
+    pub(super) fn leg(&self) -> Leg {
+        let entries = self.entries();
+        Leg {
+            served: entries.served.clone(),
+            group: entries.group.clone(),
+            retries: entries.retries,
+            max_retries: entries.max_retries,
+        }
+    }
+
+    /// Puts a group's part back: it is its error that the client gets.
+    pub(super) fn back_to(&self, leg: Leg) {
+        let mut entries = self.entries();
+        entries.served = leg.served;
+        entries.group = leg.group;
+        entries.retries = leg.retries;
+        entries.max_retries = leg.max_retries;
+    }
+}

@@ -1,0 +1,107 @@
+//! A call on its way through model groups: what it may still do, and one group's part of it.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Call, Journal};
+use crate::canonical::ChatRequest;
+use crate::config::RouterSettings;
+use crate::router::{Asked, Fallbacks, ModelGroup};
+use crate::state::Parts;
+
+/// One call with what it has left.
+#[derive(Debug)]
+pub(super) struct Trip<'a> {
+    /// The call.
+    pub call: &'a Arc<Call>,
+    /// What lives longer than a snapshot.
+    pub parts: &'a Parts,
+    /// Where what is learned stands.
+    pub journal: &'a Arc<Journal>,
+    /// Fallback targets that were tried, by identity.
+    pub attempted: HashSet<String>,
+    /// Further sends that `num_retries_per_request` leaves; `None`: no bound of that kind.
+    pub further: Option<u32>,
+}
+
+/// One model group's part of a trip.
+#[derive(Debug, Clone)]
+pub(super) struct Hop<'a> {
+    /// The group.
+    pub group: Arc<ModelGroup>,
+    /// Its name as the client knows it: an alias under its own name.
+    pub shown: String,
+    /// The request for it.
+    pub request: Cow<'a, ChatRequest>,
+    /// What selection looks at.
+    pub asked: Asked,
+    /// Whether the client named one deployment by its id.
+    pub by_id: bool,
+    /// The `order` tier that it is about.
+    pub tier: Option<i64>,
+    /// Deployments that are left out, by id.
+    pub excluded: Vec<String>,
+    /// How often a gateway configuration wants this group tried again; `None`: as everywhere.
+    pub retry: Option<RetryWish>,
+}
+
+/// What a gateway configuration says of retries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetryWish {
+    /// Retries after the first attempt.
+    pub attempts: u32,
+    /// Status codes that are tried again; empty: as everywhere.
+    pub on_status: Vec<u16>,
+    /// Whether `Retry-After` is waited for.
+    pub honours_retry_after: bool,
+}
+
+impl<'a> Trip<'a> {
+    /// Begins a call's trip.
+    pub(super) fn new(call: &'a Arc<Call>, parts: &'a Parts, journal: &'a Arc<Journal>) -> Self {
+        let further = call.snapshot.config.router.num_retries_per_request;
+        Self {
+            call,
+            parts,
+            journal,
+            attempted: HashSet::new(),
+            further,
+        }
+    }
+
+    /// Returns the router's settings.
+    pub(super) fn settings(&self) -> &'a RouterSettings {
+        &self.call.snapshot.config.router
+    }
+
+    /// Returns the fallback lists that hold for the call: its own, else its key's, else the router's.
+    pub(super) fn fallbacks(&self) -> Fallbacks<'a> {
+        let settings = self.settings();
+        let mut lists = Fallbacks::of_router(&settings.fallbacks, settings.fallback_on_4xx);
+        let own = &self.call.options.fallbacks;
+        if let Some(general) = &own.general {
+            lists.general = general;
+        }
+        if let Some(context_window) = &own.context_window {
+            lists.context_window = context_window;
+        }
+        if let Some(content_policy) = &own.content_policy {
+            lists.content_policy = content_policy;
+        }
+        lists.direct = &own.direct;
+        lists
+    }
+
+    /// Takes one of the sends that `num_retries_per_request` leaves; says whether there was one.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        match &mut self.further {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+}

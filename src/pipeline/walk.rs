@@ -1,0 +1,224 @@
+//! From group to group: what is tried after a group failed.
+//!
+//! First the group's higher `order` tiers, then what is left of it by weight (`enable_weighted_failover`), then the
+//! fallbacks that its error leads to, each of them through the whole of this again. Targets are tried once in a call, so
+//! that lists may lead in circles; `max_fallbacks` bounds how deep one list leads to another.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::trip::{Hop, Trip};
+use super::{Reply, attempts, plan};
+use crate::canonical::{ChatChunk, ChatRequest};
+use crate::config::{FallbackTarget, StrategyName};
+use crate::dialect::chat;
+use crate::error::{Error, ErrorKind, Fallback, Result};
+
+/// A walk, which may begin another.
+type Walking<'w> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'w>>;
+
+/// Tries a group, then what follows when it fails. `depth` says how many lists led here.
+///
+/// # Errors
+///
+/// The first group's error, or that of its last tier.
+pub(super) async fn run<'a>(trip: &mut Trip<'a>, hop: &Hop<'a>, depth: u32) -> Result<Reply> {
+    let outcome = attempts::run(trip, hop).await;
+    let error = match outcome {
+        Ok(reply) => match refused(trip, hop, &reply) {
+            None => return Ok(reply),
+            Some(error) => error,
+        },
+        Err(error) => error,
+    };
+    after(trip, hop, depth, error).await
+}
+
+/// What follows when a group failed with `error`.
+pub(super) fn after<'w, 'a: 'w>(
+    trip: &'w mut Trip<'a>,
+    hop: &'w Hop<'a>,
+    depth: u32,
+    error: Error,
+) -> Walking<'w> {
+    Box::pin(async move {
+        if trip.call.options.fallbacks.disabled || hop.retry.is_some() {
+            return Err(error);
+        }
+        let error = match tiers(trip, hop, &error).await {
+            Ok(reply) => return Ok(reply),
+            Err(last) => last.unwrap_or(error),
+        };
+        let leg = trip.journal.leg();
+        if let Some(reply) = by_weight(trip, hop, depth, &error).await {
+            return Ok(reply);
+        }
+        if let Some(reply) = targets(trip, hop, depth, &error).await {
+            return Ok(reply);
+        }
+        trip.journal.back_to(leg);
+        Err(error)
+    })
+}
+
+/// The group's higher tiers, one after the other. `Err(None)`: it has none that is to be tried.
+async fn tiers<'a>(
+    trip: &mut Trip<'a>,
+    hop: &Hop<'a>,
+    error: &Error,
+) -> Result<Reply, Option<Error>> {
+    if hop.tier.is_some() || error.fallback() != Fallback::General {
+        return Err(None);
+    }
+    let reached = {
+        let entries = trip.journal.entries();
+        let served = entries.served.as_ref();
+        served.and_then(|served| served.deployment.entry.limits.order)
+    };
+    let mut last = None;
+    for tier in hop.group.tiers() {
+        if reached.is_none_or(|reached| tier <= reached) || !trip.may_go_on() {
+            continue;
+        }
+        fell_back(trip, hop, &hop.shown, error);
+        let hop = Hop {
+            tier: Some(tier),
+            ..hop.clone()
+        };
+        match attempts::run(trip, &hop).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last)
+}
+
+/// What is left of the group, without what failed (`enable_weighted_failover`).
+async fn by_weight<'a>(
+    trip: &mut Trip<'a>,
+    hop: &Hop<'a>,
+    depth: u32,
+    error: &Error,
+) -> Option<Reply> {
+    let settings = trip.settings();
+    let mut rest = hop.clone();
+    let mut error = error.clone();
+    for _ in depth..settings.max_fallbacks {
+        if !settings.weighted_failover
+            || hop.group.strategy.name != StrategyName::SimpleShuffle
+            || error.fallback() != Fallback::General
+            || rest.excluded.len() + 1 >= hop.group.deployments.len()
+        {
+            return None;
+        }
+        let failed = {
+            let entries = trip.journal.entries();
+            entries.served.as_ref()?.deployment.id.clone()
+        };
+        if rest.excluded.contains(&failed) || !trip.may_go_on() {
+            return None;
+        }
+        rest.excluded.push(failed);
+        fell_back(trip, hop, &hop.shown, &error);
+        match attempts::run(trip, &rest).await {
+            Ok(reply) => return Some(reply),
+            Err(next) => error = next,
+        }
+    }
+    None
+}
+
+/// The fallbacks that the error leads to, in order; `None` where none answered.
+async fn targets<'a>(
+    trip: &mut Trip<'a>,
+    hop: &Hop<'a>,
+    depth: u32,
+    error: &Error,
+) -> Option<Reply> {
+    if depth >= trip.settings().max_fallbacks {
+        return None;
+    }
+    let names = [hop.shown.as_str(), hop.group.name.as_str()];
+    let mut lists = trip.fallbacks();
+    if depth > 0 {
+        lists.direct = &[];
+    }
+    for target in lists.after(&names, error) {
+        if !trip.attempted.insert(target.identity()) {
+            continue;
+        }
+        if !plan::may_call(trip.call, &target.model) || !trip.may_go_on() {
+            continue;
+        }
+        fell_back(trip, hop, &target.model, error);
+        let Ok(next) = hop_to(trip, &target, hop) else {
+            continue;
+        };
+        let walking: Walking<'_> = Box::pin(run(trip, &next, depth + 1));
+        if let Ok(reply) = walking.await {
+            return Some(reply);
+        }
+    }
+    None
+}
+
+/// The hop to a fallback target, with what it lays over the request.
+fn hop_to<'a>(trip: &Trip<'a>, target: &FallbackTarget, from: &Hop<'a>) -> Result<Hop<'a>> {
+    let request = if target.overrides.is_empty() {
+        from.request.clone()
+    } else {
+        std::borrow::Cow::Owned(overlaid(&from.request, target)?)
+    };
+    plan::hop(trip.call, trip.parts, &target.model, request)
+}
+
+/// The request with the members of a target laid over it.
+fn overlaid(request: &ChatRequest, target: &FallbackTarget) -> Result<ChatRequest> {
+    let body = serde_json::to_vec(&target.overrides)
+        .map_err(|error| Error::bad_request("fallbacks", error.to_string()))?;
+    let own = chat::parse(&bytes::Bytes::from(body), &http::HeaderMap::new())?.request;
+    let mut laid = request.clone();
+    if own.messages_present {
+        laid.messages = own.messages;
+    }
+    if !own.params.tools.is_empty() {
+        laid.params.tools.clear();
+    }
+    laid.params = own.params.over(&laid.params);
+    Ok(laid)
+}
+
+/// Counts a step to another tier or group.
+fn fell_back(trip: &Trip<'_>, from: &Hop<'_>, to: &str, error: &Error) {
+    let mut entries = trip.journal.entries();
+    entries.fallbacks += 1;
+    if trip.call.options.include_fallback_errors {
+        entries.errors.push(error.clone());
+    }
+    drop(entries);
+    tracing::debug!(
+        call_id = %trip.call.id, from = %from.shown, to, reason = error.kind().name(), "falling back"
+    );
+}
+
+/// An answer that says nothing but that its content was refused is an error where another group may answer.
+fn refused(trip: &Trip<'_>, hop: &Hop<'_>, reply: &Reply) -> Option<Error> {
+    let is_refused = match reply {
+        Reply::Whole(answer) => answer.stop.finish_reason == "content_filter",
+        Reply::Stream(first, _) => {
+            !first.iter().any(ChatChunk::is_content)
+                && first.iter().any(|chunk| {
+                    matches!(chunk, ChatChunk::Finish { stop, .. } if stop.finish_reason == "content_filter")
+                })
+        }
+    };
+    if !is_refused || trip.call.options.fallbacks.disabled {
+        return None;
+    }
+    let names = [hop.shown.as_str(), hop.group.name.as_str()];
+    let error = Error::new(
+        ErrorKind::ContentPolicy,
+        "the model's answer was stopped by a content filter",
+    );
+    (!trip.fallbacks().for_content_filter(&names).is_empty()).then_some(error)
+}
