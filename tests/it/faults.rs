@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Answer, Gateway};
+use crate::support::{Answer, Gateway, ONCE};
 
 /// Faults that come before any content: name, status, `error.type`.
 const BEFORE_CONTENT: [(&str, u16, &str); 14] = [
@@ -48,7 +48,7 @@ fn assert_openai_error(answer: &Answer, fault: &str, status: u16, kind: &str) {
 
 #[tokio::test]
 async fn fault_before_content_is_an_http_error_with_its_status() {
-    let gateway = Gateway::start("", "").await;
+    let gateway = Gateway::start("", ONCE).await;
     for (fault, status, kind) in BEFORE_CONTENT {
         let text = format!("hello [[sim:{fault}]]");
         let streamed = gateway.ask(&text, true).await;
@@ -61,7 +61,7 @@ async fn fault_before_content_is_an_http_error_with_its_status() {
 
 #[tokio::test]
 async fn fault_after_content_ends_the_stream_with_an_error_event() {
-    let gateway = Gateway::start("", "").await;
+    let gateway = Gateway::start("", ONCE).await;
     for fault in ["cut", "cut-end", "corrupt", "exception-mid"] {
         let answer = gateway
             .ask(&format!("one two three four five [[sim:{fault}]]"), true)
@@ -82,14 +82,14 @@ async fn fault_after_content_ends_the_stream_with_an_error_event() {
 
 #[tokio::test]
 async fn whole_answer_that_is_no_json_is_a_bad_gateway() {
-    let gateway = Gateway::start("", "").await;
+    let gateway = Gateway::start("", ONCE).await;
     let answer = gateway.ask("hello [[sim:not-json]]", false).await;
     assert_openai_error(&answer, "not-json", 502, "internal_server_error");
 }
 
 #[tokio::test]
 async fn empty_answer_is_an_answer() {
-    let gateway = Gateway::start("", "").await;
+    let gateway = Gateway::start("", ONCE).await;
     let answer = gateway.ask("[[sim:empty]] hello", true).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body.contains(r#""finish_reason":"stop""#));
@@ -98,7 +98,7 @@ async fn empty_answer_is_an_answer() {
 
 #[tokio::test]
 async fn retry_after_of_aws_reaches_the_client() {
-    let gateway = Gateway::start("", "").await;
+    let gateway = Gateway::start("", ONCE).await;
     let answer = gateway
         .ask("hello [[sim:throttle,throttle-after=7]]", false)
         .await;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway};
+use crate::support::{Answer, Gateway, ONCE};
 
 /// An AWS that answers everything with these bytes, and a gateway whose model `scripted` is there.
 async fn asked(head: &str, body: &[u8], stream: bool) -> Answer {
@@ -32,7 +32,7 @@ async fn asked(head: &str, body: &[u8], stream: bool) -> Answer {
         "  - model_name: scripted\n    litellm_params: {{model: bedrock/converse/amazon.nova-lite-v1:0, aws_region_name: us-west-2, \
          aws_access_key_id: AKIA, aws_secret_access_key: s, aws_bedrock_runtime_endpoint: \"{url}\"}}"
     );
-    let gateway = Gateway::start(&entry, "").await;
+    let gateway = Gateway::start(&entry, ONCE).await;
     let request = json!({"model": "scripted", "stream": stream, "messages": [{"role": "user", "content": "hello"}]});
     gateway.post(&request, &[]).await
 }

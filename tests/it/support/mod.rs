@@ -14,6 +14,9 @@ use switchyard::state::{Live, Parts, Snapshot};
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
 
+/// Settings under which every call is one attempt.
+pub const ONCE: &str = "router_settings: {num_retries: 0, disable_cooldowns: true}";
+
 /// A running gateway; dropping it ends it and its simulator.
 pub struct Gateway {
     pub url: String,

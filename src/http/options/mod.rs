@@ -1,4 +1,6 @@
-//! What a request says about the way it is served: timeouts, deadline, credentials of its own.
+//! What a request says about the way it is served: timeouts, deadline, retries, fallbacks, credentials of its own.
+
+mod routing;
 
 use std::time::Duration;
 
@@ -20,8 +22,8 @@ pub(super) fn call_options(
     controls: Controls,
     portkey_ms: Option<u64>,
 ) -> Result<CallOptions> {
-    check_retries(headers)?;
     let mut options = CallOptions {
+        num_retries: retries(headers)?.or(controls.num_retries),
         timeout: seconds(headers, "x-litellm-timeout")?
             .or(portkey_ms.map(|ms| Duration::from_millis(ms).min(LONGEST)))
             .or(positive(controls.timeout_seconds, "timeout")?),
@@ -31,21 +33,22 @@ pub(super) fn call_options(
         keepalive: seconds(headers, "x-litellm-keepalive-seconds")?,
         ..CallOptions::default()
     };
+    routing::read(headers, &controls.other, &mut options)?;
     for (name, value) in controls.credentials {
         bring(&mut options, &name, value);
     }
     Ok(options)
 }
 
-/// Refuses a number of retries that is none, as a wrong member of the body is refused.
-fn check_retries(headers: &HeaderMap) -> Result<()> {
+/// Reads `x-litellm-num-retries`, which wins over the body's member.
+fn retries(headers: &HeaderMap) -> Result<Option<u32>> {
     const NAME: &str = "x-litellm-num-retries";
     let Some(value) = headers.get(NAME) else {
-        return Ok(());
+        return Ok(None);
     };
     let value = value.to_str().unwrap_or_default().trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(());
+        return Ok(Some(value.parse().unwrap_or(u32::MAX)));
     }
     Err(Error::bad_request(
         NAME,
@@ -134,10 +137,10 @@ mod tests {
         let check = |written: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("x-litellm-num-retries", written.parse().unwrap());
-            call_options(&headers, Controls::default(), None).map(drop)
+            call_options(&headers, Controls::default(), None).map(|options| options.num_retries)
         };
-        for right in ["0", " 3 "] {
-            assert!(check(right).is_ok(), "{right}");
+        for (right, retries) in [("0", 0), (" 3 ", 3), ("99999999999", u32::MAX)] {
+            assert_eq!(check(right).unwrap(), Some(retries), "{right}");
         }
         for wrong in ["1.5", "-1", "nan", "many", ""] {
             let error = check(wrong).unwrap_err();
