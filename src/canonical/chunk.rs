@@ -69,6 +69,13 @@ pub enum ChatChunk {
         /// Its bytes, base64.
         base64: Text,
     },
+    /// The stream broke, and other deployments continued it; comes before [`ChatChunk::Finish`].
+    Resumed {
+        /// How often.
+        times: u32,
+        /// The ids of the deployments that the text came from, in order.
+        deployments: Vec<String>,
+    },
     /// The answer is complete.
     Finish {
         /// Why it stopped.
@@ -102,7 +109,11 @@ impl ChatChunk {
             | Self::ToolInput { .. }
             | Self::Citation { .. }
             | Self::Image { .. } => true,
-            Self::Finish { .. } | Self::Trace(_) | Self::Details(_) | Self::Usage { .. } => false,
+            Self::Resumed { .. }
+            | Self::Finish { .. }
+            | Self::Trace(_)
+            | Self::Details(_)
+            | Self::Usage { .. } => false,
         }
     }
 }

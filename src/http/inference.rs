@@ -258,6 +258,9 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 Some(settlement.journal()),
                 settlement.elapsed(),
             );
+            if source.may_resume() {
+                insert(&mut headers, names::STREAM_RECOVERY, "resume");
+            }
             let period = settlement
                 .journal()
                 .entries()

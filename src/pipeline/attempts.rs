@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::Reply;
 use super::attempt::{Attempt, Start};
-use super::hedge;
 use super::trip::{Hop, Trip};
+use super::{hedge, resume};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::limit::{Full, Permit};
 use crate::router::{
@@ -52,7 +52,7 @@ pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries)
         };
         let attempt = begin(trip, hop, tries, &picked, permit);
         let error = match hedge::send(trip, hop, tries, attempt).await {
-            Ok(reply) => return Ok(reply),
+            Ok(reply) => return Ok(resume::watched(trip, hop, tries, reply)),
             Err(error) => error,
         };
         log(trip, &error);
@@ -96,6 +96,9 @@ pub(super) async fn ready(
 ) -> Result<(Picked, Permit)> {
     let mut excluded = hop.excluded.clone();
     excluded.extend_from_slice(except);
+    if trip.resuming {
+        excluded.extend(resume::cannot(&hop.group));
+    }
     let mut fullest: Option<Full> = None;
     loop {
         let history = History {
@@ -181,8 +184,7 @@ pub(super) fn judge(
         another_ready: hop.group.deployments.len() > 1 && ready_total > 0,
     }
     .wait(trip.parts.dice.draw());
-    let deadline = trip.call.deadline();
-    if deadline.is_some_and(|deadline| now + wait >= deadline.first_content) {
+    if (trip.deadline()).is_some_and(|deadline| now + wait >= deadline) {
         return None;
     }
     if !trip.may_go_on() {

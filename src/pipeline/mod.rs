@@ -11,8 +11,10 @@ mod journal;
 mod media;
 mod plan;
 mod relay;
+mod resume;
 mod send;
 mod settle;
+mod stream;
 mod trip;
 mod walk;
 
@@ -21,8 +23,9 @@ use std::sync::Arc;
 
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
 pub use journal::{Entries, Journal, Served};
-pub use relay::{ChunkSource, Progress};
+pub use relay::Progress;
 pub use settle::Settlement;
+pub use stream::ChunkSource;
 pub use trip::RetryWish;
 use trip::Trip;
 

@@ -29,7 +29,7 @@ pub enum Progress {
 }
 
 /// Reads AWS's event stream as chunks.
-pub struct ChunkSource {
+pub(super) struct Relay {
     body: Option<Body>,
     frames: FrameReader,
     decoder: Box<dyn Decoder<Chat>>,
@@ -46,13 +46,13 @@ pub struct ChunkSource {
     usage: Usage,
 }
 
-impl std::fmt::Debug for ChunkSource {
+impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChunkSource").finish_non_exhaustive()
+        f.debug_struct("Relay").finish_non_exhaustive()
     }
 }
 
-impl ChunkSource {
+impl Relay {
     /// Reads `body` with `decoder`; a silence longer than `idle` is an error, and so is going on past `end`.
     pub(super) fn new(
         body: Body,
@@ -103,7 +103,7 @@ impl ChunkSource {
     /// # Errors
     ///
     /// What ends the stream; chunks already appended are still good.
-    pub fn poll_chunks(
+    pub(super) fn poll_chunks(
         &mut self,
         cx: &mut Context<'_>,
         out: &mut Vec<ChatChunk>,

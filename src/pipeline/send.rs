@@ -9,7 +9,8 @@ use tracing::Instrument as _;
 
 use super::attempt::Attempt;
 use super::call::deadline_passed;
-use super::relay::ChunkSource;
+use super::relay::Relay;
+use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
 use super::{Call, Reply, Served};
 use crate::canonical::{Chat, ChatChunk, Usage};
@@ -71,9 +72,9 @@ pub(super) async fn attempt(
     trip.journal.ended(served);
     match result {
         Ok(Answer::Whole(reply)) => Ok(reply),
-        Ok(Answer::Stream(first, mut source)) => {
-            source.carry(attempt);
-            Ok(Reply::Stream(first, source))
+        Ok(Answer::Stream(first, mut relay)) => {
+            relay.carry(attempt);
+            Ok(Reply::Stream(first, Box::new(ChunkSource::new(*relay))))
         }
         Err(error) => {
             span.record("error.type", error.kind().name());
@@ -86,7 +87,7 @@ pub(super) async fn attempt(
 /// What an attempt comes to: a stream still needs its attempt, a whole answer has ended it.
 enum Answer {
     Whole(Reply),
-    Stream(Vec<ChatChunk>, Box<ChunkSource>),
+    Stream(Vec<ChatChunk>, Box<Relay>),
 }
 
 fn unanswerable(model: &str) -> Error {
@@ -124,16 +125,12 @@ async fn bounded(
     served.warnings.extend(exchange.warnings.iter().cloned());
     let call = trip.call;
     let timeout = timeout(call, attempt.deployment());
-    let deadline = call.deadline();
+    let deadline = trip.deadline();
     let now = trip.parts.clock.now();
-    let left = deadline.map(|deadline| deadline.first_content.saturating_duration_since(now));
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
     let by_caller = left.is_some_and(|left| left < timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
-    let callers = deadline.map(|deadline| {
-        deadline
-            .first_content
-            .saturating_duration_since(call.received)
-    });
+    let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
     served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
     if by_caller {
         attempt.bound_by_caller();
@@ -217,10 +214,10 @@ async fn exchanged(
     if is_stream {
         let idle = idle(call, attempt.deployment());
         let end = call.deadline().and_then(|deadline| deadline.end);
-        let mut source = ChunkSource::new(response.body, decoder, idle, end, &parts.clock);
-        let first = source.open().await?;
+        let mut relay = Relay::new(response.body, decoder, idle, end, &parts.clock);
+        let first = relay.open().await?;
         attempt.content_came();
-        return Ok(Answer::Stream(first, Box::new(source)));
+        return Ok(Answer::Stream(first, Box::new(relay)));
     }
     let body = response.body.collect(MAX_ANSWER_BYTES).await?;
     let (reply, usage) = whole(call, body, &served.upstream_headers, decoder, parts)?;
@@ -259,7 +256,8 @@ fn whole(
         return Ok((Reply::Whole(Box::new(answer)), usage));
     }
     let chunks = decoder.chunks(answer);
-    let source = Box::new(ChunkSource::ended(decoder, &parts.clock));
+    let relay = Relay::ended(decoder, &parts.clock);
+    let source = Box::new(ChunkSource::new(relay));
     Ok((Reply::Stream(chunks, source), usage))
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Call, Journal};
 use crate::canonical::ChatRequest;
@@ -21,6 +22,8 @@ pub(super) struct Trip<'a> {
     pub journal: &'a Arc<Journal>,
     /// Fallback targets that were tried, by identity.
     pub attempted: HashSet<String>,
+    /// Whether it continues a stream whose beginning the client has.
+    pub resuming: bool,
     /// Further sends that `num_retries_per_request` leaves; `None`: no bound of that kind.
     pub further: Option<u32>,
 }
@@ -66,7 +69,18 @@ impl<'a> Trip<'a> {
             parts,
             journal,
             attempted: HashSet::new(),
+            resuming: false,
             further,
+        }
+    }
+
+    /// Returns when the caller stops waiting; a caller's timeout ends with a stream's first content.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadline = self.call.deadline()?;
+        if self.resuming {
+            deadline.end
+        } else {
+            Some(deadline.first_content)
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct ChatStream {
     block: (u32, u64),
     /// What is said together with usage.
     details: Vec<(String, RawJson)>,
+    /// How often the stream continued elsewhere, and where: said together with the finish.
+    resumed: Option<(u32, Vec<String>)>,
 }
 
 impl ChatStream {
@@ -55,6 +57,7 @@ impl ChatStream {
             characters: 0,
             block: (0, 0),
             details: Vec::new(),
+            resumed: None,
         }
     }
 
@@ -197,7 +200,20 @@ impl ChatStream {
         }
         out.extend_from_slice(br#"},"finish_reason":"#);
         write_escaped(finish_reason(stop, self.content_blocks), out);
-        out.extend_from_slice(b"}]}\n\n");
+        out.extend_from_slice(b"}]");
+        if let Some((times, deployments)) = &self.resumed {
+            out.extend_from_slice(br#","switchyard":{"resumed":"#);
+            out.extend_from_slice(itoa::Buffer::new().format(*times).as_bytes());
+            out.extend_from_slice(br#","deployments":["#);
+            for (place, id) in deployments.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                write_escaped(id, out);
+            }
+            out.extend_from_slice(b"]}");
+        }
+        out.extend_from_slice(b"}\n\n");
     }
 
     fn trace(&self, trace: &RawJson, out: &mut Vec<u8>) {
@@ -267,6 +283,9 @@ impl StreamWriter for ChatStream {
             } => self.tool_input(*index, fragment, out),
             ChatChunk::Citation { block, raw } => self.citation(*block, raw, out),
             ChatChunk::Image { format, base64, .. } => self.image(format, base64, out),
+            ChatChunk::Resumed { times, deployments } => {
+                self.resumed = Some((*times, deployments.clone()));
+            }
             ChatChunk::Finish {
                 stop,
                 provider_fields,

@@ -64,6 +64,7 @@ fn show(chunk: &ChatChunk) -> String {
                 provider_fields.len()
             )
         }
+        ChatChunk::Resumed { times, .. } => format!("resumed {times}"),
         ChatChunk::Trace(trace) => format!("trace {}", trace.get()),
         ChatChunk::Details(details) => format!("details {}", details.len()),
         ChatChunk::Usage {
