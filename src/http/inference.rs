@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
@@ -18,7 +19,8 @@ use super::layers::catching;
 use super::options::{bring, call_options};
 use super::portkey;
 use super::sse::{EventStream, Running};
-use super::{App, home};
+use super::{App, home, several};
+use crate::canonical::ChatAnswer;
 use crate::dialect::chat::{ChatCompletions as Chat, expand};
 use crate::dialect::{Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
@@ -91,6 +93,9 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
     let named = snapshot.config.general.include_call_id_in_error_body;
     let opened = open(app, &snapshot, &head, body, path, received, &id).await;
     match opened {
+        Ok((call, admission)) if call.model.contains(',') => {
+            Box::pin(of_several(app, call, admission)).await
+        }
         Ok((call, admission)) if outlives_client(&call) => {
             let app = Arc::clone(app);
             let tracker = app.tracker.clone();
@@ -206,16 +211,43 @@ fn open_call(
     })
 }
 
-/// Runs the call and renders what came of it.
-async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
-    let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
-    let envelope = Envelope {
+/// A call whose model has a comma: of several models, where no model is called so.
+async fn of_several(app: &Arc<App>, call: Call, admission: Admission) -> Response {
+    match several::names_of(&call) {
+        Ok(Some(names)) => {
+            let response = several::answer(app, &call, names, call.options.fastest).await;
+            drop(admission);
+            response
+        }
+        Ok(None) => answer(app, Arc::new(call), admission).await,
+        Err(error) => {
+            let call = Arc::new(call);
+            let books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
+            failed(&error, &call, books)
+        }
+    }
+}
+
+/// What stays the same for every piece of the answer to `call`.
+fn envelope(app: &App, call: &Call) -> Envelope {
+    Envelope {
         id: format!("chatcmpl-{}", crate::random::uuid()),
         created: app.clock.unix_seconds(),
         model: call.shown_model.clone(),
         include_usage: call.request.include_usage,
         content_blocks: call.request.content_blocks,
-    };
+    }
+}
+
+/// Writes a whole answer as its client reads it.
+pub(super) fn whole_body(app: &App, call: &Call, reply: &ChatAnswer) -> Bytes {
+    Chat.answer(reply, &envelope(app, call))
+}
+
+/// Runs the call and renders what came of it.
+async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
+    let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
+    let envelope = envelope(app, &call);
     let outcome = match keepalive(&call) {
         None => tokio::select! {
             outcome = app.pipeline.run(&call, &mut settlement) => outcome,
@@ -344,7 +376,7 @@ fn cut_off(app: &App) -> Error {
         .with_retry_after(Some(Duration::from_secs(1)))
 }
 
-fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
+pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
     let config = &call.snapshot.config;
     let named = config.general.include_call_id_in_error_body;
     let error = &if config.litellm.expose_router_debug_in_errors {
@@ -372,7 +404,7 @@ fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> Response {
 }
 
 /// The headers that every answer after authentication has.
-fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
+pub(super) fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
     say_served(headers, journal);
     headers.insert(
         HeaderName::from_static(names::VERSION),

@@ -10,6 +10,7 @@ mod layers;
 mod models;
 mod options;
 mod portkey;
+mod several;
 mod sse;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::state::Snapshot;
 
 /// One client request, with all its attempts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// `x-litellm-call-id`: the client's, else one of ours.
     pub id: String,
@@ -70,6 +70,8 @@ pub struct CallOptions {
     pub priority: Option<u32>,
     /// `service_tier`.
     pub service_tier: Option<String>,
+    /// `fastest_response`: of several models, the first answer is enough.
+    pub fastest: bool,
 }
 
 /// The fallbacks that a request brings; a list that is not there is the key's or the router's.

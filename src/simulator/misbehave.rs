@@ -6,7 +6,7 @@
 //!
 //! | name | what happens |
 //! | --- | --- |
-//! | `throttle` `error500` `error503` `not-ready` `timeout408` `model-error` `access-denied` `context-window` `validation` `quota` `expired-token` | that AWS error instead of an answer |
+//! | `throttle` `error500` `error503` `not-ready` `timeout408` `model-error` `access-denied` `unauthorized` `missing` `model-refusal` `context-window` `validation` `quota` `expired-token` | that AWS error instead of an answer |
 //! | `stall` `reset` | silence before the response; a TCP reset before it |
 //! | `stall-mid` `cut` `corrupt` `exception-mid`, and `reset` with `at` | silence, a cut within a frame, a wrong checksum, an exception, a reset: after some deltas |
 //! | `cut-first` `corrupt-first` `exception-first` | the same, at the first frame |
@@ -39,6 +39,9 @@ pub(super) enum FaultKind {
     Timeout408,
     ModelError,
     AccessDenied,
+    Unauthorized,
+    Missing,
+    ModelRefusal,
     ContextWindow,
     Validation,
     Quota,
@@ -60,7 +63,7 @@ pub(super) enum FaultKind {
     Garbage,
 }
 
-const NAMES: [(&str, FaultKind); 26] = [
+const NAMES: [(&str, FaultKind); 29] = [
     ("throttle", FaultKind::Throttle),
     ("error500", FaultKind::Error500),
     ("error503", FaultKind::Error503),
@@ -68,6 +71,9 @@ const NAMES: [(&str, FaultKind); 26] = [
     ("timeout408", FaultKind::Timeout408),
     ("model-error", FaultKind::ModelError),
     ("access-denied", FaultKind::AccessDenied),
+    ("unauthorized", FaultKind::Unauthorized),
+    ("missing", FaultKind::Missing),
+    ("model-refusal", FaultKind::ModelRefusal),
     ("context-window", FaultKind::ContextWindow),
     ("validation", FaultKind::Validation),
     ("quota", FaultKind::Quota),
@@ -109,7 +115,7 @@ const UNEXPECTED: &str =
     "The system encountered an unexpected error during processing. Try your request again.";
 
 /// The faults that are plain HTTP errors.
-const ERRORS: [(FaultKind, &str, u16, &str); 11] = [
+const ERRORS: [(FaultKind, &str, u16, &str); 14] = [
     (
         FaultKind::Throttle,
         "ThrottlingException",
@@ -151,6 +157,24 @@ const ERRORS: [(FaultKind, &str, u16, &str); 11] = [
         "AccessDeniedException",
         403,
         "You don't have access to the model with the specified model ID.",
+    ),
+    (
+        FaultKind::Unauthorized,
+        "UnauthorizedException",
+        401,
+        "The credentials are not accepted.",
+    ),
+    (
+        FaultKind::Missing,
+        "ResourceNotFoundException",
+        404,
+        "The specified model was not found.",
+    ),
+    (
+        FaultKind::ModelRefusal,
+        "ModelErrorException",
+        424,
+        "The model could not process this input.",
     ),
     (
         FaultKind::ContextWindow,
@@ -225,9 +249,14 @@ impl FaultKind {
     fn error(self) -> Option<AwsError> {
         let (_, name, status, message) = ERRORS.iter().find(|(kind, ..)| *kind == self)?;
         let mut error = AwsError::new(name, *status, *message);
-        if self == FaultKind::ModelError {
+        let original = match self {
+            FaultKind::ModelError => Some(500),
+            FaultKind::ModelRefusal => Some(400),
+            _ => None,
+        };
+        if let Some(original) = original {
             error.details = vec![
-                ("originalStatusCode", json!(500)),
+                ("originalStatusCode", json!(original)),
                 ("resourceName", json!("simulated-model")),
             ];
         }

@@ -17,6 +17,7 @@ mod keepalive;
 mod media;
 mod models;
 mod prompts;
+mod retries;
 mod scripted;
 mod support;
 mod timeouts;

@@ -78,6 +78,7 @@ const OTHER: &[&str] = &[
     "fallback_depth",
     "fallback_type",
     "fallbacks",
+    "fastest_response",
     "force_timeout",
     "guardrail_cost_per_unit",
     "guardrails",

@@ -1,10 +1,12 @@
 //! What a request says about retries, fallbacks, tags and sessions.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::canonical::{ParamMap, RawJson};
 use crate::config::{FallbackRule, FallbackTarget};
+use crate::dialect::chat;
 use crate::error::{Error, Result};
 use crate::pipeline::{CallFallbacks, CallOptions};
 
@@ -34,6 +36,9 @@ pub(super) fn read(
     options.fallbacks = fallbacks(&member)?;
     if let Some(include) = member("include_fallback_errors") {
         options.include_fallback_errors = flag(include, "include_fallback_errors")?;
+    }
+    if let Some(fastest) = member("fastest_response") {
+        options.fastest = flag(fastest, "fastest_response")?;
     }
     if let Some(priority) = member("priority") {
         options.priority = Some(priority.parse().map_err(|_| {
@@ -191,7 +196,28 @@ fn bounded(targets: Vec<FallbackTarget>, name: &str) -> Result<Vec<FallbackTarge
     if targets.len() > MOST_TARGETS {
         return Err(too_many(name));
     }
+    for target in &targets {
+        check_overrides(target, name)?;
+    }
     Ok(targets)
+}
+
+/// Refuses what a fallback may not lay over the request: what a request may not say, and credentials, which are told once,
+/// for the whole call.
+fn check_overrides(target: &FallbackTarget, name: &str) -> Result<()> {
+    if target.overrides.is_empty() {
+        return Ok(());
+    }
+    let body = serde_json::to_vec(&target.overrides)
+        .map_err(|error| Error::bad_request(name, error.to_string()))?;
+    let laid = chat::parse(&Bytes::from(body), &HeaderMap::new())?;
+    match laid.controls.credentials.first() {
+        None => Ok(()),
+        Some((banned, _)) => Err(Error::bad_request(
+            name,
+            format!("Rejected Request: {banned} is not allowed in a fallback."),
+        )),
+    }
 }
 
 fn too_many(name: &str) -> Error {

@@ -81,7 +81,9 @@ pub(super) fn compose(
             "guardrail_intervened".to_owned(),
         )
     } else {
-        speak(request, &turn, directions)
+        let (mut blocks, reason) = speak(request, &turn, directions);
+        continue_prefill(request, &mut blocks);
+        (blocks, reason)
     };
     let mut stop_sequence = None;
     if !blocked {
@@ -109,7 +111,19 @@ pub(super) fn compose(
     }
 }
 
-/// What stands in the last message.
+/// A conversation that ends with the assistant is written on from there: what it begins with is not said again.
+fn continue_prefill(request: &Request<'_>, blocks: &mut [Content]) {
+    let Some(prefill) = request.prefill() else {
+        return;
+    };
+    if let Some(Content::Text(text)) = blocks.first_mut()
+        && let Some(rest) = text.strip_prefix(prefill.as_str())
+    {
+        *text = rest.to_owned();
+    }
+}
+
+/// What stands in the last message that is not the assistant's.
 pub(super) struct Turn {
     pub(super) text: String,
     tool_results: Option<String>,
@@ -118,7 +132,7 @@ pub(super) struct Turn {
 impl Turn {
     fn of(request: &Request<'_>) -> Self {
         let blocks = request
-            .last_message()
+            .last_turn()
             .map_or(&[][..], |message| message.items_of("content"));
         let texts: Vec<&str> = blocks.iter().filter_map(text_of).collect();
         let results = blocks.iter().filter_map(|block| block.get("toolResult"));

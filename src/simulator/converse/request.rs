@@ -88,6 +88,28 @@ impl<'a> Request<'a> {
     pub(super) fn last_message(&self) -> Option<&'a Node<'a>> {
         self.messages().last()
     }
+
+    /// Returns the last message that is answered: a prefill stands behind it.
+    pub(super) fn last_turn(&self) -> Option<&'a Node<'a>> {
+        self.messages()
+            .iter()
+            .rev()
+            .find(|message| message.text_of("role") != Some("assistant"))
+    }
+
+    /// Returns the text that the answer is to continue, where the conversation ends with the assistant.
+    pub(super) fn prefill(&self) -> Option<String> {
+        let last = self.last_message()?;
+        if last.text_of("role") != Some("assistant") {
+            return None;
+        }
+        Some(
+            last.items_of("content")
+                .iter()
+                .filter_map(text_of)
+                .collect(),
+        )
+    }
 }
 
 /// One content block and where it stands.

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use switchyard::clock::SystemClock;
+use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{Environment, Overrides, load_bytes};
 use switchyard::http::{App, Shutdown};
 use switchyard::pipeline::Pipeline;
+use switchyard::random::Dice;
 use switchyard::server::Server;
 use switchyard::simulator::{ACCESS_KEY_ID, Options, SECRET_ACCESS_KEY, Simulator};
 use switchyard::state::{Live, Parts, Snapshot};
@@ -22,6 +23,7 @@ pub struct Gateway {
     pub url: String,
     pub simulator: Simulator,
     pub client: reqwest::Client,
+    pub app: Arc<App>,
     task: tokio::task::JoinHandle<usize>,
 }
 
@@ -29,6 +31,20 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Writes an entry of `model_list`.
+fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
+    let place = if fault.is_empty() {
+        String::new()
+    } else {
+        format!("/fault/{fault}")
+    };
+    format!(
+        "  - {{model_name: \"{name}\", model_info: {{id: {id}}}, litellm_params: {{model: bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0, \
+         aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, aws_region_name: us-west-2, \
+         aws_bedrock_runtime_endpoint: \"$URL{place}\", extra_headers: {{x-deployment: {id}}}{params}}}}}\n"
+    )
 }
 
 /// An answer with its body read.
@@ -75,13 +91,38 @@ impl Gateway {
     /// Starts a gateway with one deployment `m`; `params` are further `litellm_params` and `rest` further sections, both
     /// indented as they stand in the file.
     pub async fn start(params: &str, rest: &str) -> Self {
-        let simulator = Simulator::start(Options::default()).await.unwrap();
-        let url = simulator.url();
         let yaml = format!(
             "model_list:\n  - model_name: m\n    litellm_params:\n      model: bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0\n      \
              aws_access_key_id: {ACCESS_KEY_ID}\n      aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_region_name: us-west-2\n      \
-             aws_bedrock_runtime_endpoint: {url}\n{params}\n{rest}"
+             aws_bedrock_runtime_endpoint: $URL\n{params}\n{rest}"
         );
+        Self::with(&yaml, Arc::new(SystemClock)).await
+    }
+
+    /// Starts a gateway with these deployments and further sections. A deployment is its model name, its id, what the
+    /// simulator does wrong at its endpoint (empty: nothing), and further `litellm_params` in flow style (`, rpm: 1`).
+    pub async fn of(deployments: &[(&str, &str, &str, &str)], rest: &str) -> Self {
+        Self::at(deployments, rest, Arc::new(SystemClock)).await
+    }
+
+    /// Like [`Gateway::of`], by another clock.
+    pub async fn at(
+        deployments: &[(&str, &str, &str, &str)],
+        rest: &str,
+        clock: SharedClock,
+    ) -> Self {
+        let mut yaml = String::from("model_list:\n");
+        for (name, id, fault, params) in deployments {
+            yaml.push_str(&entry(name, id, fault, params));
+        }
+        yaml.push_str(rest);
+        Self::with(&yaml, clock).await
+    }
+
+    /// Starts a gateway with this file, in which `$URL` stands for the simulator.
+    pub async fn with(yaml: &str, clock: SharedClock) -> Self {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let yaml = yaml.replace("$URL", &simulator.url());
         let config = load_bytes(
             Path::new("config.yaml"),
             yaml.as_bytes(),
@@ -89,13 +130,14 @@ impl Gateway {
             &Overrides::default(),
         )
         .unwrap_or_else(|findings| panic!("{findings}"));
-        let clock: switchyard::clock::SharedClock = Arc::new(SystemClock);
         let tracker = TaskTracker::new();
         let options =
             UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
-        let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
+        // The simulator checks the time of signatures, so that is the machine's.
+        let upstream = Arc::new(Upstream::new(options, Arc::new(SystemClock)).unwrap());
         let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
-        let parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
+        let mut parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
+        parts.dice = Arc::new(Dice::seeded(1));
         let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
         let general = snapshot.config.general.clone();
         let app = Arc::new(App {
@@ -106,15 +148,39 @@ impl Gateway {
             shutdown: Shutdown::default(),
             running: Arc::default(),
         });
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), None, &general, app)
-            .await
-            .unwrap();
+        let server = Server::bind(
+            "127.0.0.1:0".parse().unwrap(),
+            None,
+            &general,
+            Arc::clone(&app),
+        )
+        .await
+        .unwrap();
         Self {
             url: format!("http://{}", server.address()),
             simulator,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            app,
             task: tokio::task::spawn(server.run()),
         }
+    }
+
+    /// Asks `model` something; members of `more` are laid over the request.
+    pub async fn call(&self, model: &str, more: Value) -> Answer {
+        let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        self.post(&body, &[]).await
+    }
+
+    /// How often the deployment with this id was called; it must have been made by [`Gateway::of`].
+    pub fn calls_of(&self, id: &str) -> usize {
+        let calls = self.simulator.calls();
+        let is_its = |value: &reqwest::header::HeaderValue| value.as_bytes() == id.as_bytes();
+        (calls.iter())
+            .filter(|call| call.headers.get("x-deployment").is_some_and(is_its))
+            .count()
     }
 
     /// Asks `m` something.
