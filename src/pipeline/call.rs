@@ -68,8 +68,6 @@ pub struct CallOptions {
     pub user: Option<String>,
     /// `priority`: 0 goes first.
     pub priority: Option<u32>,
-    /// `service_tier`.
-    pub service_tier: Option<String>,
     /// `fastest_response`: of several models, the first answer is enough.
     pub fastest: bool,
 }

@@ -9,6 +9,7 @@ mod call;
 mod hedge;
 mod journal;
 mod media;
+mod mock;
 mod plan;
 mod relay;
 mod resume;

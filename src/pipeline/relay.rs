@@ -32,7 +32,8 @@ pub enum Progress {
 pub(super) struct Relay {
     body: Option<Body>,
     frames: FrameReader,
-    decoder: Box<dyn Decoder<Chat>>,
+    /// `None` where there is nothing to read.
+    decoder: Option<Box<dyn Decoder<Chat>>>,
     idle: Duration,
     last_read: Instant,
     end: Option<Instant>,
@@ -64,7 +65,7 @@ impl Relay {
         Self {
             body: Some(body),
             frames: FrameReader::new(),
-            decoder,
+            decoder: Some(decoder),
             idle,
             last_read: clock.now(),
             end,
@@ -77,7 +78,7 @@ impl Relay {
     }
 
     /// A stream that has already ended, for an answer that came whole.
-    pub(super) fn ended(decoder: Box<dyn Decoder<Chat>>, clock: &SharedClock) -> Self {
+    pub(super) fn ended(decoder: Option<Box<dyn Decoder<Chat>>>, clock: &SharedClock) -> Self {
         Self {
             body: None,
             frames: FrameReader::new(),
@@ -175,14 +176,18 @@ impl Relay {
                 kind: frame.name(),
                 payload: frame.payload(),
             };
-            self.decoder.event(event, out)?;
+            if let Some(decoder) = &mut self.decoder {
+                decoder.event(event, out)?;
+            }
         }
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<ChatChunk>) -> Result<Progress> {
         self.frames.finish()?;
-        self.decoder.end(out)?;
+        if let Some(decoder) = &mut self.decoder {
+            decoder.end(out)?;
+        }
         Ok(Progress::Done)
     }
 

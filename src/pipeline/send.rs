@@ -1,5 +1,6 @@
 //! One attempt: encode, sign, send, read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::call::deadline_passed;
 use super::relay::Relay;
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
-use super::{Call, Reply, Served};
-use crate::canonical::{Chat, ChatChunk, Usage};
+use super::{Call, Reply, Served, mock};
+use crate::canonical::{Chat, ChatChunk, RawJson, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
@@ -59,6 +60,10 @@ pub(super) async fn attempt(
     let deployment = Arc::clone(attempt.deployment());
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
+    if let Some(mock) = &deployment.entry.mock_response {
+        attempt.succeeded(Usage::default());
+        return Ok(mocked(trip, mock));
+    }
     let Some(transformer) = deployment.transformer else {
         return Err(unanswerable(&trip.call.model));
     };
@@ -82,6 +87,15 @@ pub(super) async fn attempt(
             Err(error)
         }
     }
+}
+
+/// What the operator wrote in the place of an answer.
+fn mocked(trip: &Trip<'_>, mock: &RawJson) -> Reply {
+    if !trip.call.request.stream {
+        return Reply::Whole(Box::new(mock::whole(mock)));
+    }
+    let relay = Relay::ended(None, &trip.parts.clock);
+    Reply::Stream(mock::chunks(mock), Box::new(ChunkSource::new(relay)))
 }
 
 /// What an attempt comes to: a stream still needs its attempt, a whole answer has ended it.
@@ -156,15 +170,32 @@ fn seconds(duration: Duration) -> String {
 /// that before the router's; a stream goes by the timeouts of whole answers only where nobody said anything of streams.
 fn timeout(call: &Call, deployment: &Deployment) -> Duration {
     let router = &call.snapshot.config.router;
+    let entry = &deployment.entry;
     let whole = || {
-        let said = call.options.timeout.or(deployment.timeouts.whole);
+        let said = (call.options.timeout)
+            .or_else(|| of_tier(call, &entry.tier_timeouts))
+            .or(deployment.timeouts.whole);
         said.unwrap_or(router.timeout)
     };
     if !call.request.stream {
         return whole();
     }
-    let said = call.options.stream_timeout.or(deployment.timeouts.stream);
+    let said = (call.options.stream_timeout)
+        .or_else(|| of_tier(call, &entry.tier_stream_timeouts))
+        .or(deployment.timeouts.stream);
     said.or(router.stream_timeout).unwrap_or_else(whole)
+}
+
+/// The timeout for the request's `service_tier`, where the deployment has one.
+fn of_tier(call: &Call, timeouts: &BTreeMap<String, Duration>) -> Option<Duration> {
+    if timeouts.is_empty() {
+        return None;
+    }
+    let params = &call.request.params;
+    let named =
+        (params.openai.iter().chain(&params.extra)).find(|(name, _)| name == "service_tier")?;
+    let tier: String = named.1.parse().ok()?;
+    timeouts.get(&tier).copied()
 }
 
 /// The longest silence between two events of a stream.
@@ -256,7 +287,7 @@ fn whole(
         return Ok((Reply::Whole(Box::new(answer)), usage));
     }
     let chunks = decoder.chunks(answer);
-    let relay = Relay::ended(decoder, &parts.clock);
+    let relay = Relay::ended(Some(decoder), &parts.clock);
     let source = Box::new(ChunkSource::new(relay));
     Ok((Reply::Stream(chunks, source), usage))
 }
