@@ -17,7 +17,7 @@ pub use cooldown::{Breaker, CooldownRules, Cooled, Pass, Standing};
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
 pub use gap::Gap;
 pub use group::ModelGroup;
-pub use plan::Fallbacks;
+pub use plan::{Attempted, Fallbacks};
 pub use retry::{Allowance, Backoff, RetryBudget, RetryCost, RetryRules};
 pub use runtime::{DeploymentRuntime, GroupRuntime, InFlight, LastError, Sample};
 pub use select::{Asked, History, NoPick, Picked, Sticky};
