@@ -60,6 +60,7 @@ impl DeploymentRuntime {
             runtime: Arc::clone(self),
             pass,
             settled: false,
+            opened: false,
         }
     }
 
@@ -163,14 +164,26 @@ pub struct InFlight {
     /// Whether it is the probe.
     pub pass: Pass,
     settled: bool,
+    /// Whether its success is in the breaker already.
+    opened: bool,
 }
 
 impl InFlight {
+    /// Ends the probe, if it is one, as soon as a stream has its first content: others need not wait for its end. Says
+    /// whether this ended a cooldown.
+    pub fn first_content(&mut self, now: Instant) -> bool {
+        if !self.pass.probe || self.opened {
+            return false;
+        }
+        self.opened = self.runtime.breaker.succeeded(self.pass, now);
+        self.opened
+    }
+
     /// Books a successful answer, and says whether it ended a cooldown: other instances are then told.
     pub fn succeeded(&mut self, sample: Sample, now: Instant) -> bool {
         self.settled = true;
         self.runtime.learn(sample, now);
-        self.runtime.breaker.succeeded(self.pass, now)
+        !self.opened && self.runtime.breaker.succeeded(self.pass, now)
     }
 
     /// Books a failure in everything that is learned from it, before this returns; `wall` is for [`LastError`].

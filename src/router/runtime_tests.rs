@@ -90,6 +90,21 @@ fn a_dropped_probe_makes_way_and_a_settled_one_does_not() {
 }
 
 #[test]
+fn a_stream_that_probes_opens_with_its_first_content() {
+    let rig = Rig::new();
+    let mut plain = rig.begin();
+    assert!(!plain.first_content(rig.clock.now()));
+    rig.cool();
+    let mut probe = rig.begin();
+    assert!(probe.first_content(rig.clock.now()));
+    assert!(!probe.first_content(rig.clock.now()));
+    assert!(!rig.begin().pass.probe, "it is open");
+    assert!(!probe.succeeded(Sample::default(), rig.clock.now()));
+    let view = rig.runtime.breaker.view(rig.clock.now());
+    assert_eq!((view.succeeded, view.failed), (1, 0), "it is counted once");
+}
+
+#[test]
 fn a_failure_is_in_everything_before_it_returns() {
     let rig = Rig::new();
     let cooled = rig.fail(ErrorKind::Throttled, false).unwrap();
