@@ -160,6 +160,26 @@ impl ErrorKind {
         }
     }
 
+    /// Returns the kind that [`ErrorKind::name`] spells so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Says whether an attempt can end so; the other kinds come before an attempt, or in the place of one.
+    pub fn is_of_attempt(self) -> bool {
+        !matches!(
+            self,
+            Self::Unauthenticated
+                | Self::Forbidden
+                | Self::UnknownModel
+                | Self::LimitReached
+                | Self::BudgetReached
+                | Self::Overloaded
+                | Self::NoDeployment
+                | Self::Internal
+        )
+    }
+
     /// Returns what follows from this kind.
     pub fn policy(self) -> Policy {
         use Cooling::{AtOnce, Never as Warm, PastWindow};
@@ -251,6 +271,23 @@ pub enum ErrorClass {
     BadGateway,
     /// `ServiceUnavailableError`: status 503.
     Unavailable,
+}
+
+impl ErrorClass {
+    /// Every class, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::BadRequest,
+        Self::ContextWindow,
+        Self::ContentPolicy,
+        Self::Authentication,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::Timeout,
+        Self::RateLimit,
+        Self::Internal,
+        Self::BadGateway,
+        Self::Unavailable,
+    ];
 }
 
 /// What went wrong with one call.
@@ -347,7 +384,8 @@ impl Error {
         self
     }
 
-    /// Says which fallbacks apply, where the kind alone does not tell.
+    /// Says which fallback list applies, where the kind alone does not tell: a limit of one model may be met elsewhere.
+    /// [`Fallback::None`] is final: a tag policy, a guardrail's verdict.
     #[must_use]
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.0.fallback = Some(fallback);
@@ -409,11 +447,6 @@ impl Error {
         &self.0.upstream_headers
     }
 
-    /// Says which fallbacks apply.
-    pub fn fallback(&self) -> Fallback {
-        self.0.fallback.unwrap_or(self.0.kind.policy().fallback)
-    }
-
     /// Returns LiteLLM's class of this error.
     pub fn class(&self) -> ErrorClass {
         match self.0.kind {
@@ -445,10 +478,55 @@ impl Error {
         if let Some(retry) = self.0.retry {
             return retry;
         }
-        match (self.0.kind, self.0.original_status) {
-            (ErrorKind::ModelFault, Some(status)) if status < 500 => Retry::Never,
-            _ => self.0.kind.policy().retry,
+        if self.blames_request() {
+            return Retry::Never;
         }
+        self.0.kind.policy().retry
+    }
+
+    /// Says which fallback list applies; `on_4xx` is `fallback_on_4xx`, by which mistakes of the caller fall back too.
+    pub fn fallback(&self, on_4xx: bool) -> Fallback {
+        if let Some(fallback) = self.0.fallback {
+            return fallback;
+        }
+        let by_caller = matches!(
+            self.0.kind,
+            ErrorKind::BadRequest | ErrorKind::UnknownModel | ErrorKind::Forbidden
+        );
+        match self.0.kind.policy().fallback {
+            _ if self.is_unpaid() => Fallback::General,
+            _ if self.blames_request() && !on_4xx => Fallback::None,
+            Fallback::None if by_caller && on_4xx => Fallback::General,
+            fallback => fallback,
+        }
+    }
+
+    /// Says whether nothing else may be tried, whatever the operator or the caller configured.
+    pub fn is_final(&self) -> bool {
+        self.0.fallback == Some(Fallback::None)
+    }
+
+    /// Says whether the error leaves its deployment out for a while.
+    pub fn cooling(&self) -> Cooling {
+        match self.0.kind {
+            ErrorKind::UpstreamDenied if self.status() == StatusCode::FORBIDDEN => Cooling::Never,
+            ErrorKind::ModelFault if self.0.original_status.is_none_or(|status| status < 500) => {
+                Cooling::Never
+            }
+            _ if self.is_unpaid() => Cooling::AtOnce,
+            kind => kind.policy().cooling,
+        }
+    }
+
+    /// Says whether the model failed for the request's sake: AWS names an original status below 500.
+    fn blames_request(&self) -> bool {
+        let of_request = self.0.original_status.is_some_and(|status| status < 500);
+        self.0.kind == ErrorKind::ModelFault && of_request
+    }
+
+    /// Says whether the account has not paid (402), which is no fault of the request.
+    fn is_unpaid(&self) -> bool {
+        self.0.kind == ErrorKind::BadRequest && self.status() == StatusCode::PAYMENT_REQUIRED
     }
 }
 
@@ -478,3 +556,7 @@ impl std::error::Error for Error {
             .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
     }
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

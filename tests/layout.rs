@@ -58,10 +58,11 @@ struct Source {
 }
 
 impl Source {
-    /// The folder, or the file that stands for one.
+    /// The folder, or the file that stands for one; its tests belong to it.
     fn folder(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or(&self.path);
-        first.trim_end_matches(".rs")
+        let file = first.trim_end_matches(".rs");
+        file.trim_end_matches("_tests")
     }
 
     fn is_test(&self) -> bool {

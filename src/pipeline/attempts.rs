@@ -4,7 +4,7 @@
 //! group's retry budget, by `num_retries_per_request` and by the call's deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Reply;
 use super::attempt::{Attempt, Start};
@@ -13,7 +13,8 @@ use super::{hedge, resume};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::limit::{Full, Permit};
 use crate::router::{
-    Allowance, Backoff, Deployment, History, NoPick, Pass, Picked, RetryCost, RetryRules,
+    Allowance, Backoff, Decision, Deployment, History, NoPick, Pass, Picked, RetryCost, RetryRules,
+    Situation,
 };
 
 /// What was tried in one group.
@@ -74,11 +75,10 @@ pub(super) fn begin(
     tries.tried.push(picked.deployment.id.clone());
     Attempt::begin(Start {
         picked,
-        group: &hop.group.runtime,
+        group: &hop.group,
         snapshot: &trip.call.snapshot,
         clock: &trip.parts.clock,
         permit,
-        alone: hop.group.deployments.len() < 2,
         retry_cost: tries.cost.take(),
     })
 }
@@ -137,7 +137,7 @@ pub(super) async fn ready(
 }
 
 /// A pass that is not used: a probe is due again.
-fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
+pub(super) fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
     let now = trip.parts.clock.now();
     deployment.runtime.breaker.abandoned(pass, now);
 }
@@ -161,27 +161,17 @@ pub(super) fn judge(
     error: &Error,
 ) -> Option<Duration> {
     let now = trip.parts.clock.now();
-    if matches!(error.status().as_u16(), 401 | 403)
+    if error.retry() == Retry::Elsewhere
         && let Some(last) = tries.tried.last()
     {
         tries.refused.push(last.clone());
     }
-    let allowance = *tries
-        .allowance
-        .get_or_insert_with(|| allowance(trip, hop, error));
-    if tries.made >= allowance.count || !(allowance.by_policy || helps(hop, tries, error)) {
-        return None;
-    }
-    // A call by id goes on with its deployment; any other needs one that is ready.
-    let ready_total = hop.group.ready_total(now);
-    if ready_total == 0 && !hop.by_id {
-        return None;
-    }
+    let (allowance, ready) = wanted(trip, hop, tries, error, now)?;
     let wait = Backoff {
         made: tries.made,
         floor: trip.settings().retry_after,
-        upstream: error.retry_after(),
-        another_ready: hop.group.deployments.len() > 1 && ready_total > 0,
+        upstream: error.retry_after().filter(|_| hop.honours_retry_after()),
+        another_ready: hop.group.deployments.len() > 1 && ready > 0 && !hop.by_id,
     }
     .wait(trip.parts.dice.draw());
     if (trip.deadline()).is_some_and(|deadline| now + wait >= deadline) {
@@ -198,63 +188,67 @@ pub(super) fn judge(
     Some(wait)
 }
 
+/// Says whether a retry is allowed and may help: the allowance, and how many deployments are ready.
+fn wanted(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    tries: &mut Tries,
+    error: &Error,
+    now: Instant,
+) -> Option<(Allowance, usize)> {
+    let settings = trip.settings();
+    let deployment = || {
+        let entries = trip.journal.entries();
+        entries.served.as_ref()?.deployment.entry.num_retries
+    };
+    let rules = RetryRules {
+        policy: settings
+            .group_retry_policies
+            .get(&hop.group.name)
+            .or(settings.retry_policy.as_ref()),
+        asked: trip.call.options.num_retries,
+        deployment: deployment(),
+        router: settings.num_retries,
+    };
+    let ready = if hop.by_id {
+        1
+    } else {
+        hop.group.ready_total(now)
+    };
+    if let Some(wish) = &hop.retry {
+        let status = error.status().as_u16();
+        let listed = wish.on_status.contains(&status);
+        let goes_on = listed && tries.made < wish.attempts && ready > 0;
+        let allowance = Allowance {
+            count: wish.attempts,
+            by_policy: true,
+        };
+        return goes_on.then_some((allowance, ready));
+    }
+    let allowance = *tries
+        .allowance
+        .get_or_insert_with(|| rules.allowance(error));
+    let situation = Situation {
+        ready,
+        ready_elsewhere: hop.group.ready_except(&tries.refused, now),
+    };
+    let decision = rules.decide(error, allowance, tries.made, situation);
+    (decision == Decision::Retry).then_some((allowance, ready))
+}
+
 /// Takes the retry from the group's budget; `None` where that is empty.
 #[expect(
     clippy::option_option,
     reason = "the inner one is a group without a budget"
 )]
 fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Option<Option<RetryCost>> {
-    let runtime = &hop.group.runtime;
-    let (Some(budget), Some(config)) = (&runtime.retry_budget, trip.settings().retry_budget) else {
+    let config = trip.settings().retry_budget;
+    let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) else {
         return Some(None);
     };
     budget
         .take(error.kind(), config, trip.parts.clock.now())
         .map(Some)
-}
-
-fn allowance(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Allowance {
-    if let Some(wish) = &hop.retry {
-        let status = error.status().as_u16();
-        return Allowance {
-            count: wish.attempts,
-            by_policy: wish.on_status.contains(&status),
-        };
-    }
-    let settings = trip.settings();
-    let entries = trip.journal.entries();
-    let deployment =
-        (entries.served.as_ref()).and_then(|served| served.deployment.entry.num_retries);
-    RetryRules {
-        policy: settings
-            .group_retry_policies
-            .get(&hop.group.name)
-            .or(settings.retry_policy.as_ref()),
-        asked: trip.call.options.num_retries,
-        deployment,
-        router: settings.num_retries,
-    }
-    .allowance(error)
-}
-
-/// Says whether another attempt in the group may help, by the kind of the error.
-fn helps(hop: &Hop<'_>, tries: &Tries, error: &Error) -> bool {
-    if hop
-        .retry
-        .as_ref()
-        .is_some_and(|wish| !wish.on_status.is_empty())
-    {
-        return false;
-    }
-    match error.retry() {
-        Retry::Never => false,
-        Retry::UntriedFirst => true,
-        Retry::Elsewhere => hop
-            .group
-            .deployments
-            .iter()
-            .any(|deployment| !tries.refused.contains(&deployment.id)),
-    }
 }
 
 fn no_pick(none: NoPick) -> Error {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use super::Reply;
 use super::attempt::Attempt;
-use super::attempts::{Tries, begin, ready};
+use super::attempts::{Tries, begin, give_back, ready};
 use super::send::{self, Reason};
 use super::trip::{Hop, Trip};
 use crate::error::{ErrorKind, Result};
@@ -55,10 +55,14 @@ async fn second(
     first: String,
 ) -> Option<Attempt> {
     let (picked, permit) = ready(trip, hop, tries, &[first]).await.ok()?;
-    let runtime = &hop.group.runtime;
-    if let (Some(budget), Some(config)) = (&runtime.retry_budget, trip.settings().retry_budget) {
+    let config = trip.settings().retry_budget;
+    if let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) {
         let now = trip.parts.clock.now();
-        tries.cost = Some(budget.take(ErrorKind::Unavailable, config, now)?);
+        let Some(cost) = budget.take(ErrorKind::Unavailable, config, now) else {
+            give_back(&picked.deployment, picked.pass, trip);
+            return None;
+        };
+        tries.cost = Some(cost);
     }
     Some(begin(trip, hop, tries, &picked, permit))
 }

@@ -70,7 +70,8 @@ impl Pipeline {
         books.journal().enter(&hop.shown);
         hop.request = media::fetch(call, &self.parts).await?;
         let mut trip = Trip::new(call, &self.parts, books.journal());
-        trip.attempted.insert(hop.shown.clone());
+        trip.attempted.note_group(&hop.shown);
+        trip.attempted.note_group(&hop.group.name);
         walk::run(&mut trip, &hop, 0).await
     }
 }

@@ -5,7 +5,6 @@
 //! can be continued: after a tool call began, with thinking, or in a structured answer, the fault ends the stream. What the
 //! client sees is one stream: one id, one role, one finish, the usage of all parts.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::canonical::{
 use crate::catalog::Flag;
 use crate::config::StreamRecovery;
 use crate::error::{Error, ErrorKind, Result};
-use crate::router::ModelGroup;
+use crate::router::{Attempted, ModelGroup};
 use crate::state::Parts;
 
 /// Longest text that is kept for a continuation.
@@ -34,7 +33,7 @@ struct Continued {
     first: Vec<ChatChunk>,
     relay: Relay,
     tries: Tries,
-    attempted: HashSet<String>,
+    attempted: Attempted,
     further: Option<u32>,
     deployment: String,
 }
@@ -46,7 +45,7 @@ pub(super) struct Recovery {
     journal: Arc<Journal>,
     hop: Hop<'static>,
     tries: Tries,
-    attempted: HashSet<String>,
+    attempted: Attempted,
     further: Option<u32>,
     /// The text so far, escaped as JSON.
     text: Vec<u8>,
@@ -352,7 +351,7 @@ struct Asking {
     journal: Arc<Journal>,
     hop: Hop<'static>,
     tries: Tries,
-    attempted: HashSet<String>,
+    attempted: Attempted,
     further: Option<u32>,
 }
 

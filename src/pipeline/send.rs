@@ -230,6 +230,7 @@ async fn exchanged(
         let name = HeaderName::from_static("traceparent");
         request.headers.push((name, parent.clone()));
     }
+    attempt.sending();
     let response = authorized(trip, attempt.deployment(), request, served).await?;
     let is_stream = is_event_stream(&response.headers);
     served.upstream_headers = response.headers;

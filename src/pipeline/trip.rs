@@ -1,14 +1,13 @@
 //! A call on its way through model groups: what it may still do, and one group's part of it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Call, Journal};
 use crate::canonical::ChatRequest;
 use crate::config::RouterSettings;
-use crate::router::{Asked, Fallbacks, ModelGroup};
+use crate::router::{Asked, Attempted, Fallbacks, ModelGroup};
 use crate::state::Parts;
 
 /// One call with what it has left.
@@ -21,7 +20,7 @@ pub(super) struct Trip<'a> {
     /// Where what is learned stands.
     pub journal: &'a Arc<Journal>,
     /// Fallback targets that were tried, by identity.
-    pub attempted: HashSet<String>,
+    pub attempted: Attempted,
     /// Whether it continues a stream whose beginning the client has.
     pub resuming: bool,
     /// Further sends that `num_retries_per_request` leaves; `None`: no bound of that kind.
@@ -60,6 +59,13 @@ pub struct RetryWish {
     pub honours_retry_after: bool,
 }
 
+impl Hop<'_> {
+    /// Says whether AWS's `retry-after` is waited for.
+    pub(super) fn honours_retry_after(&self) -> bool {
+        (self.retry.as_ref()).is_none_or(|wish| wish.honours_retry_after)
+    }
+}
+
 impl<'a> Trip<'a> {
     /// Begins a call's trip.
     pub(super) fn new(call: &'a Arc<Call>, parts: &'a Parts, journal: &'a Arc<Journal>) -> Self {
@@ -68,7 +74,7 @@ impl<'a> Trip<'a> {
             call,
             parts,
             journal,
-            attempted: HashSet::new(),
+            attempted: Attempted::default(),
             resuming: false,
             further,
         }

@@ -67,7 +67,7 @@ async fn tiers<'a>(
     hop: &Hop<'a>,
     error: &Error,
 ) -> Result<Reply, Option<Error>> {
-    if hop.tier.is_some() || error.fallback() != Fallback::General {
+    if hop.tier.is_some() || error.fallback(trip.settings().fallback_on_4xx) != Fallback::General {
         return Err(None);
     }
     let reached = {
@@ -106,7 +106,7 @@ async fn by_weight<'a>(
     for _ in depth..settings.max_fallbacks {
         if !settings.weighted_failover
             || hop.group.strategy.name != StrategyName::SimpleShuffle
-            || error.fallback() != Fallback::General
+            || error.fallback(settings.fallback_on_4xx) != Fallback::General
             || rest.excluded.len() + 1 >= hop.group.deployments.len()
         {
             return None;
@@ -141,10 +141,10 @@ async fn targets<'a>(
     let names = [hop.shown.as_str(), hop.group.name.as_str()];
     let mut lists = trip.fallbacks();
     if depth > 0 {
-        lists.direct = &[];
+        lists = lists.for_later_group();
     }
     for target in lists.after(&names, error) {
-        if !trip.attempted.insert(target.identity()) {
+        if !trip.attempted.is_new(&target) {
             continue;
         }
         if !plan::may_call(trip.call, &target.model) || !trip.may_go_on() {

@@ -1,27 +1,39 @@
 //! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
 
+mod by_class;
 mod cooldown;
 mod deployment;
 mod gap;
 mod group;
+mod latency;
+mod outcomes;
 mod plan;
 mod retry;
+mod retry_budget;
+mod ring;
 mod runtime;
 mod select;
 mod shuffle;
+mod spend;
+mod usage;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use cooldown::{Breaker, CooldownRules, Cooled, Pass, Standing};
+pub use cooldown::{Breaker, BreakerView, CooldownInForce, CooldownRules, Cooled, Pass, Standing};
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
 pub use gap::Gap;
 pub use group::ModelGroup;
-pub use plan::Fallbacks;
-pub use retry::{Allowance, Backoff, RetryBudget, RetryCost, RetryRules};
-pub use runtime::{DeploymentRuntime, GroupRuntime, InFlight, LastError, Sample};
+pub use plan::{Attempted, Fallbacks};
+pub use retry::{Allowance, Backoff, Decision, RetryRules, Situation};
+pub use retry_budget::{RetryBudget, RetryCost};
+pub use runtime::{
+    Counted, DeploymentRuntime, GroupRuntime, InFlight, LastError, LatencyMs, ProviderRuntime,
+    Sample, Usage,
+};
 pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use shuffle::simple_shuffle;
+pub use spend::Spend;
 
 use crate::config::{Alias, Config, Finding, Findings};
 use crate::error::{Error, ErrorKind};

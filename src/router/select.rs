@@ -105,10 +105,10 @@ impl ModelGroup {
         if let [only] = self.deployments.as_slice()
             && !only.entry.blocked
         {
-            let pass = only.runtime.breaker.enter(now);
+            let pass = only.runtime.breaker.enter_anyway(now);
             return Ok(Picked {
                 deployment: Arc::clone(only),
-                pass: pass.unwrap_or(Pass { probe: false }),
+                pass,
             });
         }
         let open: Vec<&Arc<Deployment>> = self
@@ -121,7 +121,7 @@ impl ModelGroup {
             .ok_or_else(|| NoPick::Error(Error::new(ErrorKind::Forbidden, "Model is blocked")))?;
         Ok(Picked {
             deployment: Arc::clone(deployment),
-            pass: Pass { probe: false },
+            pass: Pass::default(),
         })
     }
 
@@ -134,6 +134,14 @@ impl ModelGroup {
     pub fn ready_total(&self, now: Instant) -> usize {
         let _ = now;
         self.deployments.len()
+    }
+
+    /// Returns how many deployments are ready now that are not among `refused`.
+    pub fn ready_except(&self, refused: &[String], now: Instant) -> usize {
+        let _ = now;
+        (self.deployments.iter())
+            .filter(|deployment| !refused.contains(&deployment.id))
+            .count()
     }
 
     /// Returns the distinct `order` tiers, lowest first; empty where no deployment has one.
