@@ -412,3 +412,11 @@ mod docs;
 #[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sections_tests.rs"]
+mod sections;
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod keys;

@@ -51,11 +51,13 @@ impl<'a> Names<'a> {
 
     fn has(&self, name: &str) -> bool {
         let bare = name.strip_prefix("bedrock/");
+        let full = format!("bedrock/{name}");
         name == "*"
             || self.exact.contains(name)
             || bare.is_some_and(|bare| self.exact.contains(bare))
-            || self.exact.contains(format!("bedrock/{name}").as_str())
-            || self.patterns.iter().any(|pattern| matches(pattern, name))
+            || self.exact.contains(full.as_str())
+            || (self.patterns.iter())
+                .any(|pattern| matches(pattern, name) || matches(pattern, &full))
     }
 }
 

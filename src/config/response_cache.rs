@@ -86,10 +86,10 @@ fn of_router(router: &Node, environment: &Environment, report: &mut Report) -> D
         return draft;
     }
     let draft = draft.or_environment(environment);
-    let written = router
-        .entries()
-        .iter()
-        .find(|entry| entry.key.starts_with("redis_") || entry.key == "cache_kwargs");
+    let written = router.entries().iter().find(|entry| {
+        let is_part = entry.key.starts_with("redis_") || entry.key == "cache_kwargs";
+        is_part && entry.node.at != At::DEFAULT
+    });
     let node = written.map_or(router, |entry| &entry.node);
     without_place(&draft, node, "router_settings.redis_host", report);
     draft
@@ -114,10 +114,7 @@ fn cache(
     shared: &Draft,
     report: &mut Report,
 ) -> Option<(CacheConfig, Draft)> {
-    let empty = Node::new(
-        super::node::At::DEFAULT,
-        super::node::Value::Map(Vec::new()),
-    );
+    let empty = Node::new(super::node::At::DEFAULT, Value::Map(Vec::new()));
     let params = sections.litellm.get("cache_params");
     let on = switch(sections, params, report)?;
     let params = params.unwrap_or(&empty);
