@@ -32,7 +32,7 @@ pub(super) fn read(
     around: Around<'_>,
     report: &mut Report,
 ) -> Vec<VirtualKeyConfig> {
-    let mut keys: Vec<VirtualKeyConfig> = Vec::new();
+    let mut keys: Vec<(usize, VirtualKeyConfig)> = Vec::new();
     for (index, item) in list.map(Node::items).unwrap_or_default().iter().enumerate() {
         let path = format!("virtual_keys[{index}]");
         let written = around.written.and_then(|list| list.items().get(index));
@@ -47,24 +47,34 @@ pub(super) fn read(
             continue;
         }
         let key = entry(item, hash, around, &path, report);
-        if let Some(first) = keys.iter().position(|known| known.hash == key.hash) {
-            let message = format!("this is the key of virtual_keys[{first}] too");
-            report
-                .error(item.at, &path, message)
-                .hint("write each key once");
-        }
-        let same_alias =
-            |known: &VirtualKeyConfig| known.alias.is_some() && known.alias == key.alias;
-        if let Some(first) = keys.iter().position(same_alias) {
-            let at = item.get("key_alias").unwrap_or(item).at;
-            let message = format!("virtual_keys[{first}] has the same alias");
-            report
-                .error(at, &format!("{path}.key_alias"), message)
-                .hint("give each key an alias of its own, or none");
-        }
-        keys.push(key);
+        unlike_the_others(&key, &keys, item, &path, report);
+        keys.push((index, key));
     }
-    keys
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Compares a key with those before it; each stands with its place in the list.
+fn unlike_the_others(
+    key: &VirtualKeyConfig,
+    others: &[(usize, VirtualKeyConfig)],
+    item: &Node,
+    path: &str,
+    report: &mut Report,
+) {
+    if let Some((first, _)) = others.iter().find(|(_, known)| known.hash == key.hash) {
+        let message = format!("this is the key of virtual_keys[{first}] too");
+        report
+            .error(item.at, path, message)
+            .hint("write each key once");
+    }
+    let is_same = |known: &VirtualKeyConfig| known.alias.is_some() && known.alias == key.alias;
+    if let Some((first, _)) = others.iter().find(|(_, known)| is_same(known)) {
+        let at = item.get("key_alias").unwrap_or(item).at;
+        let message = format!("virtual_keys[{first}] has the same alias");
+        report
+            .error(at, &format!("{path}.key_alias"), message)
+            .hint("give each key an alias of its own, or none");
+    }
 }
 
 fn digest(key: &str) -> [u8; 32] {

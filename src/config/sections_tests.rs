@@ -51,6 +51,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the section has that many keys")]
 fn router_settings_are_read_whole() {
     let text = format!(
         "{MODELS}router_settings:
@@ -672,6 +673,7 @@ virtual_keys: [{key: sk-1, models: [beta, g, alias, \"x*\", all-proxy-models], a
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "both are written as literals")]
 fn defaults_of_nested_tables_are_those_of_the_settings() {
     let number = |section: &str, key: &str| {
         let mut defaults = DEFAULTS.iter();
