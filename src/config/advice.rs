@@ -1,12 +1,12 @@
 //! What is well-formed and still cannot work: half a key pair, a region that is none, a key one level too high, a required
 //! key under a slightly different name.
 
-use super::DeploymentConfig;
-use super::deployment::variable;
+use super::deployment::{Placed, variable};
 use super::node::{At, Entry, Node};
 use super::raw::{ENTRY, Key, Kind, LITELLM_PARAMS, Table};
 use super::read::child_path;
 use super::report::{Report, did_you_mean, nearest};
+use super::{DeploymentConfig, RouterSettings, StrategyName};
 
 /// The two halves of static credentials.
 const PAIR: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
@@ -55,6 +55,40 @@ pub(super) fn deployment(
                 format!("`{text}` does not look like an AWS region"),
             )
             .hint("regions are written like `us-east-1`");
+    }
+}
+
+/// Says once that a limit per minute is none, where nothing in the file makes it one.
+pub(super) fn rates(placed: &[Placed], router: &RouterSettings, report: &mut Report) {
+    if router.enforce_model_rate_limits {
+        return;
+    }
+    let strategy_of = |name: &String| {
+        let group = router
+            .routing_groups
+            .iter()
+            .find(|group| group.priorities.is_none() && group.models.contains(name));
+        group.map_or(router.strategy.name, |group| group.strategy.name)
+    };
+    let idle = placed.iter().find_map(|entry| {
+        let (key, path, at) = entry.rate.as_ref()?;
+        let is_per_request = matches!(*key, "rpm" | "tpm");
+        let strategy = strategy_of(&entry.deployment.model_name);
+        let is_counted = matches!(
+            strategy,
+            StrategyName::UsageBased | StrategyName::LatencyBased | StrategyName::CostBased
+        ) || router.pre_call_checks
+            || router.parallel_limit_from_rpm;
+        (!(is_per_request && is_counted)).then_some((key, path, *at))
+    });
+    if let Some((key, path, at)) = idle {
+        let message = match *key {
+            "rpm" | "tpm" => format!("`{key}` weighs the deployment, and limits nothing"),
+            _ => format!("`{key}` limits nothing"),
+        };
+        report.warn(at, path, message).hint(
+            "`router_settings.optional_pre_call_checks: [enforce_model_rate_limits]` makes it a limit",
+        );
     }
 }
 

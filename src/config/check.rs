@@ -7,7 +7,9 @@
 use super::advice;
 use super::defaults;
 use super::expectation::{expectation, fits, found, might_fit};
+use super::fallback;
 use super::node::{At, Entry, Node, Spelling, Value};
+use super::period;
 use super::raw::{CREDENTIAL_KEYS, Key, Kind, Support, Table, Unknown};
 use super::read::child_path;
 use super::report::{Report, did_you_mean, nearest};
@@ -178,11 +180,16 @@ pub(super) fn value(kind: &Kind, node: &Node, path: &str, report: &mut Report) -
     let read = match kind {
         Kind::Text | Kind::Secret => take(node, scalar::as_text(node), path, report, Value::Text),
         Kind::Flag => take(node, scalar::as_flag(node), path, report, Value::Bool),
-        Kind::Count | Kind::Positive | Kind::Integer => whole(kind, node, path, report),
+        Kind::Count | Kind::Positive | Kind::Integer | Kind::Port => {
+            whole(kind, node, path, report)
+        }
         Kind::Amount | Kind::Number | Kind::Seconds | Kind::Millis => {
             let reading = scalar::as_number(node).filter(|number| fits(kind, &number.value));
             take(node, reading, path, report, Value::Number)
         }
+        Kind::Period | Kind::Time => scalar::as_text(node)
+            .filter(|text| period::fits(kind, &text.value))
+            .map(|text| Node::new(node.at, Value::Text(text.value))),
         Kind::Choice(words) => return choice(words, node, path, report),
         Kind::Status(statuses) => return status(statuses, node, path, report),
         Kind::List(item) => items(item, node, path, report),
@@ -363,6 +370,9 @@ fn one_key_maps(node: &Node, path: &str, report: &mut Report) -> Option<Node> {
         match &item.value {
             Value::Map(entries) if entries.len() == 1 => {
                 kept.extend(value(&Kind::Map, item, &path, report));
+                for entry in entries {
+                    fallback::check_targets(&entry.node, &child_path(&path, &entry.key), report);
+                }
             }
             Value::Map(entries) => {
                 report
@@ -416,7 +426,7 @@ fn free(node: &Node, path: &str, report: &mut Report) -> Node {
 }
 
 /// Reports a value of the wrong type.
-fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
+pub(super) fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Report) {
     let message = format!("expected {expected}, found {}", found(node));
     let finding = report.error(node.at, path, message);
     if matches!(node.value, Value::Map(_)) && expected.starts_with("a list") {

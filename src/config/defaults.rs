@@ -62,6 +62,8 @@ pub(super) const DEFAULTS: &[DefaultValue] = &[
     litellm("litellm_settings", "forward_traceparent_to_llm_provider", "false"),
     litellm("litellm_settings", "bedrock_neutralize_orphaned_tool_blocks", "true"),
     ours("cache_params", "scope", "global"),
+    ours("cache_params", "max_size_mb", "64"),
+    litellm("cache_params", "mode", "default_on"),
 
     litellm("router_settings", "routing_strategy", "simple-shuffle"),
     litellm("router_settings", "num_retries", "2"),
@@ -87,6 +89,9 @@ pub(super) const DEFAULTS: &[DefaultValue] = &[
     ours("router_settings", "stream_recovery", "none"),
     ours("router_settings", "fallback_on_4xx", "false"),
     ours("router_settings", "parallel_limit_from_rpm", "false"),
+    litellm("routing_strategy_args", "ttl", "3600"),
+    litellm("routing_strategy_args", "lowest_latency_buffer", "0"),
+    litellm("routing_strategy_args", "max_latency_list_size", "10"),
     ours("retry_budget", "capacity", "500"),
     ours("retry_budget", "cost", "14"),
     ours("retry_budget", "throttle_cost", "5"),

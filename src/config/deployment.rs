@@ -27,10 +27,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) credentials: &'a Credentials,
 }
 
+/// Limits per minute, which are enforced only where the file asks for it.
+const RATES: [&str; 4] = ["rpm", "tpm", "itpm", "otpm"];
+
 /// A deployment and where it stands in the file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) deployment: DeploymentConfig,
+    /// The first of its limits per minute: name, path and place.
+    pub(super) rate: Option<(&'static str, String, At)>,
     pub(super) at: At,
     pub(super) path: String,
 }
@@ -130,7 +135,7 @@ fn entry(
             .into_iter()
             .flatten()
             .any(|node| node.get("blocked").and_then(Node::flag) == Some(true)),
-        limits: limits(&params, &checked, info),
+        limits: limits(&params, &checked, path, report),
         info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
         origin: Arc::new(origin(&item, &params, path, report)),
@@ -143,8 +148,15 @@ fn entry(
         path,
         report,
     );
+    let rate = RATES.into_iter().find_map(|key| {
+        let inner = params
+            .get(key)
+            .map(|node| (key, format!("{path}.litellm_params.{key}"), node.at));
+        inner.or_else(|| Some((key, format!("{path}.{key}"), checked.get(key)?.at)))
+    });
     Some(Placed {
         deployment,
+        rate,
         at: item.at,
         path: path.to_owned(),
     })

@@ -39,6 +39,12 @@ fn type_name(key: &str, kind: &Kind) -> String {
         Kind::Amount | Kind::Number => "number".to_owned(),
         Kind::Seconds => "seconds".to_owned(),
         Kind::Millis => "milliseconds".to_owned(),
+        Kind::Period => {
+            "time span: `30s`, `15m`, `12h`, `7d`, `2w`, `1mo`, `daily`, `weekly`, `monthly`"
+                .to_owned()
+        }
+        Kind::Time => "point in time (RFC 3339)".to_owned(),
+        Kind::Port => "port".to_owned(),
         Kind::Choice(words) => words
             .iter()
             .map(|word| format!("`{word}`"))

@@ -9,7 +9,9 @@ use super::scalar;
 /// Says whether a value's type is one of a kind's.
 pub(super) fn might_fit(kind: &Kind, node: &Node) -> bool {
     match kind {
-        Kind::Text | Kind::Secret | Kind::Choice(_) => scalar::as_text(node).is_some(),
+        Kind::Text | Kind::Secret | Kind::Choice(_) | Kind::Period | Kind::Time => {
+            scalar::as_text(node).is_some()
+        }
         Kind::Flag => scalar::as_flag(node).is_some(),
         Kind::Count
         | Kind::Positive
@@ -18,6 +20,7 @@ pub(super) fn might_fit(kind: &Kind, node: &Node) -> bool {
         | Kind::Number
         | Kind::Seconds
         | Kind::Millis
+        | Kind::Port
         | Kind::Status(_) => scalar::as_number(node).is_some(),
         Kind::List(_) | Kind::OneKeyMaps | Kind::Entries => matches!(node.value, Value::List(_)),
         Kind::MapOf(_) | Kind::Keys(_) | Kind::Map => matches!(node.value, Value::Map(_)),
@@ -34,6 +37,9 @@ pub(super) fn fits(kind: &Kind, number: &Number) -> bool {
             number.as_f64().is_some_and(|float| float >= 0.0)
         }
         Kind::Positive => number.as_f64().is_some_and(|float| float >= 1.0),
+        Kind::Port => number
+            .as_f64()
+            .is_some_and(|float| (1.0..=65_535.0).contains(&float)),
         // Longer than a `Duration` is longer than anybody waits.
         Kind::Seconds => number
             .as_f64()
@@ -63,6 +69,9 @@ pub(super) fn expectation(kind: &Kind) -> String {
         Kind::Number => "a number".to_owned(),
         Kind::Seconds => "a number of seconds, 0 or more".to_owned(),
         Kind::Millis => "a number of milliseconds, 0 or more".to_owned(),
+        Kind::Period => "a time span such as `30s`, `15m`, `12h`, `7d` or `1mo`".to_owned(),
+        Kind::Time => "a point in time such as `2027-01-31T00:00:00Z`".to_owned(),
+        Kind::Port => "a port, 1 to 65535".to_owned(),
         Kind::Status(statuses) => statuses
             .iter()
             .map(u16::to_string)

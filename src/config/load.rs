@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::advice;
 use super::check;
 use super::deployment::{self, Surroundings};
 use super::environment::Environment;
 use super::finding::{Findings, Severity};
+use super::gateway_config;
 use super::include;
+use super::key_entries::{self, Around};
 use super::layers::{self, Overrides};
 use super::names;
 use super::node::{At, Node};
@@ -14,10 +17,13 @@ use super::raw::{GENERAL_SETTINGS, TOP_LEVEL};
 use super::read;
 use super::report::Report;
 use super::resolve;
+use super::response_cache;
+use super::router_section::{self, Sections};
 use super::scalar;
 use super::secret::Secret;
 use super::variables::{self, Unset};
-use super::{Config, GeneralSettings};
+use super::{Config, GeneralSettings, RouterSettings};
+use crate::clock::{Clock, SystemClock};
 
 /// The master key of LiteLLM's quick start, which everybody knows.
 const WEAK_KEY: &str = "sk-1234";
@@ -141,19 +147,40 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         },
         report,
     );
-    names::check(&placed, router, litellm, report);
+    let routing = Sections {
+        router,
+        litellm,
+        general,
+    };
+    let keys = checked.get("virtual_keys");
+    names::check(&placed, routing, keys, report);
+    let (cache, redis) = response_cache::read(routing, &environment, report);
+    let router_settings = RouterSettings {
+        redis,
+        ..router_section::read(routing, &environment, report)
+    };
+    advice::rates(&placed, &router_settings, report);
     let callbacks = resolve::callbacks(litellm, report);
     let general = resolve::general(general, root.get("general_settings"), litellm, &environment);
     warn_about_key(&general, &root, report);
+    let around = Around {
+        written: root.get("virtual_keys"),
+        master_key: general.master_key.as_ref(),
+        default_user: litellm.get("default_internal_user_params"),
+        now: SystemClock.wall(),
+    };
+    let virtual_keys = key_entries::read(keys, around, report);
+    let gateway_configs = checked.get("gateway_configs");
+    let gateway_configs = gateway_config::read(gateway_configs, &credentials, report);
     Config {
-        router: resolve::router(router, litellm, &environment, report),
-        litellm: resolve::litellm(litellm, callbacks, &environment),
+        router: router_settings,
+        litellm: resolve::litellm(litellm, callbacks, &environment, report),
         general,
         prompts: resolve::prompts(checked.get("prompts"), report),
         deployments: placed.into_iter().map(|placed| placed.deployment).collect(),
-        virtual_keys: Vec::new(),
-        gateway_configs: std::collections::BTreeMap::new(),
-        cache: None,
+        virtual_keys,
+        gateway_configs,
+        cache,
         environment,
         hash: String::new(),
         files: Vec::<PathBuf>::new(),

@@ -10,8 +10,12 @@ mod defaults;
 mod deployment;
 mod environment;
 mod expectation;
+mod fallback;
 mod finding;
+mod gateway_condition;
+mod gateway_config;
 mod include;
+mod key_entries;
 mod layers;
 mod load;
 mod locate;
@@ -19,12 +23,18 @@ mod names;
 mod node;
 mod origin;
 mod params;
+mod period;
+mod policy;
 mod provider;
 mod raw;
 mod read;
+mod redis;
 mod report;
 mod resolve;
+mod response_cache;
+mod router_section;
 mod routing;
+mod routing_groups;
 mod scalar;
 mod schema;
 mod secret;
@@ -34,6 +44,7 @@ mod virtual_key;
 mod web_identity;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +84,7 @@ pub fn has_effect(section: &str, key: &str) -> bool {
 }
 
 /// A whole configuration, ready to be used.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// The entries of `model_list` that are for Bedrock, in the order of the file.
     pub deployments: Vec<DeploymentConfig>,
@@ -99,6 +110,17 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// What was found while reading; only warnings, since errors stop it.
     pub warnings: Vec<Finding>,
+}
+
+/// Members that are kept as JSON may hold secrets that nobody knows as such, so only what names the file is shown.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("files", &self.files)
+            .field("hash", &self.hash)
+            .field("deployments", &self.deployments.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One entry of `prompts`.
@@ -402,3 +424,11 @@ mod docs;
 #[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sections_tests.rs"]
+mod sections;
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod keys;

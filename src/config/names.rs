@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FallbackTarget;
 use super::deployment::Placed;
+use super::fallback::targets;
 use super::node::{Node, Value};
-use super::raw::STRATEGIES;
 use super::report::{Report, did_you_mean, nearest};
-use super::resolve::targets;
+use super::router_section::Sections;
 
 /// The names that a request may ask for.
 struct Names<'a> {
     exact: BTreeSet<&'a str>,
     patterns: Vec<&'a str>,
+    /// `model_info.access_groups`, which only keys may name.
+    access_groups: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    fn new(placed: &'a [Placed], router: &'a Node) -> Self {
+    fn new(placed: &'a [Placed], sections: Sections<'a>) -> Self {
         let mut names = Self {
             exact: BTreeSet::new(),
             patterns: Vec::new(),
+            access_groups: BTreeSet::new(),
         };
         for entry in placed {
             let deployment = &entry.deployment;
@@ -28,18 +31,33 @@ impl<'a> Names<'a> {
             }
             names.exact.insert(&deployment.model_name);
             names.exact.extend(deployment.id.as_deref());
+            let groups = deployment.info.access_groups.iter();
+            names.access_groups.extend(groups.map(String::as_str));
         }
+        let Sections {
+            router, litellm, ..
+        } = sections;
         names.exact.extend(keys_of(router.get("model_group_alias")));
+        names.exact.extend(keys_of(litellm.get("model_alias_map")));
+        let groups = router.get("routing_groups").map(Node::items);
+        names.exact.extend(
+            groups
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|group| group.get("group_name")?.text()),
+        );
         names
     }
 
     fn has(&self, name: &str) -> bool {
         let bare = name.strip_prefix("bedrock/");
+        let full = format!("bedrock/{name}");
         name == "*"
             || self.exact.contains(name)
             || bare.is_some_and(|bare| self.exact.contains(bare))
-            || self.exact.contains(format!("bedrock/{name}").as_str())
-            || self.patterns.iter().any(|pattern| matches(pattern, name))
+            || self.exact.contains(full.as_str())
+            || (self.patterns.iter())
+                .any(|pattern| matches(pattern, name) || matches(pattern, &full))
     }
 }
 
@@ -69,42 +87,24 @@ fn matches(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Runs all checks.
-pub(super) fn check(placed: &[Placed], router: &Node, litellm: &Node, report: &mut Report) {
+/// Runs all checks; `keys` is `virtual_keys`.
+pub(super) fn check(
+    placed: &[Placed],
+    sections: Sections<'_>,
+    keys: Option<&Node>,
+    report: &mut Report,
+) {
     unique_ids(placed, report);
     mixed_weights(placed, report);
-    strategy(router, report);
-    let names = Names::new(placed, router);
+    let Sections {
+        router, litellm, ..
+    } = sections;
+    let names = Names::new(placed, sections);
     for (section, node) in [("router_settings", router), ("litellm_settings", litellm)] {
-        for key in [
-            "fallbacks",
-            "context_window_fallbacks",
-            "content_policy_fallbacks",
-        ] {
-            let path = format!("{section}.{key}");
-            for (index, item) in node
-                .get(key)
-                .map(Node::items)
-                .unwrap_or_default()
-                .iter()
-                .enumerate()
-            {
-                for entry in item.entries() {
-                    let path = format!("{path}[{index}].{}", entry.key);
-                    if !names.has(&entry.key) {
-                        unknown(&entry.key, &names, entry.at, &path, report);
-                    }
-                    fallback_targets(&entry.node, &names, &path, report);
-                }
-            }
-        }
+        fallback_lists(node, &names, section, report);
         if let Some(list) = node.get("default_fallbacks") {
-            fallback_targets(
-                list,
-                &names,
-                &format!("{section}.default_fallbacks"),
-                report,
-            );
+            let path = format!("{section}.default_fallbacks");
+            fallback_targets(list, &names, &path, report);
         }
     }
     for entry in router
@@ -115,15 +115,124 @@ pub(super) fn check(placed: &[Placed], router: &Node, litellm: &Node, report: &m
         let path = format!("router_settings.model_group_alias.{}", entry.key);
         alias_target(&entry.node, placed, &names, &path, report);
     }
-    let groups = router
-        .get("routing_groups")
-        .map(Node::items)
-        .unwrap_or_default();
-    for (index, group) in groups.iter().enumerate() {
-        if let Some(models) = group.get("models") {
-            let path = format!("router_settings.routing_groups[{index}].models");
-            fallback_targets(models, &names, &path, report);
+    routing_groups(router, placed, &names, report);
+    for key in ["model_group_retry_policy", "model_group_affinity_config"] {
+        keys_are_groups(
+            router.get(key),
+            &names,
+            &format!("router_settings.{key}"),
+            report,
+        );
+    }
+    if let Some(groups) = router.get("caching_groups") {
+        fallback_targets(groups, &names, "router_settings.caching_groups", report);
+    }
+    for (index, key) in keys.map(Node::items).unwrap_or_default().iter().enumerate() {
+        virtual_key(key, &names, &format!("virtual_keys[{index}]"), report);
+    }
+}
+
+/// Checks groups and targets of the three lists of a section.
+fn fallback_lists(node: &Node, names: &Names<'_>, section: &str, report: &mut Report) {
+    for key in [
+        "fallbacks",
+        "context_window_fallbacks",
+        "content_policy_fallbacks",
+    ] {
+        let items = node.get(key).map(Node::items).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            for entry in item.entries() {
+                let path = format!("{section}.{key}[{index}].{}", entry.key);
+                if !names.has(&entry.key) {
+                    unknown(&entry.key, names, entry.at, &path, report);
+                }
+                fallback_targets(&entry.node, names, &path, report);
+            }
         }
+    }
+}
+
+fn keys_are_groups(node: Option<&Node>, names: &Names<'_>, path: &str, report: &mut Report) {
+    for entry in node.map(Node::entries).unwrap_or_default() {
+        if !names.has(&entry.key) {
+            let path = format!("{path}.{}", entry.key);
+            unknown(&entry.key, names, entry.at, &path, report);
+        }
+    }
+}
+
+/// Members must be there, and a group's own name should be no model's.
+fn routing_groups(router: &Node, placed: &[Placed], names: &Names<'_>, report: &mut Report) {
+    let groups = router.get("routing_groups").map(Node::items);
+    for (index, group) in groups.unwrap_or_default().iter().enumerate() {
+        let path = format!("router_settings.routing_groups[{index}]");
+        if let Some(models) = group.get("models") {
+            fallback_targets(models, names, &format!("{path}.models"), report);
+        }
+        let Some(node) = group.get("group_name") else {
+            continue;
+        };
+        let is_model = |name: &str| {
+            placed
+                .iter()
+                .any(|entry| entry.deployment.model_name == name)
+        };
+        let Some(name) = node.text().filter(|name| is_model(name)) else {
+            continue;
+        };
+        let path = format!("{path}.group_name");
+        let message = format!("`{name}` is a model group too");
+        let is_priority = group.get("routing_strategy").and_then(Node::text) == Some("priority");
+        if is_priority {
+            report.error(node.at, &path, message)
+        } else {
+            report.warn(node.at, &path, format!("{message}; calls to it go to that"))
+        }
+        .hint("give the routing group a name of its own");
+    }
+}
+
+/// Words in a key's `models` that are no names.
+const SPECIAL_MODELS: [&str; 3] = ["all-proxy-models", "all-team-models", "no-default-models"];
+
+/// Checks what a virtual key names.
+fn virtual_key(key: &Node, names: &Names<'_>, path: &str, report: &mut Report) {
+    let models = key.get("models").map(Node::items).unwrap_or_default();
+    for (index, model) in models.iter().enumerate() {
+        let Some(name) = model.text() else { continue };
+        let is_known = name.contains('*')
+            || SPECIAL_MODELS.contains(&name)
+            || names.access_groups.contains(name)
+            || names.has(name);
+        if !is_known {
+            unknown(
+                name,
+                names,
+                model.at,
+                &format!("{path}.models[{index}]"),
+                report,
+            );
+        }
+    }
+    for entry in key.get("aliases").map(Node::entries).unwrap_or_default() {
+        let path = format!("{path}.aliases.{}", entry.key);
+        fallback_targets(&entry.node, names, &path, report);
+    }
+    for limit in ["model_rpm_limit", "model_tpm_limit"] {
+        keys_are_groups(key.get(limit), names, &format!("{path}.{limit}"), report);
+    }
+    let Some(router) = key.get("router_settings") else {
+        return;
+    };
+    let path = format!("{path}.router_settings");
+    fallback_lists(router, names, &path, report);
+    for map in ["weights", "model_group_retry_policy"] {
+        keys_are_groups(router.get(map), names, &format!("{path}.{map}"), report);
+    }
+    let aliases = router.get("model_group_alias").map(Node::entries);
+    for entry in aliases.unwrap_or_default() {
+        let path = format!("{path}.model_group_alias.{}", entry.key);
+        fallback_targets(&entry.node, names, &path, report);
     }
 }
 
@@ -218,22 +327,5 @@ fn mixed_weights(placed: &[Placed], report: &mut Report) {
                 )
                 .hint("give every entry of the group a weight, or none");
         }
-    }
-}
-
-/// Only one strategy is there yet.
-fn strategy(router: &Node, report: &mut Report) {
-    let Some(node) = router.written("routing_strategy") else {
-        return;
-    };
-    let first = STRATEGIES.first().copied().unwrap_or_default();
-    if let Some(name) = node.text().filter(|name| *name != first) {
-        report
-            .warn(
-                node.at,
-                "router_settings.routing_strategy",
-                format!("`{name}`: accepted, not supported yet"),
-            )
-            .hint(format!("`{first}` is used"));
     }
 }

@@ -1,15 +1,21 @@
 //! The checked keys of an entry → the fields of a [`DeploymentConfig`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex_lite::Regex;
 
 use super::clientside;
 use super::node::{Node, Value};
+use super::policy::{budget, by_class, millis};
 use super::raw::{LITELLM_PARAMS, Support};
 use super::report::Report;
 use super::resolve::{duration, seconds, texts};
 use super::scalar;
 use super::secret::Secret;
-use super::{AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo, WebIdentityToken};
+use super::{
+    AwsParams, DeploymentConfig, DeploymentLimits, ModelInfo, RateLimits, WebIdentityToken,
+};
 use crate::canonical::RawJson;
 
 pub(super) fn text(node: &Node, key: &str) -> Option<String> {
@@ -20,15 +26,15 @@ fn secret(node: &Node, key: &str) -> Option<Secret> {
     text(node, key).map(Secret::new)
 }
 
-fn count(node: &Node, key: &str) -> Option<u64> {
+pub(super) fn count(node: &Node, key: &str) -> Option<u64> {
     node.get(key)?.count()
 }
 
-fn small(node: &Node, key: &str) -> Option<u32> {
+pub(super) fn small(node: &Node, key: &str) -> Option<u32> {
     count(node, key).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-fn flag(node: &Node, key: &str) -> Option<bool> {
+pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
     node.get(key)?.flag()
 }
 
@@ -42,6 +48,15 @@ pub(super) fn from_params(params: &Node, path: &str, report: &mut Report) -> Dep
         timeout: seconds(params, "timeout").or_else(|| seconds(params, "request_timeout")),
         stream_timeout: seconds(params, "stream_timeout"),
         num_retries: small(params, "num_retries"),
+        tier_timeouts: durations(params.get("timeout_by_service_tier")),
+        tier_stream_timeouts: durations(params.get("stream_timeout_by_service_tier")),
+        tags: texts(params.get("tags")),
+        tag_regex: patterns(params.get("tag_regex"), path, report),
+        input_cost_per_token: params.get("input_cost_per_token").and_then(Node::number),
+        output_cost_per_token: params.get("output_cost_per_token").and_then(Node::number),
+        mock_response: params
+            .get("mock_response")
+            .map(|mock| RawJson::from_value(&mock.to_json())),
         drop_params: flag(params, "drop_params"),
         modify_params: flag(params, "modify_params"),
         additional_drop_params: texts(params.get("additional_drop_params")),
@@ -60,6 +75,35 @@ pub(super) fn from_params(params: &Node, path: &str, report: &mut Report) -> Dep
         params: request_defaults(params),
         ..DeploymentConfig::default()
     }
+}
+
+/// Reads seconds by name; 0 counts as not set.
+fn durations(node: Option<&Node>) -> BTreeMap<String, Duration> {
+    node.map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|entry| Some((entry.key.clone(), duration(Some(&entry.node))?)))
+        .filter(|(_, duration)| !duration.is_zero())
+        .collect()
+}
+
+/// Reads regular expressions; one that cannot be used is an error.
+fn patterns(node: Option<&Node>, path: &str, report: &mut Report) -> Vec<String> {
+    let mut patterns = Vec::new();
+    for (index, item) in node.map(Node::items).unwrap_or_default().iter().enumerate() {
+        let Some(text) = item.text() else { continue };
+        match Regex::new(text) {
+            Ok(_) => patterns.push(text.to_owned()),
+            Err(problem) => {
+                report.error(
+                    item.at,
+                    &format!("{path}.litellm_params.tag_regex[{index}]"),
+                    format!("the pattern cannot be used: {problem}"),
+                );
+            }
+        }
+    }
+    patterns
 }
 
 fn aws(params: &Node) -> AwsParams {
@@ -129,7 +173,13 @@ fn request_defaults(params: &Node) -> Vec<(String, RawJson)> {
         .collect()
 }
 
-pub(super) fn limits(params: &Node, entry: &Node, info: Option<&Node>) -> DeploymentLimits {
+pub(super) fn limits(
+    params: &Node,
+    entry: &Node,
+    path: &str,
+    report: &mut Report,
+) -> DeploymentLimits {
+    let info = entry.get("model_info");
     let rate = |key: &str| {
         count(params, key)
             .or_else(|| count(entry, key))
@@ -141,9 +191,28 @@ pub(super) fn limits(params: &Node, entry: &Node, info: Option<&Node>) -> Deploy
         parallel: small(params, "max_parallel_requests"),
         weight: params.get("weight").and_then(Node::number),
         order: whole(params, "order").or_else(|| whole(info?, "order")),
-        cooldown: duration(params.get("cooldown_time"))
-            .or_else(|| duration(info?.get("cooldown_time"))),
-        ..DeploymentLimits::default()
+        itpm: count(params, "itpm"),
+        otpm: count(params, "otpm"),
+        max_queue: millis(params, "max_queue_ms"),
+        cooldown: duration(info.and_then(|info| info.get("cooldown_time")))
+            .or_else(|| duration(params.get("cooldown_time"))),
+        allowed_fails: info.and_then(|info| small(info, "allowed_fails")),
+        allowed_fails_policy: by_class(
+            info.and_then(|info| info.get("allowed_fails_policy")),
+            "AllowedFails",
+        ),
+        budget: budget(
+            params,
+            &["max_budget"],
+            &["budget_duration"],
+            &format!("{path}.litellm_params"),
+            report,
+        ),
+        default_key: RateLimits {
+            rpm: count(params, "default_api_key_rpm_limit"),
+            tpm: count(params, "default_api_key_tpm_limit"),
+            parallel: None,
+        },
     }
 }
 
@@ -182,9 +251,12 @@ pub(super) fn model_info(info: Option<&Node>, params: &Node) -> ModelInfo {
         flags,
         max_input_tokens: count(info, "max_input_tokens"),
         max_output_tokens: count(info, "max_output_tokens").or_else(|| count(info, "max_tokens")),
+        access_groups: texts(info.get("access_groups")),
+        team_id: text(info, "team_id"),
+        tag_filtering: flag(info, "enable_tag_filtering"),
+        allow_fail_open: flag(info, "allow_fail_open").unwrap_or(false),
         simulate: text(info, "simulate"),
         extra,
-        ..ModelInfo::default()
     }
 }
 

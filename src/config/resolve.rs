@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use super::deployment;
 use super::environment::Environment;
-use super::node::{Node, Value};
+use super::node::Node;
 use super::params;
 use super::report::Report;
 use super::secret::Secret;
-use super::{
-    Alias, FallbackLists, FallbackRule, FallbackTarget, GeneralSettings, LitellmSettings,
-    PromptTemplate, RouterSettings, StrategyConfig, StrategyName,
-};
+use super::{GeneralSettings, LitellmSettings, PromptTemplate};
 
 /// Reads a number of seconds; 0 counts as not set, as it does to LiteLLM.
 pub(super) fn seconds(node: &Node, key: &str) -> Option<Duration> {
@@ -53,60 +50,6 @@ fn flag_or_variable(node: &Node, key: &str, environment: &Environment, name: &st
     })
 }
 
-/// Resolves `router_settings`.
-pub(super) fn router(
-    router: &Node,
-    litellm: &Node,
-    environment: &Environment,
-    report: &mut Report,
-) -> RouterSettings {
-    let base = RouterSettings::default();
-    let written_seconds = |section: &Node, key: &str| {
-        section.written(key)?;
-        seconds(section, key)
-    };
-    let retries = router
-        .written("num_retries")
-        .or_else(|| litellm.written("num_retries"))
-        .or_else(|| router.get("num_retries"))
-        .and_then(Node::count);
-    let twin = |key: &str| {
-        let first = router.get(key).filter(|node| !node.is_empty());
-        first.or_else(|| litellm.get(key))
-    };
-    RouterSettings {
-        strategy: StrategyConfig {
-            name: text(router, "routing_strategy")
-                .and_then(|name| StrategyName::parse(&name))
-                .unwrap_or_default(),
-            ..StrategyConfig::default()
-        },
-        num_retries: retries.map_or(base.num_retries, |count| {
-            u32::try_from(count).unwrap_or(u32::MAX)
-        }),
-        timeout: written_seconds(router, "timeout")
-            .or_else(|| written_seconds(litellm, "request_timeout"))
-            .or_else(|| {
-                let seconds = environment.get("REQUEST_TIMEOUT")?.parse().ok()?;
-                Duration::try_from_secs_f64(seconds).ok()
-            })
-            .or_else(|| seconds(router, "timeout"))
-            .unwrap_or(base.timeout),
-        stream_timeout: seconds(router, "stream_timeout"),
-        stream_idle_timeout: written_seconds(router, "stream_idle_timeout"),
-        connect_timeout: seconds(router, "connect_timeout").unwrap_or(base.connect_timeout),
-        deadline: seconds(router, "deadline"),
-        aliases: aliases(router.get("model_group_alias"), report),
-        fallbacks: FallbackLists {
-            general: fallbacks(twin("fallbacks")),
-            context_window: fallbacks(twin("context_window_fallbacks")),
-            content_policy: fallbacks(twin("content_policy_fallbacks")),
-            default: texts(twin("default_fallbacks")),
-        },
-        ..base
-    }
-}
-
 /// Reads prompt templates; one without an id or messages is left out.
 pub(super) fn prompts(node: Option<&Node>, report: &mut Report) -> Vec<PromptTemplate> {
     let mut prompts: Vec<PromptTemplate> = Vec::new();
@@ -137,71 +80,12 @@ pub(super) fn prompts(node: Option<&Node>, report: &mut Report) -> Vec<PromptTem
     prompts
 }
 
-/// Reads aliases; one that is neither a name nor `{model, hidden}` is left out.
-fn aliases(node: Option<&Node>, report: &mut Report) -> Vec<Alias> {
-    let mut aliases = Vec::new();
-    for entry in node.map(Node::entries).unwrap_or_default() {
-        let target = match &entry.node.value {
-            Value::Text(target) => Some(target.clone()),
-            Value::Map(_) => text(&entry.node, "model"),
-            _ => None,
-        };
-        let Some(target) = target else {
-            let path = format!("router_settings.model_group_alias.{}", entry.key);
-            report
-                .warn(entry.node.at, &path, "not an alias; it is ignored")
-                .hint("write `alias: group` or `alias: {model: group, hidden: true}`");
-            continue;
-        };
-        aliases.push(Alias {
-            name: entry.key.clone(),
-            target,
-            hidden: flag(&entry.node, "hidden"),
-        });
-    }
-    aliases
-}
-
-/// Reads a list of one-key mappings of targets, which are names or mappings with `model`.
-fn fallbacks(node: Option<&Node>) -> Vec<FallbackRule> {
-    node.map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .flat_map(Node::entries)
-        .map(|entry| FallbackRule {
-            group: entry.key.clone(),
-            targets: targets(&entry.node),
-        })
-        .collect()
-}
-
-/// Lists a fallback's targets.
-pub(super) fn targets(node: &Node) -> Vec<FallbackTarget> {
-    match &node.value {
-        Value::Text(name) => vec![FallbackTarget {
-            model: name.clone(),
-            ..FallbackTarget::default()
-        }],
-        Value::Map(_) => target_with_overrides(node).into_iter().collect(),
-        Value::List(items) => items.iter().flat_map(targets).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn target_with_overrides(node: &Node) -> Option<FallbackTarget> {
-    let serde_json::Value::Object(mut overrides) = node.to_json() else {
-        return None;
-    };
-    let model = text(node, "model")?;
-    overrides.remove("model");
-    Some(FallbackTarget { model, overrides })
-}
-
 /// Resolves `litellm_settings`.
 pub(super) fn litellm(
     section: &Node,
     callbacks: Callbacks,
     environment: &Environment,
+    report: &mut Report,
 ) -> LitellmSettings {
     LitellmSettings {
         drop_params: flag_or_variable(section, "drop_params", environment, "LITELLM_DROP_PARAMS"),
@@ -227,8 +111,26 @@ pub(super) fn litellm(
         forward_traceparent: flag(section, "forward_traceparent_to_llm_provider"),
         otel: callbacks.otel,
         ssl_verify: params::ssl_verify(section.get("ssl_verify")),
-        ..LitellmSettings::default()
+        metrics_are_public: section
+            .get("require_auth_for_metrics_endpoint")
+            .and_then(Node::flag)
+            == Some(false),
+        budget_status: budget_status(section, report),
     }
+}
+
+/// Reads the status for a spent budget, if the file has one.
+fn budget_status(section: &Node, report: &mut Report) -> Option<u16> {
+    let node = section.written("budget_exceeded_status_code")?;
+    let status = node.count().and_then(|status| u16::try_from(status).ok());
+    let status = status.filter(|status| (400..600).contains(status));
+    if status.is_none() {
+        let path = "litellm_settings.budget_exceeded_status_code";
+        report
+            .error(node.at, path, "expected the status of an error, 400 to 599")
+            .hint("422 is the default, 429 what LiteLLM had before");
+    }
+    status
 }
 
 /// The callbacks that were asked for.
@@ -251,11 +153,8 @@ pub(super) fn callbacks(section: &Node, report: &mut Report) -> Callbacks {
             let path = format!("litellm_settings.{key}[{index}]");
             match item.text() {
                 Some("otel") => callbacks.otel = true,
-                Some("prometheus") => {
-                    if report.first_time("callback prometheus") {
-                        report.warn(item.at, &path, "`prometheus`: accepted, not supported yet");
-                    }
-                }
+                // Metrics are always served.
+                Some("prometheus") => {}
                 Some(other) => {
                     if report.first_time(&format!("callback {other}")) {
                         report
@@ -264,7 +163,7 @@ pub(super) fn callbacks(section: &Node, report: &mut Report) -> Callbacks {
                                 &path,
                                 format!("there is no callback `{other}`; it is ignored"),
                             )
-                            .hint("`otel` exports traces");
+                            .hint("there are `otel` and `prometheus`");
                     }
                 }
                 None => {
@@ -322,6 +221,16 @@ pub(super) fn general(
             .get("max_in_flight_requests_per_worker")
             .and_then(Node::count)
             .and_then(|count| usize::try_from(count).ok()),
+        max_queued: params::count(section, "max_queued_requests_per_worker")
+            .map_or(base.max_queued, |count| {
+                usize::try_from(count).unwrap_or(usize::MAX)
+            }),
+        admission_queue_timeout: duration(section.get("admission_queue_timeout_seconds"))
+            .unwrap_or(base.admission_queue_timeout),
+        global_parallel: params::small(section, "global_max_parallel_requests"),
+        fail_closed: flag(section, "fail_closed_rate_limit_enforcement"),
+        expose_fallback_errors: flag(section, "expose_fallback_errors_to_caller"),
+        reject_client_tags: flag(section, "reject_clientside_metadata_tags"),
         cors_origins: environment
             .get("LITELLM_CORS_ORIGINS")
             .map_or(base.cors_origins, |list| {
@@ -333,7 +242,6 @@ pub(super) fn general(
         cors_allow_credentials: environment
             .get("LITELLM_CORS_ALLOW_CREDENTIALS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true")),
-        ..base
     }
 }
 

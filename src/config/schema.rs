@@ -43,6 +43,11 @@ fn definitions() -> Value {
         "count": or_text(json!({ "type": "integer", "minimum": 0 }), "^[+]?[0-9]+$"),
         "positive": or_text(json!({ "type": "integer", "minimum": 1 }), "^[+]?0*[1-9][0-9]*$"),
         "number": or_text(json!({ "type": "number" }), "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"),
+        "port": or_text(json!({ "type": "integer", "minimum": 1, "maximum": 65535 }), "^[0-9]{1,5}$"),
+        "period": { "anyOf": [
+            { "type": "string", "pattern": "^(0*[1-9][0-9]*(s|m|h|d|w|mo)|daily|weekly|monthly)$" },
+            { "$ref": "#/$defs/reference" },
+        ] },
         "amount": or_text(json!({ "type": "number", "minimum": 0 }), "^[+]?[0-9.]+([eE][+-]?[0-9]+)?$"),
     })
 }
@@ -106,13 +111,15 @@ fn property(table: &Table, key: &Key) -> Value {
 fn kind(kind: &Kind) -> Value {
     let nullable = |name: &str| json!({ "type": [name, "null"] });
     match kind {
-        Kind::Text | Kind::Secret => json!({ "$ref": "#/$defs/text" }),
+        Kind::Text | Kind::Secret | Kind::Time => json!({ "$ref": "#/$defs/text" }),
         Kind::Flag => json!({ "$ref": "#/$defs/flag" }),
         Kind::Count => json!({ "$ref": "#/$defs/count" }),
         Kind::Positive => json!({ "$ref": "#/$defs/positive" }),
         Kind::Integer => json!({ "$ref": "#/$defs/integer" }),
         Kind::Number => json!({ "$ref": "#/$defs/number" }),
         Kind::Amount | Kind::Seconds | Kind::Millis => json!({ "$ref": "#/$defs/amount" }),
+        Kind::Period => json!({ "$ref": "#/$defs/period" }),
+        Kind::Port => json!({ "$ref": "#/$defs/port" }),
         Kind::Choice(words) => json!({ "anyOf": [
             { "enum": words },
             { "$ref": "#/$defs/reference" },

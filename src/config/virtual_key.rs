@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::{FallbackRule, StrategyName};
+use super::{ByClass, FallbackRule, StrategyName};
 
 /// An amount of US dollars for a period of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +79,8 @@ pub struct KeyRouterSettings {
     pub timeout: Option<Duration>,
     /// `enable_tag_filtering`: `true` turns it on for the key.
     pub tag_filtering: bool,
+    /// `model_group_retry_policy`: replaces the router's policies for a group.
+    pub group_retry_policies: BTreeMap<String, ByClass>,
     /// `model_group_alias`.
     pub aliases: BTreeMap<String, String>,
     /// `weights`: group, then deployment id, then weight.

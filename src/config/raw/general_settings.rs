@@ -1,6 +1,6 @@
 //! `general_settings`.
 
-use super::{Key, Kind, Table, Unknown};
+use super::{Key, Kind, REDIS, Table, Unknown};
 use Kind::{
     Any, Count, Either, Flag, List, Map, MapOf, OneOrMore, Positive, Seconds, Secret, Text,
 };
@@ -26,11 +26,11 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::used("always_include_stream_usage", Flag, "ends every stream with usage, asked for or not"),
         Key::used("max_in_flight_requests_per_worker", Positive, "calls at one time in this process; beyond: 503"),
         Key::used("strict_env", Flag, "makes an unset `os.environ/NAME` an error"),
-        Key::later("max_queued_requests_per_worker", Count, "calls that wait for admission"),
-        Key::later("admission_queue_timeout_seconds", Seconds, "how long they wait"),
-        Key::later("global_max_parallel_requests", Count, "calls at one time in the whole gateway"),
-        Key::later("max_parallel_requests", Count, "calls at one time, for each deployment"),
-        Key::later("fail_closed_rate_limit_enforcement", Flag, "503 when Redis cannot be asked"),
+        Key::used("max_queued_requests_per_worker", Count, "calls that wait when `max_in_flight_requests_per_worker` are under way"),
+        Key::used("admission_queue_timeout_seconds", Seconds, "how long they wait; then: 503"),
+        Key::used("global_max_parallel_requests", Positive, "calls at one time in the whole gateway, with Redis in all instances together; beyond: 429"),
+        Key::used("max_parallel_requests", Positive, "calls at one time for each deployment; read where `router_settings.default_max_parallel_requests` is not set"),
+        Key::used("fail_closed_rate_limit_enforcement", Flag, "503 when Redis cannot be asked about a limit"),
         Key::later("max_response_size_mb", Count, "longest answer"),
         Key::later("forward_client_headers_to_llm_api", Flag, "sends the client's headers on"),
         Key::later("forward_llm_provider_auth_headers", Flag, "sends the client's credentials on"),
@@ -39,7 +39,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::later("database_connection_timeout", Seconds, "database"),
         Key::later("store_model_in_db", Flag, "database"),
         Key::inert("disable_spend_logs", Flag, "database"),
-        Key::later("coordination_redis", Map, "shared counters"),
+        Key::used("coordination_redis", Kind::Keys(&REDIS), "Redis for what instances share; read where `router_settings.redis_*` is not set"),
         Key::later("custom_auth", Text, "auth by a Python function"),
         Key::later("enable_jwt_auth", Flag, "auth"),
         Key::later("enable_oauth2_auth", Flag, "auth"),
@@ -68,7 +68,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::later("infer_model_from_keys", Flag, "policy"),
         Key::later("enforce_user_param", Flag, "policy"),
         Key::later("enforced_params", List(&Text), "policy"),
-        Key::later("expose_fallback_errors_to_caller", Flag, "lets a request ask for the errors of its fallbacks"),
+        Key::used("expose_fallback_errors_to_caller", Flag, "lets a request ask for the errors of its fallbacks"),
         Key::later("dangerously_allow_mock_testing_request_params", Flag, "allows `mock_testing_*` in requests"),
         Key::later("user_header_name", Text, "header that names the end user"),
         Key::later("user_header_mappings", Any, "headers that name the end user"),
@@ -78,7 +78,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::later("drain_endpoint_token", Secret, "operations"),
         Key::later("key_management_system", Text, "secret managers"),
         Key::later("key_management_settings", Map, "secret managers"),
-        Key::later("reject_clientside_metadata_tags", Flag, "policy"),
+        Key::used("reject_clientside_metadata_tags", Flag, "400 for a call that brings tags of its own"),
         Key::later("enforce_fallback_model_access", Flag, "policy"),
     ],
     also: &[],

@@ -1,26 +1,22 @@
 //! `litellm_settings`.
 
-use super::{Key, Kind, Table, Unknown};
+use super::{CACHE_PARAMS, Key, Kind, Table, Unknown};
 use Kind::{
-    Amount, Any, Choice, Count, Either, Flag, List, Map, MapOf, OneKeyMaps, OneOrMore, Seconds,
-    Text,
+    Amount, Any, Count, Either, Flag, List, Map, MapOf, OneKeyMaps, OneOrMore, Seconds, Text,
 };
 
-/// Options of the response cache.
+/// What a user is given, as far as a file of keys has users.
 #[rustfmt::skip]
-const CACHE_PARAMS: Table = Table {
-    name: "cache_params",
+const DEFAULT_USER: Table = Table {
+    name: "default_internal_user_params",
     keys: &[
-        Key::later("type", Text, "`local`, `redis`, …"),
-        Key::later("scope", Choice(&["global", "team", "key"]), "who shares an answer"),
-        Key::later("ttl", Seconds, "how long an answer is kept"),
-        Key::later("namespace", Text, "prefix of the keys"),
-        Key::later("mode", Text, "`default_on` or `default_off`"),
-        Key::later("supported_call_types", List(&Text), "what is cached"),
-        Key::later("host", Text, "Redis"),
-        Key::later("port", Either(&[Count, Text]), "Redis"),
-        Key::later("password", Kind::Secret, "Redis"),
-        Key::later("url", Kind::Secret, "Redis"),
+        Key::used("rpm_limit", Count, "`user_rpm_limit` of keys with a `user_id` that do not set it"),
+        Key::used("tpm_limit", Count, "`user_tpm_limit` of keys with a `user_id` that do not set it"),
+        Key::used("max_parallel_requests", Count, "`user_max_parallel_requests` of keys with a `user_id` that do not set it"),
+        Key::later("max_budget", Amount, "key management"),
+        Key::later("budget_duration", Text, "key management"),
+        Key::later("models", List(&Text), "key management"),
+        Key::inert("user_role", Text, "key management"),
     ],
     also: &[],
     unknown: Unknown::Keep,
@@ -31,22 +27,22 @@ const CACHE_PARAMS: Table = Table {
 pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
     name: "litellm_settings",
     keys: &[
-        Key::later("num_retries", Count, "read where `router_settings.num_retries` is not set"),
+        Key::used("num_retries", Count, "read where `router_settings.num_retries` is not set"),
         Key::used("request_timeout", Seconds, "for an attempt, where `router_settings.timeout` is not set; also env `REQUEST_TIMEOUT`"),
-        Key::later("fallbacks", OneKeyMaps, "read where `router_settings.fallbacks` is empty"),
-        Key::later("context_window_fallbacks", OneKeyMaps, "read where its twin in `router_settings` is empty"),
-        Key::later("content_policy_fallbacks", OneKeyMaps, "read where its twin in `router_settings` is empty"),
-        Key::later("default_fallbacks", List(&Text), "fallbacks of every group"),
-        Key::later("max_fallbacks", Count, "most groups tried after the first"),
-        Key::later("allowed_fails", Count, "failures before a cooldown"),
-        Key::later("num_retries_per_request", Count, "most retries and fallbacks of one call"),
-        Key::later("cache", Flag, "turns the response cache on"),
-        Key::later("cache_params", Kind::Keys(&CACHE_PARAMS), "options of the response cache"),
+        Key::used("fallbacks", OneKeyMaps, "read where `router_settings.fallbacks` is empty"),
+        Key::used("context_window_fallbacks", OneKeyMaps, "read where its twin in `router_settings` is empty"),
+        Key::used("content_policy_fallbacks", OneKeyMaps, "read where its twin in `router_settings` is empty"),
+        Key::used("default_fallbacks", List(&Text), "fallbacks of every group"),
+        Key::used("max_fallbacks", Count, "read where `router_settings.max_fallbacks` is not set; also env `ROUTER_MAX_FALLBACKS`"),
+        Key::used("allowed_fails", Count, "read where `router_settings.allowed_fails` is not set"),
+        Key::used("num_retries_per_request", Count, "most retries and fallbacks of one call"),
+        Key::used("cache", Flag, "turns the response cache on: in Redis where one is known (`cache_params`, env `REDIS_HOST`, …), else in memory"),
+        Key::used("cache_params", Kind::Keys(&CACHE_PARAMS), "options of the response cache"),
         Key::later("enable_redis_auth_cache", Flag, "key cache in Redis"),
         Key::used("drop_params", Flag, "leaves out parameters that a model does not support, instead of refusing the call; also env `LITELLM_DROP_PARAMS`"),
         Key::used("modify_params", Flag, "repairs messages that Bedrock would refuse; also env `LITELLM_MODIFY_PARAMS`"),
         Key::inert("default_max_tokens", Count, "not a setting of LiteLLM's either"),
-        Key::used("callbacks", OneOrMore(&Any), "`otel` exports traces"),
+        Key::used("callbacks", OneOrMore(&Any), "`otel` exports traces; `prometheus` is always on"),
         Key::used("success_callback", OneOrMore(&Any), "the same as `callbacks`"),
         Key::used("failure_callback", OneOrMore(&Any), "the same as `callbacks`"),
         Key::used("service_callback", OneOrMore(&Any), "the same as `callbacks`"),
@@ -56,9 +52,9 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::inert("redact_user_api_key_info", Flag, "keys are never logged"),
         Key::later("max_budget", Amount, "budget of the whole gateway in USD"),
         Key::later("budget_duration", Text, "its period"),
-        Key::later("budget_exceeded_status_code", Count, "status when a budget is spent"),
+        Key::used("budget_exceeded_status_code", Count, "status when a budget is spent, 400 to 599"),
         Key::later("max_internal_user_budget", Amount, "key management"),
-        Key::later("default_internal_user_params", Map, "key management"),
+        Key::used("default_internal_user_params", Kind::Keys(&DEFAULT_USER), "what users are given"),
         Key::later("default_key_generate_params", Map, "key management"),
         Key::later("upperbound_key_generate_params", Map, "key management"),
         Key::later("max_end_user_budget", Amount, "key management"),
@@ -66,9 +62,9 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::later("key_alias_pattern", Text, "key management"),
         Key::used("model_alias_map", MapOf(&Text), "model names that are replaced before anything else"),
         Key::used("expose_router_debug_in_errors", Flag, "adds routing details to errors"),
-        Key::later("require_auth_for_metrics_endpoint", Flag, "`/metrics` needs a key"),
+        Key::used("require_auth_for_metrics_endpoint", Flag, "`/metrics` needs a key"),
         Key::later("include_cost_in_streaming_usage", Flag, "cost in the usage of a stream"),
-        Key::later("enable_caching_on_provider_specific_optional_params", Flag, "cache key"),
+        Key::inert("enable_caching_on_provider_specific_optional_params", Flag, "they are always a part of the cache key"),
         Key::inert("return_response_headers", Flag, "they always are"),
         Key::used("ssl_verify", Either(&[Flag, Text]), "`false`, or the path of a bundle of CA certificates"),
         Key::later("force_ipv4", Flag, "upstream connections"),

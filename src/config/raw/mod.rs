@@ -3,19 +3,27 @@
 //! One table per section, one file per table. The tables are all that is known of a key: the check, the JSON Schema,
 //! `docs/config.md` and the suggestions for misspelt keys are made from them, so they cannot disagree.
 
+mod cache_params;
 mod credential_list;
 mod general_settings;
 mod litellm_settings;
 mod model_list;
+mod policies;
+mod redis;
 mod router_settings;
 mod top_level;
+mod virtual_keys;
 
+use cache_params::CACHE_PARAMS;
 use credential_list::CREDENTIAL;
 pub(super) use general_settings::GENERAL_SETTINGS;
 pub(super) use litellm_settings::LITELLM_SETTINGS;
 pub(super) use model_list::{CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS};
-pub(super) use router_settings::{ROUTER_SETTINGS, STRATEGIES};
+use policies::{ALLOWED_FAILS_POLICY, RETRY_POLICY, STRATEGY_ARGS};
+use redis::REDIS;
+pub(super) use router_settings::ROUTER_SETTINGS;
 pub(super) use top_level::TOP_LEVEL;
+use virtual_keys::VIRTUAL_KEY;
 
 /// The keys of a mapping.
 #[derive(Debug)]
@@ -88,6 +96,12 @@ pub(super) enum Kind {
     Seconds,
     /// Milliseconds, 0 or more.
     Millis,
+    /// A time span as text: `30s`, `12h`, `7d`, `1mo`, `daily`.
+    Period,
+    /// A point in time (RFC 3339), or a day.
+    Time,
+    /// A TCP port.
+    Port,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// An HTTP status: one of these.

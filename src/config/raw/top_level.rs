@@ -2,6 +2,7 @@
 
 use super::{
     CREDENTIAL, GENERAL_SETTINGS, Key, Kind, LITELLM_SETTINGS, ROUTER_SETTINGS, Table, Unknown,
+    VIRTUAL_KEY,
 };
 
 #[rustfmt::skip]
@@ -39,8 +40,8 @@ pub(in crate::config) const TOP_LEVEL: Table = Table {
         Key::used("credential_list", Kind::List(&Kind::Keys(&CREDENTIAL)), "named sets of credentials, for `litellm_credential_name`"),
         Key::used("callback_settings", Kind::Keys(&CALLBACK_SETTINGS), "options of callbacks, by callback"),
         Key::used("prompts", Kind::List(&Kind::Map), "named prompt templates: `prompt_id`, `messages` with `{{name}}` in their text, and any request parameter; a request names one with `prompt_id` and fills it with `prompt_variables`"),
-        Key::later("virtual_keys", Kind::List(&Kind::Map), "keys for clients, with models, limits and budgets"),
-        Key::later("gateway_configs", Kind::MapOf(&Kind::Map), "gateway configurations by id, for `x-portkey-config`"),
+        Key::used("virtual_keys", Kind::List(&Kind::Keys(&VIRTUAL_KEY)), "keys for clients, with models, limits and budgets"),
+        Key::used("gateway_configs", Kind::MapOf(&Kind::Map), "gateway configurations by id, for `x-portkey-config`"),
         Key::out("guardrails", "LiteLLM's guardrail integrations; Bedrock's own are `guardrailConfig` in `litellm_params`"),
         Key::out("policies", "guardrail policies"),
         Key::out("mcp_servers", "MCP gateway"),

@@ -1,0 +1,378 @@
+//! `gateway_configs`: gateway configurations in Portkey's form, checked when the file is read and kept as written.
+
+use std::collections::BTreeMap;
+
+use super::deployment::Credentials;
+use super::expectation::{expectation, might_fit};
+use super::node::{At, Node, Value};
+use super::raw::Kind;
+use super::read::child_path;
+use super::report::{Report, did_you_mean, nearest};
+use super::{check, gateway_condition};
+
+/// Keys of a configuration and of a target; each may be written in camel case too.
+const KEYS: &[(&str, Kind)] = &[
+    ("name", Kind::Text),
+    ("strategy", Kind::Map),
+    ("targets", Kind::List(&Kind::Map)),
+    ("provider", Kind::Text),
+    ("api_key", Kind::Secret),
+    ("virtual_key", Kind::Text),
+    ("aws_access_key_id", Kind::Secret),
+    ("aws_secret_access_key", Kind::Secret),
+    ("aws_session_token", Kind::Secret),
+    ("aws_region", Kind::Text),
+    ("weight", Kind::Amount),
+    ("on_status_codes", Kind::List(&Kind::Count)),
+    ("retry", Kind::Map),
+    ("cache", Kind::Map),
+    ("request_timeout", Kind::Positive),
+    ("custom_host", Kind::Text),
+    ("forward_headers", Kind::List(&Kind::Text)),
+    ("override_params", Kind::Map),
+    ("strict_open_ai_compliance", Kind::Flag),
+    ("input_guardrails", Kind::List(&Kind::Any)),
+    ("output_guardrails", Kind::List(&Kind::Any)),
+    ("before_request_hooks", Kind::List(&Kind::Any)),
+    ("after_request_hooks", Kind::List(&Kind::Any)),
+];
+
+const STRATEGY: &[(&str, Kind)] = &[
+    (
+        "mode",
+        Kind::Choice(&["single", "loadbalance", "fallback", "conditional"]),
+    ),
+    ("on_status_codes", Kind::List(&Kind::Count)),
+    ("conditions", Kind::List(&Kind::Map)),
+    ("default", Kind::Text),
+];
+
+const RETRY: &[(&str, Kind)] = &[
+    ("attempts", Kind::Count),
+    ("on_status_codes", Kind::List(&Kind::Count)),
+    ("use_retry_after_header", Kind::Flag),
+];
+
+const CACHE: &[(&str, Kind)] = &[
+    ("mode", Kind::Choice(&["simple", "semantic"])),
+    ("max_age", Kind::Seconds),
+];
+
+/// Any of these alone makes a configuration.
+const ENOUGH: [&str; 7] = [
+    "cache",
+    "retry",
+    "request_timeout",
+    "input_guardrails",
+    "output_guardrails",
+    "before_request_hooks",
+    "after_request_hooks",
+];
+
+/// What a target of its own may be made of, besides.
+const TARGET: [&str; 6] = [
+    "provider",
+    "api_key",
+    "virtual_key",
+    "override_params",
+    "custom_host",
+    "aws_region",
+];
+
+/// Most retries; more are as many as this.
+const MOST_ATTEMPTS: u64 = 5;
+
+/// Reads the configurations by id.
+pub(super) fn read(
+    node: Option<&Node>,
+    credentials: &Credentials,
+    report: &mut Report,
+) -> BTreeMap<String, serde_json::Value> {
+    let mut configs = BTreeMap::new();
+    for entry in node.map(Node::entries).unwrap_or_default() {
+        let path = child_path("gateway_configs", &entry.key);
+        object(&entry.node, credentials, false, &path, report);
+        configs.insert(entry.key.clone(), entry.node.to_json());
+    }
+    configs
+}
+
+/// Members of a mapping by their names in snake case.
+struct Members<'a> {
+    at: At,
+    nodes: BTreeMap<&'static str, &'a Node>,
+}
+
+impl<'a> Members<'a> {
+    /// Takes what is known, and reports the rest.
+    fn of(
+        node: &'a Node,
+        known: &'static [(&'static str, Kind)],
+        path: &str,
+        report: &mut Report,
+    ) -> Self {
+        let mut nodes: BTreeMap<&'static str, &'a Node> = BTreeMap::new();
+        for entry in node.entries() {
+            let path = child_path(path, &entry.key);
+            let snake = snake(&entry.key);
+            let Some((name, kind)) = known.iter().find(|(name, _)| *name == snake) else {
+                let finding = report.warn(entry.at, &path, "unknown key; it is ignored");
+                if let Some(known) = nearest(&snake, known.iter().map(|(name, _)| *name), 2) {
+                    finding.hint(did_you_mean(known));
+                }
+                continue;
+            };
+            if nodes.contains_key(name) {
+                report.error(entry.at, &path, format!("`{name}` is written twice"));
+                continue;
+            }
+            if entry.node.value == Value::Null {
+                continue;
+            }
+            // Scalars of lists and mappings are those of the request: only their form is checked here.
+            if might_fit(kind, &entry.node) {
+                if check::value(kind, &entry.node, &path, report).is_some() {
+                    nodes.insert(name, &entry.node);
+                }
+            } else {
+                check::mismatch(&entry.node, &expectation(kind), &path, report);
+            }
+        }
+        Self { at: node.at, nodes }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Node> {
+        self.nodes.get(name).copied()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.nodes.contains_key(name)
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name)?.text()
+    }
+}
+
+/// `onStatusCodes` → `on_status_codes`.
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for char in name.chars() {
+        if char.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// Checks a configuration or a target.
+fn object(
+    node: &Node,
+    credentials: &Credentials,
+    is_target: bool,
+    path: &str,
+    report: &mut Report,
+) {
+    let members = Members::of(node, KEYS, path, report);
+    let has_keys = members.has("aws_access_key_id") && members.has("aws_secret_access_key");
+    let is_whole = (members.has("provider") && members.has("api_key"))
+        || (members.has("strategy") && members.has("targets"))
+        || has_keys
+        || ENOUGH.iter().any(|key| members.has(key))
+        || (is_target && TARGET.iter().any(|key| members.has(key)));
+    is_usable(node, is_whole, path, report);
+    providers(&members, credentials, path, report);
+    for hook in ENOUGH.iter().skip(3) {
+        if let Some(node) = members.get(hook)
+            && report.first_time("gateway_configs hooks")
+        {
+            let path = child_path(path, hook);
+            report.warn(
+                node.at,
+                &path,
+                "not a part of Switchyard; accepted and ignored",
+            );
+        }
+    }
+    statuses(
+        members.get("on_status_codes"),
+        &child_path(path, "on_status_codes"),
+        report,
+    );
+    retry_and_cache(&members, path, report);
+    if let Some(targets) = members.get("targets") {
+        for (index, target) in targets.items().iter().enumerate() {
+            // What is no mapping has been reported.
+            if !matches!(target.value, Value::Map(_)) {
+                continue;
+            }
+            let path = format!("{}[{index}]", child_path(path, "targets"));
+            object(target, credentials, true, &path, report);
+        }
+    }
+    if let Some(strategy) = members.get("strategy") {
+        self::strategy(
+            strategy,
+            members.get("targets"),
+            &child_path(path, "strategy"),
+            report,
+        );
+    }
+}
+
+/// Says what is missing of a configuration.
+fn is_usable(node: &Node, is_whole: bool, path: &str, report: &mut Report) {
+    // What is wrong with a member has been said, and may be why it is not among the members.
+    let is_written = |name: &str| node.entries().iter().any(|entry| snake(&entry.key) == name);
+    let (missing, there) = match (is_written("strategy"), is_written("targets")) {
+        (true, true) => return,
+        (true, false) => ("targets", "strategy"),
+        (false, true) => ("strategy", "targets"),
+        (false, false) => {
+            if !is_whole {
+                report
+                    .error(node.at, path, "nothing is said of where calls go")
+                    .hint("a configuration has `strategy` and `targets`, or `provider` and `api_key`, or AWS keys, or one of `retry`, `cache`, `request_timeout`");
+            }
+            return;
+        }
+    };
+    report.error(
+        node.at,
+        &child_path(path, missing),
+        format!("`{missing}` is missing: `{there}` is of no use without it"),
+    );
+}
+
+/// Checks whose credentials are asked for.
+fn providers(members: &Members<'_>, credentials: &Credentials, path: &str, report: &mut Report) {
+    if let (Some(node), Some(provider)) = (members.get("provider"), members.text("provider")) {
+        let path = child_path(path, "provider");
+        if let Some(slug) = provider.strip_prefix('@') {
+            known_set(slug, node.at, credentials, &path, report);
+        } else if provider != "bedrock" {
+            report
+                .warn(
+                    node.at,
+                    &path,
+                    format!("`{provider}` is not Bedrock; its calls are refused"),
+                )
+                .hint("write `bedrock`, or `@name` with a name of `credential_list`");
+        }
+    }
+    if let (Some(node), Some(name)) = (members.get("virtual_key"), members.text("virtual_key")) {
+        let path = child_path(path, "virtual_key");
+        known_set(name, node.at, credentials, &path, report);
+    }
+    if members.has("aws_access_key_id") != members.has("aws_secret_access_key") {
+        report
+            .warn(members.at, path, "half a key pair; it is ignored")
+            .hint("`aws_access_key_id` and `aws_secret_access_key` go together");
+    }
+}
+
+fn known_set(name: &str, at: At, credentials: &Credentials, path: &str, report: &mut Report) {
+    if credentials.contains_key(name) {
+        return;
+    }
+    let message = format!("`credential_list` has no set called `{name}`");
+    let finding = report.warn(at, path, message);
+    if let Some(known) = nearest(name, credentials.keys().map(String::as_str), 3) {
+        finding.hint(did_you_mean(known));
+    }
+}
+
+fn statuses(node: Option<&Node>, path: &str, report: &mut Report) {
+    for (index, item) in node.map(Node::items).unwrap_or_default().iter().enumerate() {
+        let is_status = item
+            .count()
+            .is_none_or(|status| (100..600).contains(&status));
+        if !is_status {
+            report.error(item.at, &format!("{path}[{index}]"), "not an HTTP status");
+        }
+    }
+}
+
+fn retry_and_cache(members: &Members<'_>, path: &str, report: &mut Report) {
+    if let Some(retry) = members.get("retry") {
+        let path = child_path(path, "retry");
+        let retry = Members::of(retry, RETRY, &path, report);
+        match retry.get("attempts") {
+            None => {
+                report.error(
+                    retry.at,
+                    &child_path(&path, "attempts"),
+                    "`attempts` is missing",
+                );
+            }
+            Some(node) if node.count().is_some_and(|count| count > MOST_ATTEMPTS) => {
+                let path = child_path(&path, "attempts");
+                report.warn(
+                    node.at,
+                    &path,
+                    format!("more than {MOST_ATTEMPTS} are {MOST_ATTEMPTS}"),
+                );
+            }
+            Some(_) => {}
+        }
+        let path = child_path(&path, "on_status_codes");
+        statuses(retry.get("on_status_codes"), &path, report);
+    }
+    if let Some(cache) = members.get("cache") {
+        let path = child_path(path, "cache");
+        let cache = Members::of(cache, CACHE, &path, report);
+        match cache.get("mode") {
+            None => {
+                report.error(cache.at, &child_path(&path, "mode"), "`mode` is missing");
+            }
+            Some(node) if node.text() == Some("semantic") => {
+                let path = child_path(&path, "mode");
+                report.warn(
+                    node.at,
+                    &path,
+                    "`semantic` is not supported: it is as `simple`",
+                );
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Checks how targets are chosen.
+fn strategy(node: &Node, targets: Option<&Node>, path: &str, report: &mut Report) {
+    let has_mode = node.get("mode").is_some();
+    let strategy = Members::of(node, STRATEGY, path, report);
+    let codes = child_path(path, "on_status_codes");
+    statuses(strategy.get("on_status_codes"), &codes, report);
+    if !has_mode {
+        report
+            .error(node.at, &child_path(path, "mode"), "`mode` is missing")
+            .hint("one of `single`, `loadbalance`, `fallback`, `conditional`");
+    }
+    let Some(targets) = targets else { return };
+    if targets.items().is_empty() {
+        report.error(targets.at, path, "there is no target");
+        return;
+    }
+    match strategy.text("mode") {
+        Some("loadbalance") => {
+            let weights = targets.items().iter().map(|target| target.get("weight"));
+            let all_zero = weights
+                .clone()
+                .all(|weight| weight.and_then(Node::number) == Some(0.0));
+            if all_zero {
+                report.error(targets.at, path, "every target has the weight 0");
+            }
+        }
+        Some("conditional") => {
+            let names: Vec<&str> = targets
+                .items()
+                .iter()
+                .filter_map(|target| target.get("name")?.text())
+                .collect();
+            gateway_condition::check(node, &names, path, report);
+        }
+        _ => {}
+    }
+}
