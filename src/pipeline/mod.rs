@@ -5,6 +5,7 @@
 
 mod attempts;
 mod call;
+mod lookup;
 mod media;
 mod plan;
 mod relay;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 pub use call::{Brought, Call, CallOptions, Deadline};
+pub use lookup::{CacheFacts, Lookup, look_up};
 pub use relay::{ChunkSource, Progress};
 pub use settle::Settlement;
 

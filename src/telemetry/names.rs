@@ -29,6 +29,10 @@ pub const TIMEOUT: &str = "x-litellm-timeout";
 pub const ATTEMPTED_RETRIES: &str = "x-litellm-attempted-retries";
 /// `x-litellm-attempted-fallbacks`.
 pub const ATTEMPTED_FALLBACKS: &str = "x-litellm-attempted-fallbacks";
+/// `x-litellm-cache-hit`: whether the answer came out of the response cache.
+pub const CACHE_HIT: &str = "x-litellm-cache-hit";
+/// `x-litellm-cache-key`: what the answer is kept under.
+pub const CACHE_KEY: &str = "x-litellm-cache-key";
 /// `x-switchyard-total-attempts`: sends upstream in the whole call.
 pub const TOTAL_ATTEMPTS: &str = "x-switchyard-total-attempts";
 /// `x-switchyard-warnings`: what was left out or changed in the request.

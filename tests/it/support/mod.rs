@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchyard::clock::SystemClock;
-use switchyard::config::{Environment, Overrides, load_bytes};
+use switchyard::config::{Config, Environment, Overrides, load_bytes};
 use switchyard::http::{App, Shutdown};
 use switchyard::pipeline::Pipeline;
 use switchyard::server::Server;
@@ -72,6 +72,11 @@ impl Gateway {
     /// Starts a gateway with one deployment `m`; `params` are further `litellm_params` and `rest` further sections, both
     /// indented as they stand in the file.
     pub async fn start(params: &str, rest: &str) -> Self {
+        Self::start_with(params, rest, |_| ()).await
+    }
+
+    /// Like [`Gateway::start`]; `change` is made to what was read.
+    pub async fn start_with(params: &str, rest: &str, change: impl FnOnce(&mut Config)) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let url = simulator.url();
         let yaml = format!(
@@ -79,13 +84,14 @@ impl Gateway {
              aws_access_key_id: {ACCESS_KEY_ID}\n      aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_region_name: us-west-2\n      \
              aws_bedrock_runtime_endpoint: {url}\n{params}\n{rest}"
         );
-        let config = load_bytes(
+        let mut config = load_bytes(
             Path::new("config.yaml"),
             yaml.as_bytes(),
             Environment::default(),
             &Overrides::default(),
         )
         .unwrap_or_else(|findings| panic!("{findings}"));
+        change(&mut config);
         let clock: switchyard::clock::SharedClock = Arc::new(SystemClock);
         let tracker = TaskTracker::new();
         let options =
