@@ -90,6 +90,8 @@ pub struct CacheControls {
     pub off: bool,
     /// `use-cache: true`, `caching: true` or Portkey's `-cache`: asks for the cache where it is off by default.
     pub opted_in: bool,
+    /// Portkey's `-cache: semantic`, which is served as `simple`: worth a warning to the client.
+    pub semantic: bool,
     /// `no-cache`, `-cache-force-refresh`: an answer is not looked up, but kept.
     pub no_cache: bool,
     /// `no-store`: an answer is looked up, but not kept.
@@ -234,7 +236,10 @@ impl CacheControls {
             };
             if let Some(mode) = get("") {
                 match mode.to_ascii_lowercase().as_str() {
-                    "simple" | "semantic" | "true" => self.opted_in = true,
+                    mode @ ("simple" | "semantic" | "true") => {
+                        self.opted_in = true;
+                        self.semantic |= mode == "semantic";
+                    }
                     "false" | "" => {}
                     _ => return Err(wrong(prefix, "`simple`, `semantic`, `true` or `false`")),
                 }

@@ -123,11 +123,8 @@ fn cache_control_is_read_whatever_its_case() {
 #[test]
 fn portkey_opts_in_refreshes_and_names() {
     for mode in ["simple", "semantic", "True"] {
-        assert!(
-            of(&json!({}), &[("x-portkey-cache", mode)])
-                .unwrap()
-                .opted_in
-        );
+        let controls = of(&json!({}), &[("x-portkey-cache", mode)]).unwrap();
+        assert!(controls.opted_in && controls.semantic == (mode == "semantic"));
     }
     let controls = of(
         &json!({}),

@@ -80,3 +80,86 @@ impl Lookup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::cache::CacheControls;
+    use crate::canonical::{AnswerBlock, ChatAnswer, ChatRequest, Text};
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{CacheConfig, Config, Environment};
+    use crate::pipeline::CallOptions;
+    use crate::state::{Parts, Snapshot};
+    use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+    fn call(cache: Option<CacheConfig>) -> Call {
+        let clock: SharedClock = Arc::new(ManualClock::at(UNIX_EPOCH + Duration::from_secs(9)));
+        let options =
+            UpstreamOptions::from_environment(Duration::from_secs(1), &Environment::default());
+        let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
+        let credentials = CredentialStore::new(Arc::clone(&upstream), TaskTracker::new());
+        let received = clock.now();
+        let parts = Parts::new(upstream, Arc::new(credentials), clock);
+        let config = Config {
+            cache,
+            ..Config::default()
+        };
+        Call {
+            id: "id".to_owned(),
+            snapshot: Arc::new(Snapshot::build(config, None, None, &parts).unwrap()),
+            received,
+            model: "m".to_owned(),
+            shown_model: "m".to_owned(),
+            request: ChatRequest::default(),
+            options: CallOptions::default(),
+            traceparent: None,
+            span: tracing::Span::none(),
+        }
+    }
+
+    #[tokio::test]
+    async fn call_misses_then_hits_and_says_so() {
+        let mut call = call(Some(CacheConfig::default()));
+        let missed = look_up(&call, "m", &[]).await;
+        let facts = missed.facts().unwrap();
+        assert_eq!(
+            (facts.hit, facts.key.len(), missed.portkey_status()),
+            (false, 64, "MISS")
+        );
+        let Lookup::Miss(slot) = missed else {
+            panic!("nothing was kept yet");
+        };
+        let answer = ChatAnswer {
+            blocks: vec![AnswerBlock::Text(Text::new("yes"))],
+            ..ChatAnswer::default()
+        };
+        assert!(slot.fill_whole(&answer, "chatcmpl-1", 9));
+        let found = look_up(&call, "m", &[]).await;
+        assert_eq!(
+            (found.facts(), found.portkey_status()),
+            (Some(CacheFacts { hit: true, ..facts }), "HIT")
+        );
+        // Another group behind the same name, and a stream, are other questions.
+        assert!(!look_up(&call, "n", &[]).await.facts().unwrap().hit);
+        call.options.cache = CacheControls {
+            no_cache: true,
+            ..CacheControls::default()
+        };
+        assert_eq!(look_up(&call, "m", &[]).await.portkey_status(), "REFRESH");
+        call.options.cache = CacheControls::default();
+        call.request.stream = true;
+        assert!(!look_up(&call, "m", &[]).await.facts().unwrap().hit);
+    }
+
+    #[tokio::test]
+    async fn cache_that_is_off_says_nothing() {
+        let off = look_up(&call(None), "m", &[]).await;
+        assert!(matches!(off, Lookup::Off(Skip::NotConfigured)));
+        assert_eq!((off.facts(), off.portkey_status()), (None, "DISABLED"));
+    }
+}
