@@ -4,6 +4,7 @@
 //! the model they name, speaks Bedrock's Converse API to it, and answers in the client's own format. `ARCHITECTURE.md`
 //! tells the path of a request through these modules.
 
+pub mod cache;
 pub mod canonical;
 pub mod catalog;
 pub mod cli;

@@ -125,11 +125,10 @@ fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<
         UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
     let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
     let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
-    Ok(Parts::new(
-        upstream,
-        Arc::new(credentials),
-        Arc::clone(clock),
-    ))
+    Ok(Parts {
+        tracker: tracker.clone(),
+        ..Parts::new(upstream, Arc::new(credentials), Arc::clone(clock))
+    })
 }
 
 /// Where to listen: everywhere with a good master key, on this machine only without one.

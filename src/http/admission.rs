@@ -8,6 +8,7 @@ use http::{HeaderMap, Uri};
 
 use super::Shutdown;
 use crate::error::{Error, ErrorKind, Result};
+use crate::keys::Identity;
 use crate::state::Snapshot;
 
 /// How long a client should wait before it tries again elsewhere, or here after a restart.
@@ -34,6 +35,17 @@ pub(super) fn authenticate(snapshot: &Snapshot, uri: &Uri, headers: &HeaderMap) 
         snapshot.keys.check(headers)?;
     }
     Ok(())
+}
+
+/// Checks that a request is from an administrator: the master key, or anyone where the gateway is open.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unauthenticated`].
+pub(super) fn admin(snapshot: &Snapshot, _uri: &Uri, headers: &HeaderMap) -> Result<()> {
+    match snapshot.keys.check(headers)? {
+        Identity::Administrator | Identity::Anyone => Ok(()),
+    }
 }
 
 /// Admits a call; `running` counts those that run now, `most` bounds them.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod body;
+mod cache;
 mod headers;
 mod health;
 mod home;
@@ -68,6 +69,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/models/{*id}", get(models::one))
+        .route("/cache/ping", get(cache::ping))
+        .route("/cache/delete", post(cache::delete))
+        .route("/cache/flushall", post(cache::flush))
+        .route("/cache/redis/info", get(cache::redis_info))
         .route(
             "/health/liveliness",
             get(health::alive).options(health::alive),

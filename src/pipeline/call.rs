@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use crate::cache::{CacheControls, Tenant};
 use crate::canonical::ChatRequest;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
 use crate::error::{Error, ErrorKind};
@@ -52,6 +53,10 @@ pub struct CallOptions {
     pub model_id: Option<String>,
     /// The credential members that the request carries, for the check whether it may.
     pub brought: Vec<Brought>,
+    /// What the caller decided about the response cache.
+    pub cache: CacheControls,
+    /// Whose call it is, as far as answers are shared.
+    pub tenant: Tenant,
     /// How many retries the caller wants (`x-litellm-num-retries`, `num_retries`).
     pub num_retries: Option<u32>,
     /// The caller's own fallbacks.

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio_util::task::TaskTracker;
+
+use crate::cache::{ResponseCache, Surroundings};
 use crate::clock::SharedClock;
 use crate::config::{AwsParams, Config, Findings};
 use crate::keys::KeyPolicy;
@@ -27,6 +30,8 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     /// What several instances share, where Redis is configured.
     pub store: Option<Arc<dyn Store>>,
+    /// Tasks that shutdown waits for.
+    pub tracker: TaskTracker,
 }
 
 impl Parts {
@@ -43,6 +48,7 @@ impl Parts {
             dice: Arc::default(),
             limiter: Arc::default(),
             store: None,
+            tracker: TaskTracker::new(),
         }
     }
 }
@@ -56,6 +62,8 @@ pub struct Snapshot {
     pub router: Router,
     /// What keys are checked against.
     pub keys: KeyPolicy,
+    /// Answers that are kept, where that is configured.
+    pub cache: Option<Arc<ResponseCache>>,
     /// 1 for the first, counting up with every one that was published.
     pub generation: u64,
     /// When it was built.
@@ -102,7 +110,14 @@ impl Snapshot {
             &parts.credentials,
             previous.map(|previous| &previous.router),
         )?;
+        let surroundings = Surroundings {
+            store: parts.store.as_ref(),
+            clock: &parts.clock,
+            tracker: &parts.tracker,
+        };
+        let cache = previous.and_then(|previous| previous.cache.as_ref());
         Ok(Self {
+            cache: ResponseCache::build(&config, surroundings, cache),
             keys: KeyPolicy::new(&config.general),
             router,
             generation: previous.map_or(1, |previous| previous.generation + 1),

@@ -39,6 +39,10 @@ pub const FASTEST_RESPONSE: &str = "x-litellm-fastest_response_batch_completion"
 pub const HEDGED: &str = "x-switchyard-hedged";
 /// `x-switchyard-stream-recovery`: `resume` on a stream that may continue on another deployment.
 pub const STREAM_RECOVERY: &str = "x-switchyard-stream-recovery";
+/// `x-litellm-cache-hit`: whether the answer came out of the response cache.
+pub const CACHE_HIT: &str = "x-litellm-cache-hit";
+/// `x-litellm-cache-key`: what the answer is kept under.
+pub const CACHE_KEY: &str = "x-litellm-cache-key";
 /// `x-switchyard-total-attempts`: sends upstream in the whole call.
 pub const TOTAL_ATTEMPTS: &str = "x-switchyard-total-attempts";
 /// `x-switchyard-warnings`: what was left out or changed in the request.

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
+mod cache_endpoints;
 mod clientside;
 mod connections;
 mod faults;

@@ -52,6 +52,7 @@ const OTHER: &[&str] = &[
     "bedrock_request_metadata_fields",
     "budget_duration",
     "cache",
+    "cache_key",
     "caching",
     "caching_groups",
     "callbacks",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchyard::clock::{SharedClock, SystemClock};
-use switchyard::config::{Environment, Overrides, load_bytes};
+use switchyard::config::{Config, Environment, Overrides, load_bytes};
 use switchyard::http::{App, Shutdown};
 use switchyard::pipeline::Pipeline;
 use switchyard::random::Dice;
@@ -91,12 +91,17 @@ impl Gateway {
     /// Starts a gateway with one deployment `m`; `params` are further `litellm_params` and `rest` further sections, both
     /// indented as they stand in the file.
     pub async fn start(params: &str, rest: &str) -> Self {
+        Self::start_with(params, rest, |_| ()).await
+    }
+
+    /// Like [`Gateway::start`]; `change` is made to what was read.
+    pub async fn start_with(params: &str, rest: &str, change: impl FnOnce(&mut Config)) -> Self {
         let yaml = format!(
             "model_list:\n  - model_name: m\n    litellm_params:\n      model: bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0\n      \
              aws_access_key_id: {ACCESS_KEY_ID}\n      aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_region_name: us-west-2\n      \
              aws_bedrock_runtime_endpoint: $URL\n{params}\n{rest}"
         );
-        Self::with(&yaml, Arc::new(SystemClock)).await
+        Self::changed(&yaml, Arc::new(SystemClock), change).await
     }
 
     /// Starts a gateway with these deployments and further sections. A deployment is its model name, its id, what the
@@ -121,15 +126,20 @@ impl Gateway {
 
     /// Starts a gateway with this file, in which `$URL` stands for the simulator.
     pub async fn with(yaml: &str, clock: SharedClock) -> Self {
+        Self::changed(yaml, clock, |_| ()).await
+    }
+
+    async fn changed(yaml: &str, clock: SharedClock, change: impl FnOnce(&mut Config)) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let yaml = yaml.replace("$URL", &simulator.url());
-        let config = load_bytes(
+        let mut config = load_bytes(
             Path::new("config.yaml"),
             yaml.as_bytes(),
             Environment::default(),
             &Overrides::default(),
         )
         .unwrap_or_else(|findings| panic!("{findings}"));
+        change(&mut config);
         let tracker = TaskTracker::new();
         let options =
             UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);

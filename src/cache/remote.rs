@@ -1,0 +1,99 @@
+//! The tier that instances share, in the [`Store`].
+//!
+//! A store that is away is a miss, and what could not be written is not kept: the cache never fails a call. Writing goes
+//! on behind the call, by few tasks at a time; past that an answer is not shared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::store::{Store, StoreError};
+
+/// Put before every key.
+const PREFIX: &str = "cache:";
+
+/// Most answers that are being written at one time.
+const MOST_WRITES: usize = 64;
+
+/// The shared tier.
+#[derive(Debug, Clone)]
+pub(super) struct Remote {
+    store: Arc<dyn Store>,
+    tracker: TaskTracker,
+    writes: Arc<Semaphore>,
+}
+
+impl Remote {
+    /// Keeps answers in `store`; `tracker` has the tasks that write.
+    pub(super) fn new(store: &Arc<dyn Store>, tracker: &TaskTracker) -> Self {
+        Self {
+            store: Arc::clone(store),
+            tracker: tracker.clone(),
+            writes: Arc::new(Semaphore::new(MOST_WRITES)),
+        }
+    }
+
+    /// Says whether answers are kept in `store`.
+    pub(super) fn is_in(&self, store: &Arc<dyn Store>) -> bool {
+        Arc::ptr_eq(&self.store, store)
+    }
+
+    /// Reads a value; a store that is away has none.
+    pub(super) async fn read(&self, key: &str) -> Option<Bytes> {
+        match self.store.read(&[named(key)]).await {
+            Ok(values) => values.into_iter().next().flatten(),
+            Err(error) => {
+                tracing::debug!(%error, "cached answer was not read");
+                None
+            }
+        }
+    }
+
+    /// Begins to write a value; `None`: it does not expire.
+    pub(super) fn write(&self, key: &str, value: Bytes, ttl: Option<Duration>) {
+        let Ok(permit) = Arc::clone(&self.writes).try_acquire_owned() else {
+            tracing::debug!("answer was not shared: too many are being written");
+            return;
+        };
+        let (store, key) = (Arc::clone(&self.store), named(key));
+        self.tracker.spawn(async move {
+            if let Err(error) = store.write(&key, value, ttl).await {
+                tracing::debug!(%error, "answer was not shared");
+            }
+            drop(permit);
+        });
+    }
+
+    /// Deletes keys.
+    pub(super) async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
+        let keys: Vec<String> = keys.iter().map(|key| named(key)).collect();
+        self.store.delete(&keys).await.map(drop)
+    }
+
+    /// Deletes every answer.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        self.store.flush(PREFIX).await.map(drop)
+    }
+
+    /// Asks whether the store is there and can be written.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        const SHORT: Duration = Duration::from_secs(10);
+        self.store.ping().await?;
+        // Not under the prefix of answers: nobody's key is the same.
+        self.store
+            .write("cache-ping", Bytes::from_static(b"1"), Some(SHORT))
+            .await
+    }
+
+    /// Returns what the server says of itself.
+    pub(super) async fn info(&self) -> Result<String, StoreError> {
+        self.store.info().await
+    }
+}
+
+fn named(key: &str) -> String {
+    format!("{PREFIX}{key}")
+}

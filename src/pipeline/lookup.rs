@@ -1,0 +1,165 @@
+//! The response cache, asked once per call: after the caller's own limits, before any deployment is chosen.
+//!
+//! So a hit needs no deployment that is ready, and counts against none. What the cache is and when it is left alone is
+//! [`crate::cache`]'s; here a [`Call`] becomes its question.
+
+use super::Call;
+use crate::cache::{Found, Question, Skip, Slot, Stored};
+
+/// What came of looking an answer up.
+#[derive(Debug)]
+pub enum Lookup {
+    /// The cache was left alone.
+    Off(Skip),
+    /// The answer, and the key that it was kept under.
+    Hit(String, Box<Stored>),
+    /// No answer; this call's own goes here.
+    Miss(Slot),
+}
+
+/// What the client is told of the cache, where it looked at the call (`x-litellm-cache-hit`, `x-litellm-cache-key`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheFacts {
+    /// Whether the answer was kept before.
+    pub hit: bool,
+    /// The key.
+    pub key: String,
+}
+
+/// Looks for an answer to `call`, which is about to be routed to the model group `group`, by `tags` where they decide.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind.
+pub async fn look_up(call: &Call, group: &str, tags: &[String]) -> Lookup {
+    let Some(cache) = &call.snapshot.cache else {
+        return Lookup::Off(Skip::NotConfigured);
+    };
+    let question = Question {
+        model: &call.model,
+        group,
+        tags,
+        request: &call.request,
+        aws: &call.options.aws,
+        model_id: call.options.model_id.as_deref(),
+        direct: call.options.direct,
+        tenant: &call.options.tenant,
+        controls: &call.options.cache,
+    };
+    match cache.look_up(&question).await {
+        Found::Off(skip) => {
+            tracing::debug!(call_id = %call.id, reason = skip.name(), "response cache was left alone");
+            Lookup::Off(skip)
+        }
+        Found::Hit(key, stored) => Lookup::Hit(key, stored),
+        Found::Miss(slot) => Lookup::Miss(slot),
+    }
+}
+
+impl Lookup {
+    /// Returns what the client is told; `None` where the cache was left alone.
+    pub fn facts(&self) -> Option<CacheFacts> {
+        let (hit, key) = match self {
+            Self::Off(_) => return None,
+            Self::Hit(key, _) => (true, key.as_str()),
+            Self::Miss(slot) => (false, slot.key()),
+        };
+        Some(CacheFacts {
+            hit,
+            key: key.to_owned(),
+        })
+    }
+
+    /// Returns the word of Portkey's `-cache-status`.
+    pub fn portkey_status(&self) -> &'static str {
+        match self {
+            Self::Off(_) => "DISABLED",
+            Self::Hit(..) => "HIT",
+            Self::Miss(slot) if slot.may_follow() => "MISS",
+            Self::Miss(_) => "REFRESH",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::cache::CacheControls;
+    use crate::canonical::{AnswerBlock, ChatAnswer, ChatRequest, Text};
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{CacheConfig, Config, Environment};
+    use crate::pipeline::CallOptions;
+    use crate::state::{Parts, Snapshot};
+    use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+    fn call(cache: Option<CacheConfig>) -> Call {
+        let clock: SharedClock = Arc::new(ManualClock::at(UNIX_EPOCH + Duration::from_secs(9)));
+        let options =
+            UpstreamOptions::from_environment(Duration::from_secs(1), &Environment::default());
+        let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
+        let credentials = CredentialStore::new(Arc::clone(&upstream), TaskTracker::new());
+        let received = clock.now();
+        let parts = Parts::new(upstream, Arc::new(credentials), clock);
+        let config = Config {
+            cache,
+            ..Config::default()
+        };
+        Call {
+            id: "id".to_owned(),
+            snapshot: Arc::new(Snapshot::build(config, None, None, &parts).unwrap()),
+            received,
+            model: "m".to_owned(),
+            shown_model: "m".to_owned(),
+            request: ChatRequest::default(),
+            options: CallOptions::default(),
+            traceparent: None,
+            span: tracing::Span::none(),
+        }
+    }
+
+    #[tokio::test]
+    async fn call_misses_then_hits_and_says_so() {
+        let mut call = call(Some(CacheConfig::default()));
+        let missed = look_up(&call, "m", &[]).await;
+        let facts = missed.facts().unwrap();
+        assert_eq!(
+            (facts.hit, facts.key.len(), missed.portkey_status()),
+            (false, 64, "MISS")
+        );
+        let Lookup::Miss(slot) = missed else {
+            panic!("nothing was kept yet");
+        };
+        let answer = ChatAnswer {
+            blocks: vec![AnswerBlock::Text(Text::new("yes"))],
+            ..ChatAnswer::default()
+        };
+        assert!(slot.fill_whole(&answer, "chatcmpl-1", 9));
+        let found = look_up(&call, "m", &[]).await;
+        assert_eq!(
+            (found.facts(), found.portkey_status()),
+            (Some(CacheFacts { hit: true, ..facts }), "HIT")
+        );
+        // Another group behind the same name, and a stream, are other questions.
+        assert!(!look_up(&call, "n", &[]).await.facts().unwrap().hit);
+        call.options.cache = CacheControls {
+            no_cache: true,
+            ..CacheControls::default()
+        };
+        assert_eq!(look_up(&call, "m", &[]).await.portkey_status(), "REFRESH");
+        call.options.cache = CacheControls::default();
+        call.request.stream = true;
+        assert!(!look_up(&call, "m", &[]).await.facts().unwrap().hit);
+    }
+
+    #[tokio::test]
+    async fn cache_that_is_off_says_nothing() {
+        let off = look_up(&call(None), "m", &[]).await;
+        assert!(matches!(off, Lookup::Off(Skip::NotConfigured)));
+        assert_eq!((off.facts(), off.portkey_status()), (None, "DISABLED"));
+    }
+}
