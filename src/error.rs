@@ -267,6 +267,9 @@ struct Detail {
     upstream_headers: HeaderMap,
     original_status: Option<u16>,
     retry: Option<Retry>,
+    fallback: Option<Fallback>,
+    error_type: Option<&'static str>,
+    headers: HeaderMap,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -285,6 +288,9 @@ impl Error {
             upstream_headers: HeaderMap::new(),
             original_status: None,
             retry: None,
+            fallback: None,
+            error_type: None,
+            headers: HeaderMap::new(),
             source: None,
         }))
     }
@@ -343,6 +349,27 @@ impl Error {
         self
     }
 
+    /// Says which fallbacks apply, where the kind alone does not tell: a limit of a key on one model leaves other models.
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Fallback) -> Self {
+        self.0.fallback = Some(fallback);
+        self
+    }
+
+    /// Sets an `error.type` other than the kind's own.
+    #[must_use]
+    pub fn with_type(mut self, error_type: &'static str) -> Self {
+        self.0.error_type = Some(error_type);
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: http::HeaderName, value: http::HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
     /// Keeps what is not fit for the client.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -367,6 +394,9 @@ impl Error {
 
     /// Returns OpenAI's `error.type`.
     pub fn error_type(&self) -> &'static str {
+        if let Some(error_type) = self.0.error_type {
+            return error_type;
+        }
         if self.0.kind == ErrorKind::UpstreamDenied && self.status() == StatusCode::FORBIDDEN {
             return "permission_error";
         }
@@ -386,6 +416,18 @@ impl Error {
     /// Returns the headers of AWS's answer.
     pub fn upstream_headers(&self) -> &HeaderMap {
         &self.0.upstream_headers
+    }
+
+    /// Returns headers of its own for the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// Returns which fallbacks apply.
+    pub fn fallback(&self) -> Fallback {
+        self.0
+            .fallback
+            .unwrap_or_else(|| self.0.kind.policy().fallback)
     }
 
     /// Returns LiteLLM's class of this error.

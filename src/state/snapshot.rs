@@ -103,7 +103,7 @@ impl Snapshot {
             previous.map(|previous| &previous.router),
         )?;
         Ok(Self {
-            keys: KeyPolicy::new(&config.general),
+            keys: KeyPolicy::build(&config, previous.map(|previous| &previous.keys)),
             router,
             generation: previous.map_or(1, |previous| previous.generation + 1),
             loaded_at: parts.clock.wall(),
