@@ -3,6 +3,7 @@
 //! [`Pipeline::run`] is the steps of a call and nothing else: fetch what the request refers to, find who may serve it, try
 //! them, and hand back the answer. Everything is said in the steps' signatures; nothing travels beside them.
 
+pub mod admit;
 mod attempts;
 mod call;
 mod media;
