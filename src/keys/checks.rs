@@ -22,6 +22,8 @@ pub struct Wanted<'a> {
     pub model: &'a ModelName<'a>,
     /// The fallbacks that the request itself names.
     pub fallbacks: &'a [ModelName<'a>],
+    /// Whether the model costs nothing by an explicit price of 0: then no budget is looked at.
+    pub is_free: bool,
     /// The time, for the budget.
     pub now: Instant,
     /// The wall-clock time, for the expiry.
@@ -48,8 +50,9 @@ impl VirtualKey {
             }
         }
         self.check_expiry(wanted.wall)?;
+        let budget = self.config.budget.filter(|_| !wanted.is_free);
         self.runtime
-            .check(self.config.budget, wanted.now)
+            .check(budget, wanted.now)
             .map_err(|over| over_budget(over, wanted.budget_status))?;
         Ok(access)
     }

@@ -47,6 +47,7 @@ fn checked(config: VirtualKeyConfig, fallbacks: &[&str]) -> Result<Access> {
     key.check_call(&Wanted {
         model: &named("m"),
         fallbacks: &fallbacks,
+        is_free: false,
         now: SystemClock.now(),
         wall: UNIX_EPOCH + NOW,
         budget_status: None,

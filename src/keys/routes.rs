@@ -56,7 +56,7 @@ fn is_information(path: &str) -> bool {
 fn begins(path: &str, beginnings: &[&str]) -> bool {
     let bare = path.strip_prefix("/v1").unwrap_or(path);
     let matches = |start: &&str| bare.starts_with(*start) || path.starts_with(*start);
-    beginnings.iter().any(|start| matches(&start))
+    beginnings.iter().any(matches)
 }
 
 /// A path, or the beginning of one before `*`.

@@ -148,24 +148,22 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn budget(limit_usd: f64) -> Option<Budget> {
-        Some(Budget {
-            limit_usd,
-            period: Some(DAY),
-        })
-    }
+    const DOLLAR: Option<Budget> = Some(Budget {
+        limit_usd: 1.0,
+        period: Some(DAY),
+    });
 
     #[test]
     fn budget_refuses_when_it_is_spent_and_opens_with_the_next_period() {
         let now = SystemClock.now();
         let runtime = KeyRuntime::default();
-        runtime.charge(0.5, budget(1.0), now);
-        assert_eq!(runtime.check(budget(1.0), now), Ok(()));
-        runtime.charge(0.5, budget(1.0), now + DAY / 2);
-        let over = runtime.check(budget(1.0), now + DAY / 2).unwrap_err();
+        runtime.charge(0.5, DOLLAR, now);
+        assert_eq!(runtime.check(DOLLAR, now), Ok(()));
+        runtime.charge(0.5, DOLLAR, now + DAY / 2);
+        let over = runtime.check(DOLLAR, now + DAY / 2).unwrap_err();
         assert_eq!(over.resets_in, Some(DAY / 2));
         assert_eq!(runtime.check(None, now), Ok(()));
-        assert_eq!(runtime.check(budget(1.0), now + DAY), Ok(()));
+        assert_eq!(runtime.check(DOLLAR, now + DAY), Ok(()));
         assert!(runtime.spent(now + DAY).abs() < f64::EPSILON);
     }
 
@@ -173,22 +171,22 @@ mod tests {
     fn calls_at_one_time_cannot_all_pass_the_budget() {
         let now = SystemClock.now();
         let runtime = Arc::new(KeyRuntime::default());
-        let first = runtime.reserve(0.7, budget(1.0), now).unwrap();
-        let second = runtime.reserve(0.7, budget(1.0), now).unwrap();
-        assert!(runtime.reserve(0.7, budget(1.0), now).is_err());
+        let first = runtime.reserve(0.7, DOLLAR, now).unwrap();
+        let second = runtime.reserve(0.7, DOLLAR, now).unwrap();
+        assert!(runtime.reserve(0.7, DOLLAR, now).is_err());
         drop(first);
         drop(second);
-        assert!(runtime.reserve(f64::NAN, budget(1.0), now).is_ok());
+        assert!(runtime.reserve(f64::NAN, DOLLAR, now).is_ok());
     }
 
     #[test]
     fn what_other_instances_spent_counts() {
         let now = SystemClock.now();
         let runtime = KeyRuntime::default();
-        runtime.charge(0.25, budget(1.0), now);
+        runtime.charge(0.25, DOLLAR, now);
         assert!((runtime.take_unreported() - 0.25).abs() < f64::EPSILON);
-        runtime.charge(0.25, budget(1.0), now);
+        runtime.charge(0.25, DOLLAR, now);
         runtime.hear(0.75, Some(DAY), now);
-        assert!(runtime.check(budget(1.0), now).is_err());
+        assert!(runtime.check(DOLLAR, now).is_err());
     }
 }

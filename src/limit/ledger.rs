@@ -172,7 +172,7 @@ impl Book {
     /// Changes what was taken at `place`.
     pub(super) fn change(&mut self, name: LimitName, place: Place, by: i64) {
         tally!(self, name, |tally| tally.count.change(place, by), |tally| {
-            tally.count = tally.count.saturating_add_signed(by)
+            tally.count = tally.count.saturating_add_signed(by);
         });
     }
 

@@ -293,7 +293,7 @@ fn threads_at_a_limit_admit_exactly_it() {
                 let meters = &orders[index % 2];
                 scope.spawn(move || {
                     let takes = (0..50).map(|_| Permit::take(meters, cost(3, 4), now));
-                    takes.filter(Result::is_ok).count()
+                    takes.flatten().count()
                 })
             })
             .collect();

@@ -109,11 +109,9 @@ impl Rates {
 /// `parallel_limit_from_rpm` what LiteLLM derives from `rpm` or `tpm`; else the default of all deployments.
 pub fn parallel_limit(limits: &DeploymentLimits, settings: &RouterSettings) -> Option<u32> {
     let derived = || {
-        let by_rpm = limits.rpm;
-        let by_tpm = limits.tpm.map(|tpm| (tpm.saturating_mul(6) / 1000).max(1));
-        let derived = by_rpm
-            .or(by_tpm)
-            .filter(|_| settings.parallel_limit_from_rpm);
+        let of_tokens = limits.tpm.map(|tpm| (tpm.saturating_mul(6) / 1000).max(1));
+        let derived = limits.rpm.or(of_tokens);
+        let derived = derived.filter(|_| settings.parallel_limit_from_rpm);
         derived.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX))
     };
     limits
