@@ -306,6 +306,7 @@ struct Detail {
     retry: Option<Retry>,
     fallback: Option<Fallback>,
     error_type: Option<&'static str>,
+    headers: HeaderMap,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -326,6 +327,7 @@ impl Error {
             retry: None,
             fallback: None,
             error_type: None,
+            headers: HeaderMap::new(),
             source: None,
         }))
     }
@@ -392,10 +394,17 @@ impl Error {
         self
     }
 
-    /// Sets OpenAI's `error.type`, where it is not the kind's own.
+    /// Sets an `error.type` other than the kind's own.
     #[must_use]
-    pub fn with_error_type(mut self, error_type: &'static str) -> Self {
+    pub fn with_type(mut self, error_type: &'static str) -> Self {
         self.0.error_type = Some(error_type);
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: http::HeaderName, value: http::HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
         self
     }
 
@@ -445,6 +454,11 @@ impl Error {
     /// Returns the headers of AWS's answer.
     pub fn upstream_headers(&self) -> &HeaderMap {
         &self.0.upstream_headers
+    }
+
+    /// Returns headers of its own for the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
     }
 
     /// Returns LiteLLM's class of this error.

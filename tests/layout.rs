@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 11] = [
 const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("axum", &["http/", "server/"]),
     ("tower_http", &["http/", "server/"]),
     ("hyper", &["http/", "server/", "simulator/"]),
@@ -39,6 +39,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("saphyr_parser", &["config/"]),
     ("arc_swap", &["state/"]),
     ("moka", &["cache/"]),
+    ("governor", &["limit/"]),
     ("reqwest", &["upstream/"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),

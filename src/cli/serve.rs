@@ -85,6 +85,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
         tracker,
         shutdown: Shutdown::default(),
         running: Arc::default(),
+        waiting: Arc::default(),
     });
     let address = SocketAddr::new(host, arguments.port);
     let is_tls = tls.is_some();

@@ -1,6 +1,7 @@
 //! `/cache/*`: the administrator's view of the response cache. Source: LiteLLM's endpoints of the same paths.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -27,7 +28,7 @@ const MOST_KEYS: usize = 10_000;
 /// `GET /cache/ping`: whether the cache works, and its settings without secrets.
 pub(super) async fn ping(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let request = Request::open(&app, &headers);
-    if let Err(error) = admin(&request.snapshot, &uri, &headers) {
+    if let Err(error) = admin(&request.snapshot, &uri, &headers, request.wall) {
         return request.refused(&error);
     }
     let Some(cache) = &request.snapshot.cache else {
@@ -90,6 +91,7 @@ pub(super) async fn redis_info(
 struct Request {
     id: String,
     snapshot: Arc<Snapshot>,
+    wall: SystemTime,
 }
 
 impl Request {
@@ -97,6 +99,7 @@ impl Request {
         Self {
             id: call_id(headers),
             snapshot: app.live.load(),
+            wall: app.clock.wall(),
         }
     }
 
@@ -106,7 +109,7 @@ impl Request {
     }
 
     async fn delete(&self, head: &request::Parts, body: Body) -> Result<()> {
-        admin(&self.snapshot, &head.uri, &head.headers)?;
+        admin(&self.snapshot, &head.uri, &head.headers, self.wall)?;
         let most = self.snapshot.config.general.max_request_bytes;
         let body = read_body(body, &head.headers, most).await?;
         let keys = read_keys(&body)?;
@@ -117,12 +120,12 @@ impl Request {
     }
 
     async fn flush(&self, uri: &Uri, headers: &HeaderMap) -> Result<()> {
-        admin(&self.snapshot, uri, headers)?;
+        admin(&self.snapshot, uri, headers, self.wall)?;
         self.cache()?.flush().await.map_err(|error| failed(&error))
     }
 
     async fn redis_info(&self, uri: &Uri, headers: &HeaderMap) -> Result<Value> {
-        admin(&self.snapshot, uri, headers)?;
+        admin(&self.snapshot, uri, headers, self.wall)?;
         let info = self.cache()?.info().await.map_err(|error| failed(&error))?;
         let clients = info.get("connected_clients").cloned();
         Ok(json!({"num_clients": clients, "info": info}))

@@ -47,6 +47,7 @@ pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named:
     let mut response = json(error.status(), body);
     let headers = response.headers_mut();
     copy_upstream(error.upstream_headers(), headers);
+    headers.extend(error.headers().clone());
     if let Some(wait) = error.retry_after() {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

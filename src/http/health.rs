@@ -11,7 +11,6 @@ use serde_json::json;
 use super::App;
 use super::headers::json;
 use crate::clock::rfc3339;
-use crate::keys::Identity;
 
 /// `GET /health/liveliness` and `/health/liveness`: 503 while draining, so that no more traffic comes.
 pub(super) async fn alive(State(app): State<Arc<App>>) -> Response {
@@ -41,7 +40,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
     if snapshot
         .keys
         .check(&headers)
-        .is_ok_and(|identity| identity == Identity::Administrator)
+        .is_ok_and(|identity| identity.is_administrator())
         && let Some(body) = body.as_object_mut()
     {
         body.insert("findings".to_owned(), json!(snapshot.config.warnings));

@@ -134,7 +134,7 @@ async fn open(
     let general = &snapshot.config.general;
     authenticate(snapshot, &head.uri, &head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
-    let admission = admit(&app.running, &app.shutdown, general.max_in_flight)?;
+    let admission = admit(app, general).await?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
     let call = open_call(snapshot, head, parsed, path.model, received, id)?;

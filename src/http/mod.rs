@@ -40,6 +40,8 @@ pub struct App {
     pub shutdown: Shutdown,
     /// Calls of models that run now.
     pub running: Arc<std::sync::atomic::AtomicUsize>,
+    /// Calls of models that wait to be admitted.
+    pub waiting: Arc<crate::limit::Queue>,
 }
 
 /// How far shutdown has come.

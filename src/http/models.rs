@@ -13,6 +13,8 @@ use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json};
 use crate::error::{Error, ErrorKind};
+use crate::keys::{Access, Identity};
+use crate::pipeline::admit::model_name;
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -37,12 +39,14 @@ struct List<'a> {
 pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let snapshot = app.live.load();
     let id = call_id(&headers);
-    if let Err(error) = authenticate(&snapshot, &uri, &headers) {
-        return refused(&error, &id, &snapshot);
-    }
+    let identity = match identify(&app, &snapshot, &uri, &headers) {
+        Ok(identity) => identity,
+        Err(error) => return refused(&error, &id, &snapshot),
+    };
     let names = snapshot.router.listed_names();
     let data = names
         .into_iter()
+        .filter(|name| may_call(&identity, name, &snapshot))
         .map(|name| model(name, &snapshot))
         .collect();
     let list = List {
@@ -61,13 +65,15 @@ pub(super) async fn one(
 ) -> Response {
     let snapshot = app.live.load();
     let id = call_id(&headers);
-    if let Err(error) = authenticate(&snapshot, &uri, &headers) {
-        return refused(&error, &id, &snapshot);
-    }
+    let identity = match identify(&app, &snapshot, &uri, &headers) {
+        Ok(identity) => identity,
+        Err(error) => return refused(&error, &id, &snapshot),
+    };
     // A name that is no text is nobody's.
     let name = path.map(|Path(name)| name).unwrap_or_default();
     let found = snapshot.router.resolve(&name);
-    if found.is_some_and(|found| !found.group.is_blocked()) {
+    if found.is_some_and(|found| !found.group.is_blocked()) && may_call(&identity, &name, &snapshot)
+    {
         return written(&model(&name, &snapshot), &id);
     }
     let shown: String = name.chars().take(128).collect();
@@ -77,6 +83,28 @@ pub(super) async fn one(
     );
     let error = error.with_status(StatusCode::NOT_FOUND).with_param("model");
     refused(&error, &id, &snapshot)
+}
+
+/// Checks the key, and that it has not expired.
+fn identify(
+    app: &App,
+    snapshot: &Snapshot,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> crate::error::Result<Identity> {
+    let identity = authenticate(snapshot, uri, headers)?;
+    if let Some(key) = identity.key() {
+        key.check_expiry(app.clock.wall())?;
+    }
+    Ok(identity)
+}
+
+/// A virtual key sees only the models that it may call.
+fn may_call(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
+    let name = || model_name(&snapshot.router, name);
+    identity
+        .key()
+        .is_none_or(|key| key.access(&name()) != Access::Denied)
 }
 
 fn refused(error: &Error, id: &str, snapshot: &Snapshot) -> Response {

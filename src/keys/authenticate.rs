@@ -4,14 +4,18 @@
 //! time whatever the key is: both sides are hashed first, so not even the length shows.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::GeneralSettings;
+use super::virtual_key::{SharedLimits, VirtualKey};
+use crate::config::{Config, RateLimits};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limit::{Meters, Scope};
 
 /// Where a key may be, in the order in which they are looked at; `authorization` stands for itself.
 const KEY_HEADERS: [&str; 8] = [
@@ -26,12 +30,29 @@ const KEY_HEADERS: [&str; 8] = [
 ];
 
 /// Whom a call is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Identity {
     /// The administrator, by the master key.
     Administrator,
-    /// Anyone: no master key is configured.
+    /// Anyone: no key is configured, or the path is public.
     Anyone,
+    /// A client, by a virtual key.
+    Key(Arc<VirtualKey>),
+}
+
+impl Identity {
+    /// Returns the virtual key, if it is one.
+    pub fn key(&self) -> Option<&Arc<VirtualKey>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Administrator | Self::Anyone => None,
+        }
+    }
+
+    /// Says whether it is the administrator.
+    pub fn is_administrator(&self) -> bool {
+        matches!(self, Self::Administrator)
+    }
 }
 
 /// What a key is checked against; built once per snapshot.
@@ -39,11 +60,29 @@ pub enum Identity {
 pub struct KeyPolicy {
     master: Option<[u8; 32]>,
     header: Option<http::HeaderName>,
+    keys: HashMap<[u8; 32], Arc<VirtualKey>>,
+    shared: SharedLimits,
+    global: Option<Arc<Meters>>,
 }
 
 impl KeyPolicy {
-    /// Prepares the check that the configuration asks for.
-    pub fn new(general: &GeneralSettings) -> Self {
+    /// Prepares the check that the configuration asks for; what keys used and spent under `previous` goes on.
+    pub fn build(config: &Config, previous: Option<&Self>) -> Self {
+        let general = &config.general;
+        let shared = SharedLimits::build(config, previous.map(|previous| &previous.shared));
+        let keys = config.virtual_keys.iter().map(|entry| {
+            let before = previous.and_then(|previous| previous.keys.get(&entry.hash));
+            let key = VirtualKey::build(entry.clone(), &shared, before.map(AsRef::as_ref));
+            (entry.hash, Arc::new(key))
+        });
+        let global = general.global_parallel.map(|parallel| {
+            let limits = RateLimits {
+                parallel: Some(parallel),
+                ..RateLimits::default()
+            };
+            let before = previous.and_then(|previous| previous.global.as_deref());
+            Arc::new(Meters::of_holder(Scope::Global, "all", limits, before))
+        });
         Self {
             master: general
                 .master_key
@@ -53,27 +92,52 @@ impl KeyPolicy {
                 .key_header_name
                 .as_ref()
                 .and_then(|name| http::HeaderName::try_from(name.as_str()).ok()),
+            keys: keys.collect(),
+            shared,
+            global,
         }
     }
 
-    /// Says whether everyone may call.
+    /// Says whether everyone may call: no key is configured. An operator who hands out virtual keys means them, with a
+    /// master key or without.
     pub fn is_open(&self) -> bool {
-        self.master.is_none()
+        self.master.is_none() && self.keys.is_empty()
+    }
+
+    /// Returns the limit of the whole gateway (`global_max_parallel_requests`).
+    pub fn global(&self) -> Option<&Arc<Meters>> {
+        self.global.as_ref()
+    }
+
+    /// Returns the virtual keys, in no order.
+    pub fn virtual_keys(&self) -> impl Iterator<Item = &Arc<VirtualKey>> {
+        self.keys.values()
     }
 
     /// Checks the key of a request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unauthenticated`]; its message never quotes the key.
+    /// [`ErrorKind::Unauthenticated`], also for a blocked key; its message never quotes the key.
     pub fn check(&self, headers: &HeaderMap) -> Result<Identity> {
-        let Some(master) = &self.master else {
+        if self.is_open() {
             return Ok(Identity::Anyone);
-        };
+        }
         let key = presented_key(headers, self.header.as_ref())?;
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        if bool::from(digest.ct_eq(master)) {
+        if let Some(master) = &self.master
+            && bool::from(digest.ct_eq(master))
+        {
             return Ok(Identity::Administrator);
+        }
+        // What is looked up is a hash: how long that takes tells nothing of any key.
+        if let Some(known) = self.keys.get(&digest) {
+            if known.config.blocked {
+                return Err(refused(
+                    "Key is blocked. Update via `/key/unblock` if you're an admin.",
+                ));
+            }
+            return Ok(Identity::Key(Arc::clone(known)));
         }
         Err(refused(if key.starts_with("sk-") {
             "Invalid proxy server token passed: the key is not known here."
@@ -167,10 +231,18 @@ fn refused(detail: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::{GeneralSettings, Secret};
+
+    fn built(general: GeneralSettings) -> KeyPolicy {
+        let config = Config {
+            general,
+            ..Config::default()
+        };
+        KeyPolicy::build(&config, None)
+    }
 
     fn policy(key: Option<&str>) -> KeyPolicy {
-        KeyPolicy::new(&GeneralSettings {
+        built(GeneralSettings {
             master_key: key.map(Secret::new),
             ..GeneralSettings::default()
         })
@@ -203,11 +275,8 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=sk-master/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host",
             ),
         ] {
-            assert_eq!(
-                policy.check(&headers(&[pair])).unwrap(),
-                Identity::Administrator,
-                "{pair:?}"
-            );
+            let identity = policy.check(&headers(&[pair])).unwrap();
+            assert!(identity.is_administrator(), "{pair:?}");
         }
     }
 
@@ -239,15 +308,13 @@ mod tests {
 
     #[test]
     fn no_master_key_lets_everyone_in() {
-        assert_eq!(
-            policy(None).check(&HeaderMap::new()).unwrap(),
-            Identity::Anyone
-        );
+        let identity = policy(None).check(&HeaderMap::new()).unwrap();
+        assert!(matches!(identity, Identity::Anyone));
     }
 
     #[test]
     fn custom_header_overrides_all_others() {
-        let policy = KeyPolicy::new(&GeneralSettings {
+        let policy = built(GeneralSettings {
             master_key: Some(Secret::new("sk-master")),
             key_header_name: Some("X-Team-Key".to_owned()),
             ..GeneralSettings::default()

@@ -1,5 +1,14 @@
-//! Who is calling: the key that came with a request, and whether it may call.
+//! Who is calling: the key that came with a request, whether it may call, and what it may use.
 
+mod access;
 mod authenticate;
+mod checks;
+mod routes;
+mod spend;
+mod virtual_key;
 
+pub use access::{Access, ModelName};
 pub use authenticate::{Identity, KeyPolicy, presented_key};
+pub use checks::{Wanted, admin};
+pub use spend::{KeyRuntime, OverBudget, Reservation};
+pub use virtual_key::VirtualKey;

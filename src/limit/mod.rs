@@ -2,12 +2,28 @@
 //!
 //! A [`Meters`] holds the limits of one holder (a deployment, a key, a user, …). A call takes from all that apply to it, at
 //! once or not at all, and holds a [`Permit`]: dropping it gives back what was not used. Windows are exact: N at once when
-//! idle, and never more than N in any 60 s (router.md §14.7).
+//! idle, and never more than N in any 60 s.
+//!
+//! `window.rs` counts, `ledger.rs` keeps the counts of a holder under one lock, `permit.rs` takes from several holders at
+//! once, `limiter.rs` asks the shared store. A call that may wait for room stands in a [`Queue`].
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod gate;
+mod ledger;
+mod limiter;
+mod meters;
+mod outbox;
+mod permit;
+mod queue;
+mod window;
 
-use crate::config::DeploymentLimits;
+use std::time::Duration;
+
+pub use limiter::Limiter;
+pub use meters::{Meters, Rates, parallel_limit};
+pub use permit::Permit;
+pub use queue::{Queue, Turn, Waiting};
+
+use crate::error::{Error, ErrorKind};
 
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +51,22 @@ impl LimitName {
             Self::Parallel => "max_parallel_requests",
         }
     }
+
+    /// Returns what it counts, as LiteLLM spells it in headers and errors.
+    pub fn counts(self) -> &'static str {
+        match self {
+            Self::Rpm => "requests",
+            Self::Tpm => "tokens",
+            Self::Itpm => "input-tokens",
+            Self::Otpm => "output-tokens",
+            Self::Parallel => "max_parallel_requests",
+        }
+    }
+
+    /// Says whether it counts tokens.
+    pub fn counts_tokens(self) -> bool {
+        matches!(self, Self::Tpm | Self::Itpm | Self::Otpm)
+    }
 }
 
 /// Whose limit it is.
@@ -54,6 +86,34 @@ pub enum Scope {
     Tag,
     /// The whole gateway.
     Global,
+}
+
+impl Scope {
+    /// Returns the name as metrics and the shared store spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Key => "key",
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Model => "model",
+            Self::Tag => "tag",
+            Self::Global => "global",
+        }
+    }
+
+    /// Returns the name as LiteLLM spells it in headers and errors.
+    pub fn descriptor(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Key => "api_key",
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Model => "model_per_key",
+            Self::Tag => "tag_per_key",
+            Self::Global => "global",
+        }
+    }
 }
 
 /// What a call takes: its requests, and tokens by estimate.
@@ -80,6 +140,73 @@ pub struct Full {
     pub retry_after: Option<Duration>,
 }
 
+impl Full {
+    /// Of several, the one with the most weight is told: one that ends the call before one of a model, which may fall
+    /// back, then the longest wait.
+    fn weight(&self) -> (bool, Option<Duration>) {
+        (self.scope != Scope::Model, self.retry_after)
+    }
+}
+
+/// Why nothing was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A limit has no room.
+    Full(Full),
+    /// The shared store could not be asked, and `fail_closed_rate_limit_enforcement` is set.
+    StoreAway,
+}
+
+impl Refused {
+    /// Returns what the client is told when the shared store could not be asked.
+    pub fn store_away() -> Error {
+        let message = "rate limits cannot be checked at the moment";
+        Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(Duration::from_secs(1)))
+    }
+}
+
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+/// Tokens by the limits that count them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tokens {
+    total: u64,
+    input: u64,
+    output: u64,
+}
+
+impl Tokens {
+    /// A caller chooses `max_tokens`; beyond this it is all the same, and sums stay far from overflow.
+    const MOST: u64 = 1 << 40;
+
+    fn new(total: u64, input: u64, output: u64) -> Self {
+        Self {
+            total: total.min(Self::MOST),
+            input: input.min(Self::MOST),
+            output: output.min(Self::MOST),
+        }
+    }
+
+    fn estimated(cost: Cost) -> Self {
+        let total = cost.input_tokens.saturating_add(cost.output_tokens);
+        Self::new(total, cost.input_tokens, cost.output_tokens)
+    }
+
+    /// What counts for a limit on tokens; 0 for the others.
+    fn of(self, name: LimitName) -> u64 {
+        match name {
+            LimitName::Tpm => self.total,
+            LimitName::Itpm => self.input,
+            LimitName::Otpm => self.output,
+            LimitName::Rpm | LimitName::Parallel => 0,
+        }
+    }
+}
+
 /// How far a limit is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
@@ -87,88 +214,10 @@ pub struct Level {
     pub limit: LimitName,
     /// How much it is.
     pub value: u64,
+    /// What is used of it, by all instances as far as is known; may be more than `value`.
+    pub used: u64,
     /// What is left.
     pub remaining: u64,
     /// How long until it is whole again.
     pub resets_in: Duration,
-}
-
-/// The limits of one holder, and what is used of them.
-#[derive(Debug)]
-pub struct Meters {
-    scope: Scope,
-    holder: String,
-}
-
-impl Meters {
-    /// Makes the limits of a deployment; `previous` are its meters in the snapshot before, whose running windows go on
-    /// where a limit changed.
-    pub fn of_deployment(id: &str, limits: &DeploymentLimits, previous: Option<&Self>) -> Self {
-        let _ = (limits, previous);
-        Self {
-            scope: Scope::Deployment,
-            holder: id.to_owned(),
-        }
-    }
-
-    /// Says whether there is any limit at all.
-    pub fn is_limited(&self) -> bool {
-        false
-    }
-
-    /// Looks whether there is room, without taking it.
-    ///
-    /// # Errors
-    ///
-    /// The limit that has none.
-    pub fn room(&self, cost: Cost, now: Instant) -> Result<(), Full> {
-        let _ = (cost, now, self.scope, &self.holder);
-        Ok(())
-    }
-
-    /// Returns how far each limit is used.
-    pub fn levels(&self, now: Instant) -> Vec<Level> {
-        let _ = now;
-        Vec::new()
-    }
-}
-
-/// Takes from limits: in this process, and in the shared store where there is one.
-#[derive(Debug, Default)]
-pub struct Limiter;
-
-impl Limiter {
-    /// Takes `cost` from all `meters`, or from none.
-    ///
-    /// # Errors
-    ///
-    /// The limit that has no room.
-    ///
-    /// # Cancel safety
-    ///
-    /// What was taken is given back.
-    pub async fn take(
-        &self,
-        meters: &[Arc<Meters>],
-        cost: Cost,
-        now: Instant,
-    ) -> Result<Permit, Full> {
-        for meters in meters {
-            meters.room(cost, now)?;
-        }
-        std::future::ready(()).await;
-        Ok(Permit::default())
-    }
-}
-
-/// The right to make one call, held while it lasts. Dropped unsettled, it gives back the tokens and the slot; the request
-/// stays counted.
-#[derive(Debug, Default)]
-pub struct Permit(());
-
-impl Permit {
-    /// Puts the tokens that were really used in the place of the estimate. The slot is held until the permit is dropped.
-    pub fn settle(&mut self, input_tokens: u64, output_tokens: u64) {
-        let _ = (input_tokens, output_tokens);
-    }
 }

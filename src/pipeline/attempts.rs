@@ -11,7 +11,7 @@ use super::attempt::{Attempt, Start};
 use super::trip::{Hop, Trip};
 use super::{hedge, resume};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::limit::{Full, Permit};
+use crate::limit::{Full, Permit, Refused};
 use crate::router::{
     Allowance, Backoff, Decision, Deployment, History, NoPick, Pass, Picked, RetryCost, RetryRules,
     Situation,
@@ -126,11 +126,15 @@ pub(super) async fn ready(
             .await
         {
             Ok(permit) => return Ok((picked, permit)),
-            Err(full) => {
+            Err(Refused::StoreAway) => {
+                give_back(&picked.deployment, picked.pass, trip);
+                return Err(Refused::store_away());
+            }
+            Err(Refused::Full(full)) => {
                 give_back(&picked.deployment, picked.pass, trip);
                 excluded.push(picked.deployment.id.clone());
-                let sooner = |known: Full| known.retry_after <= full.retry_after;
-                fullest = Some(fullest.filter(|known| sooner(*known)).unwrap_or(full));
+                let sooner = |known: &Full| known.retry_after <= full.retry_after;
+                fullest = Some(fullest.filter(sooner).unwrap_or(full));
             }
         }
     }
@@ -273,7 +277,7 @@ fn all_full(retry_after: Option<Duration>) -> Error {
         ErrorKind::NoDeployment,
         "No deployments available for selected model: every one is at a limit of requests, tokens or calls at one time.",
     )
-    .with_error_type("rate_limit_error")
+    .with_type("rate_limit_error")
     .with_retry_after(Some(wait))
 }
 

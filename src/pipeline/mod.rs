@@ -3,6 +3,7 @@
 //! [`Pipeline::run`] is the steps of a call and nothing else: fetch what the request refers to, find who may serve it, try
 //! them, and hand back the answer. Everything is said in the steps' signatures; nothing travels beside them.
 
+pub mod admit;
 mod attempt;
 mod attempts;
 mod call;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
 pub use journal::{Entries, Journal, Served};
-pub use relay::Progress;
 pub use lookup::{CacheFacts, Lookup, look_up};
+pub use relay::Progress;
 pub use settle::Settlement;
 pub use stream::ChunkSource;
 pub use trip::RetryWish;

@@ -118,7 +118,7 @@ impl Snapshot {
         let cache = previous.and_then(|previous| previous.cache.as_ref());
         Ok(Self {
             cache: ResponseCache::build(&config, surroundings, cache),
-            keys: KeyPolicy::new(&config.general),
+            keys: KeyPolicy::build(&config, previous.map(|previous| &previous.keys)),
             router,
             generation: previous.map_or(1, |previous| previous.generation + 1),
             loaded_at: parts.clock.wall(),

@@ -157,6 +157,7 @@ impl Gateway {
             tracker,
             shutdown: Shutdown::default(),
             running: Arc::default(),
+            waiting: Arc::default(),
         });
         let server = Server::bind(
             "127.0.0.1:0".parse().unwrap(),

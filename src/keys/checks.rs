@@ -1,0 +1,130 @@
+//! What a virtual key must pass before its call is served, in LiteLLM's order: not blocked, the model and the caller's own
+//! fallbacks, not expired, within its budget. Limits come after.
+
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+
+use super::access::{Access, ModelName};
+use super::authenticate::{Identity, KeyPolicy};
+use super::spend::OverBudget;
+use super::virtual_key::VirtualKey;
+use crate::clock::rfc3339;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How much of a name that a client sent is repeated to it.
+const SHOWN: usize = 128;
+
+/// What a key's call is checked by.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The model that is asked for, after the key's own aliases.
+    pub model: &'a ModelName<'a>,
+    /// The fallbacks that the request itself names.
+    pub fallbacks: &'a [ModelName<'a>],
+    /// Whether the model costs nothing by an explicit price of 0: then no budget is looked at.
+    pub is_free: bool,
+    /// The time, for the budget.
+    pub now: Instant,
+    /// The wall-clock time, for the expiry.
+    pub wall: SystemTime,
+    /// `budget_exceeded_status_code`.
+    pub budget_status: Option<u16>,
+}
+
+impl VirtualKey {
+    /// Checks a call of a model, and says by what right the key may make it.
+    ///
+    /// # Errors
+    ///
+    /// 403 for a model that the key may not call, 401 for an expired key, 422 (or as configured) for a budget that is used
+    /// up.
+    pub fn check_call(&self, wanted: &Wanted<'_>) -> Result<Access> {
+        let access = self.access(wanted.model);
+        if access == Access::Denied {
+            return Err(denied(wanted.model.asked));
+        }
+        for fallback in wanted.fallbacks {
+            if self.access(fallback) == Access::Denied {
+                return Err(denied(fallback.asked));
+            }
+        }
+        self.check_expiry(wanted.wall)?;
+        let budget = self.config.budget.filter(|_| !wanted.is_free);
+        self.runtime
+            .check(budget, wanted.now)
+            .map_err(|over| over_budget(over, wanted.budget_status))?;
+        Ok(access)
+    }
+
+    /// Checks that the key has not expired.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unauthenticated`].
+    pub fn check_expiry(&self, wall: SystemTime) -> Result<()> {
+        match self.config.expires {
+            Some(expires) if expires <= wall => Err(Error::new(
+                ErrorKind::Unauthenticated,
+                format!(
+                    "Authentication Error, Expired Key. Key Expiry time {} and current time {}",
+                    rfc3339(expires),
+                    rfc3339(wall)
+                ),
+            )
+            .with_type("expired_key")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks that a request may administrate at `path`: by the master key, or by a virtual key whose `allowed_routes` name it.
+/// A gateway without any key is open here too.
+///
+/// # Errors
+///
+/// 401 without a key that is known, 403 with another one.
+pub fn admin(policy: &KeyPolicy, headers: &HeaderMap, path: &str, wall: SystemTime) -> Result<()> {
+    match policy.check(headers)? {
+        Identity::Administrator | Identity::Anyone => Ok(()),
+        Identity::Key(key) => {
+            key.check_expiry(wall)?;
+            if key.administrates(path) {
+                return Ok(());
+            }
+            Err(Error::new(
+                ErrorKind::Forbidden,
+                "only the administrator may do this: it needs the master key, or a key whose `allowed_routes` name this path",
+            ))
+        }
+    }
+}
+
+fn denied(model: &str) -> Error {
+    let shown: String = model.chars().take(SHOWN).collect();
+    Error::new(
+        ErrorKind::Forbidden,
+        format!("key not allowed to access model. Tried to access {shown}"),
+    )
+    .with_type("key_model_access_denied")
+    .with_param("model")
+}
+
+fn over_budget(over: OverBudget, status: Option<u16>) -> Error {
+    let error = Error::new(
+        ErrorKind::BudgetReached,
+        format!(
+            "Budget has been exceeded! Current cost: {:.6}, Max budget: {}",
+            over.spent_usd, over.limit_usd
+        ),
+    )
+    .with_retry_after(over.resets_in);
+    match status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        Some(status) => error.with_status(status),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

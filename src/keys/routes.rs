@@ -1,0 +1,111 @@
+//! `allowed_routes` of a virtual key: paths, patterns of paths, and LiteLLM's names for sets of them.
+
+/// Beginnings of the paths that call models, behind an optional `/v1`.
+const MODEL_CALLS: [&str; 14] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/images/",
+    "/messages",
+    "/responses",
+    "/rerank",
+    "/moderations",
+    "/engines/",
+    "/openai/deployments/",
+    "/prompts/",
+    "/bedrock/",
+    "/v2/rerank",
+    "/utils/token_counter",
+];
+
+/// Beginnings of the paths that tell a key what it may use, behind an optional `/v1`.
+const INFORMATION: [&str; 5] = [
+    "/models",
+    "/model/info",
+    "/model_group/info",
+    "/key/info",
+    "/v2/key/info",
+];
+
+/// Says whether a key may call `path`; an empty list allows what every client's key may.
+pub(super) fn allows(routes: &[String], path: &str) -> bool {
+    if routes.is_empty() {
+        return is_model_call(path) || is_information(path);
+    }
+    routes.iter().any(|route| match route.as_str() {
+        "llm_api_routes" | "openai_routes" => is_model_call(path) || begins(path, &["/models"]),
+        "info_routes" => is_information(path),
+        "management_routes" => begins(path, &["/key/"]),
+        route => names(route, path),
+    })
+}
+
+/// Says whether a list names `path` itself, as administrators' paths must be.
+pub(super) fn names_path(routes: &[String], path: &str) -> bool {
+    routes.iter().any(|route| names(route, path))
+}
+
+fn is_model_call(path: &str) -> bool {
+    begins(path, &MODEL_CALLS)
+}
+
+fn is_information(path: &str) -> bool {
+    begins(path, &INFORMATION)
+}
+
+fn begins(path: &str, beginnings: &[&str]) -> bool {
+    let bare = path.strip_prefix("/v1").unwrap_or(path);
+    let matches = |start: &&str| bare.starts_with(*start) || path.starts_with(*start);
+    beginnings.iter().any(matches)
+}
+
+/// A path, or the beginning of one before `*`.
+fn names(route: &str, path: &str) -> bool {
+    match route.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => route == path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(routes: &[&str], path: &str) -> bool {
+        let routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
+        allows(&routes, path)
+    }
+
+    #[test]
+    fn a_key_without_a_list_may_call_models_and_ask_about_them() {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/v1/models/a/b",
+            "/bedrock/model/x/converse",
+            "/engines/a/chat/completions",
+        ] {
+            assert!(may(&[], path), "{path}");
+        }
+        for path in [
+            "/key/generate",
+            "/config/reload",
+            "/router/state",
+            "/cache/flushall",
+        ] {
+            assert!(!may(&[], path), "{path}");
+        }
+    }
+
+    #[test]
+    fn lists_name_sets_paths_and_patterns() {
+        assert!(may(&["llm_api_routes"], "/v1/embeddings"));
+        assert!(!may(&["info_routes"], "/v1/embeddings"));
+        assert!(may(&["info_routes"], "/v1/models"));
+        assert!(may(&["management_routes"], "/key/generate"));
+        assert!(!may(&["management_routes"], "/config/reload"));
+        assert!(may(&["/config/reload"], "/config/reload"));
+        assert!(may(&["/cache/*"], "/cache/ping"));
+        assert!(!may(&["/cache/*"], "/cachet"));
+    }
+}
