@@ -41,7 +41,7 @@ fn every_example_loads_without_errors() {
         let clock: SharedClock = Arc::new(SystemClock);
         let upstream = Upstream::new(UpstreamOptions::default(), clock).unwrap();
         let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
-        let router = Router::build(&config, &credentials, None);
+        let router = Router::build(&config, &credentials, &Metrics::new(), None);
         router.unwrap_or_else(|findings| panic!("{findings}"));
     }
 }

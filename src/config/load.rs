@@ -6,6 +6,7 @@ use super::check;
 use super::deployment::{self, Surroundings};
 use super::environment::Environment;
 use super::finding::{Findings, Severity};
+use super::fingerprint::Fingerprints;
 use super::include;
 use super::layers::{self, Overrides};
 use super::names;
@@ -47,7 +48,16 @@ pub fn load_with(
 /// Reads a configuration as far as it goes: what can be told of it although it may have errors, and everything that is
 /// wrong with it. For those who look for more that is wrong; nobody may serve by it.
 pub fn inspect(path: &Path, environment: Environment) -> (Option<Config>, Findings) {
-    let (config, report) = read_file(path, environment, &Overrides::default());
+    inspect_with(path, environment, &Overrides::default())
+}
+
+/// Reads a configuration as [`inspect`] does, with what the command line sets laid over it.
+pub fn inspect_with(
+    path: &Path,
+    environment: Environment,
+    overrides: &Overrides,
+) -> (Option<Config>, Findings) {
+    let (config, report) = read_file(path, environment, overrides);
     (config, report.into_findings())
 }
 
@@ -154,6 +164,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         virtual_keys: Vec::new(),
         gateway_configs: std::collections::BTreeMap::new(),
         cache: None,
+        settings: Fingerprints::of_settings(&root, &environment),
         environment,
         hash: String::new(),
         files: Vec::<PathBuf>::new(),

@@ -11,6 +11,7 @@ mod deployment;
 mod environment;
 mod expectation;
 mod finding;
+mod fingerprint;
 mod include;
 mod layers;
 mod load;
@@ -41,8 +42,9 @@ use std::time::Duration;
 pub use clientside::ClientsideParam;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
+pub use fingerprint::Fingerprints;
 pub use layers::Overrides;
-pub use load::{inspect, load, load_bytes, load_with};
+pub use load::{inspect, inspect_with, load, load_bytes, load_with};
 pub use origin::Origin;
 pub use routing::{
     Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,
@@ -93,6 +95,8 @@ pub struct Config {
     pub cache: Option<CacheConfig>,
     /// The process environment with the file's `environment_variables` laid over it.
     pub environment: Environment,
+    /// What is set beside `model_list`, by key, for comparing two configurations.
+    pub settings: Fingerprints,
     /// SHA-256 (hex) over the files' contents.
     pub hash: String,
     /// The files that it was read from: the first one, then those that it includes.
@@ -172,6 +176,8 @@ pub struct DeploymentConfig {
     pub info: ModelInfo,
     /// `blocked` (entry or `model_info`).
     pub blocked: bool,
+    /// What the entry sets, by key, for comparing two configurations.
+    pub fingerprints: Fingerprints,
     /// Where the entry is written.
     pub origin: Arc<Origin>,
 }

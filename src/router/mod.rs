@@ -9,6 +9,7 @@ mod retry;
 mod runtime;
 mod select;
 mod shuffle;
+mod state_view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,9 +23,11 @@ pub use retry::{Allowance, Backoff, RetryBudget, RetryCost, RetryRules};
 pub use runtime::{DeploymentRuntime, GroupRuntime, InFlight, LastError, Sample};
 pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use shuffle::simple_shuffle;
+pub use state_view::{BudgetView, CooldownView, RuntimeView, WindowView};
 
 use crate::config::{Alias, Config, Finding, Findings};
 use crate::error::{Error, ErrorKind};
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::CredentialStore;
 
 /// Every name that a client may use, and what it stands for.
@@ -70,11 +73,13 @@ impl Router {
     pub fn build(
         config: &Config,
         credentials: &CredentialStore,
+        metrics: &Metrics,
         previous: Option<&Self>,
     ) -> Result<Self, Findings> {
         let builder = Builder {
             config,
             credentials,
+            metrics,
         };
         let mut router = Self {
             aliases: config.router.aliases.clone(),
@@ -90,6 +95,7 @@ impl Router {
                     let warning = deployment.gap.map(|gap| gap.warning(entry, model));
                     findings.0.extend(warning);
                     deployment.make_unique(&mut seen);
+                    deployment.count_in(metrics);
                     if let Some(known) = previous.and_then(|old| old.by_id.get(&deployment.id)) {
                         deployment.learn_from(known);
                     }

@@ -10,6 +10,7 @@ use crate::limit::Limiter;
 use crate::random::Dice;
 use crate::router::Router;
 use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::{CredentialStore, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
@@ -27,6 +28,8 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     /// What several instances share, where Redis is configured.
     pub store: Option<Arc<dyn Store>>,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Parts {
@@ -43,6 +46,7 @@ impl Parts {
             dice: Arc::default(),
             limiter: Arc::default(),
             store: None,
+            metrics: Arc::default(),
         }
     }
 }
@@ -58,6 +62,8 @@ pub struct Snapshot {
     pub keys: KeyPolicy,
     /// 1 for the first, counting up with every one that was published.
     pub generation: u64,
+    /// Where its calls are counted.
+    pub metrics: Arc<Metrics>,
     /// When it was built.
     pub loaded_at: SystemTime,
     /// Under `--simulate`: the credentials and endpoint that every call uses instead of its own.
@@ -100,12 +106,14 @@ impl Snapshot {
         let router = Router::build(
             &config,
             &parts.credentials,
+            &parts.metrics,
             previous.map(|previous| &previous.router),
         )?;
         Ok(Self {
             keys: KeyPolicy::new(&config.general),
             router,
             generation: previous.map_or(1, |previous| previous.generation + 1),
+            metrics: Arc::clone(&parts.metrics),
             loaded_at: parts.clock.wall(),
             simulated,
             config,
