@@ -48,16 +48,18 @@ pub fn load_with(
 /// Reads a configuration as far as it goes: what can be told of it although it may have errors, and everything that is
 /// wrong with it. For those who look for more that is wrong; nobody may serve by it.
 pub fn inspect(path: &Path, environment: Environment) -> (Option<Config>, Findings) {
-    inspect_with(path, environment, &Overrides::default())
+    let (config, report) = read_file(path, environment, &Overrides::default());
+    (config, report.into_findings())
 }
 
-/// Reads a configuration as [`inspect`] does, with what the command line sets laid over it.
-pub fn inspect_with(
+/// Reads a configuration as [`inspect`] does, from the bytes of a file and with what the command line sets laid over it.
+pub fn inspect_bytes(
     path: &Path,
+    bytes: &[u8],
     environment: Environment,
     overrides: &Overrides,
 ) -> (Option<Config>, Findings) {
-    let (config, report) = read_file(path, environment, overrides);
+    let (config, report) = read_bytes(path, bytes, environment, overrides);
     (config, report.into_findings())
 }
 
@@ -72,11 +74,20 @@ pub fn load_bytes(
     environment: Environment,
     overrides: &Overrides,
 ) -> Result<Config, Findings> {
+    whole(read_bytes(path, bytes, environment, overrides))
+}
+
+fn read_bytes(
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment,
+    overrides: &Overrides,
+) -> (Option<Config>, Report) {
     let mut report = Report::default();
     let source = report.add_source(path.display().to_string());
     let config = read::decode(bytes, At::start_of(source), &mut report)
         .and_then(|text| build(path, &text, environment, overrides, &mut report));
-    whole((config, report))
+    (config, report)
 }
 
 fn read_file(

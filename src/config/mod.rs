@@ -44,7 +44,7 @@ pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use fingerprint::Fingerprints;
 pub use layers::Overrides;
-pub use load::{inspect, inspect_with, load, load_bytes, load_with};
+pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
 pub use origin::Origin;
 pub use routing::{
     Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,

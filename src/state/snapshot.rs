@@ -119,4 +119,12 @@ impl Snapshot {
             config,
         })
     }
+
+    /// Returns what is doubtful about the files and the deployments, in the order of the files.
+    pub fn warnings(&self) -> Findings {
+        let mut findings = Findings(self.config.warnings.clone());
+        let later = self.router.warnings().iter().cloned();
+        findings.merge(later, &self.config.files);
+        findings
+    }
 }
