@@ -6,6 +6,7 @@ use std::sync::Arc;
 use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{Environment, Findings, load};
 use switchyard::router::Router;
+use switchyard::telemetry::metrics::Metrics;
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
 

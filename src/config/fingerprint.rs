@@ -184,7 +184,10 @@ mod tests {
 
     #[test]
     fn order_and_comments_change_nothing() {
-        let old = config("general_settings: {max_queued_requests_per_worker: 1, models_owned_by: us}\n", &[]);
+        let old = config(
+            "general_settings: {max_queued_requests_per_worker: 1, models_owned_by: us}\n",
+            &[],
+        );
         let new = config(
             "# new\ngeneral_settings:\n  models_owned_by: us\n  max_queued_requests_per_worker: 1\n",
             &[],

@@ -99,7 +99,9 @@ impl Drop for Settlement {
         let deployment = served.map(|served| &served.deployment.metrics);
         let asked = || snapshot.router.group(&self.call.model)?.metrics();
         let group = deployment.map(|deployment| &deployment.group);
-        let group = group.or_else(asked).unwrap_or(&snapshot.metrics.other().group);
+        let group = group
+            .or_else(asked)
+            .unwrap_or(&snapshot.metrics.other().group);
         let record = CallRecord {
             call_id: &self.call.id,
             model_group: served.map_or("", |served| served.shown_group.as_str()),

@@ -129,10 +129,12 @@ fn by_id(router: &Router) -> HashMap<&str, &Deployment> {
 }
 
 fn is_read_at_start(key: &str) -> bool {
-    AT_START.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(prefix) => key.starts_with(prefix),
-        None => key == *pattern,
-    })
+    AT_START
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => key.starts_with(prefix),
+            None => key == *pattern,
+        })
 }
 
 #[cfg(test)]

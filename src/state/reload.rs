@@ -139,8 +139,7 @@ impl Reloader {
         let (requests, asked) = mpsc::channel(MAX_WAITING);
         let snapshot = live.load();
         let environment = &snapshot.config.environment;
-        let (changed_files, files) =
-            watch::channel(watched(&snapshot.config.files, environment));
+        let (changed_files, files) = watch::channel(watched(&snapshot.config.files, environment));
         let worker = Arc::new(Worker {
             origins,
             parts,
@@ -194,7 +193,11 @@ async fn serve(worker: Arc<Worker>, mut asked: mpsc::Receiver<Request>, stop: Ca
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(%error, "a reload failed; the previous configuration stays in force");
-                worker.reject(trigger, worker.finding("the reload failed for a reason of ours"), "")
+                worker.reject(
+                    trigger,
+                    worker.finding("the reload failed for a reason of ours"),
+                    "",
+                )
             }
         };
         for answer in answers {
@@ -423,7 +426,9 @@ fn read_shared_files(environment: &Environment) -> SharedFiles {
     CredentialStore::shared_files(environment)
         .into_iter()
         .map(|path| {
-            let hash = fs::read(&path).ok().map(|bytes| Sha256::digest(bytes).into());
+            let hash = fs::read(&path)
+                .ok()
+                .map(|bytes| Sha256::digest(bytes).into());
             (path, hash)
         })
         .collect()

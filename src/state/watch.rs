@@ -92,9 +92,8 @@ async fn follow(
 
 /// Waits until nothing has happened for `quiet`, but not for ever.
 async fn settled(changes: &mut mpsc::Receiver<()>, quiet: Duration) {
-    let waiting = async {
-        while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {}
-    };
+    let waiting =
+        async { while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {} };
     // Too long without quiet is as good as quiet.
     let _busy = tokio::time::timeout(quiet * MOST_QUIETS, waiting).await;
 }
@@ -219,7 +218,8 @@ impl Way {
             .extension()
             .is_some_and(|extension| extension == "yaml" || extension == "yml");
         self.stops.iter().any(|stop| {
-            stop.starts_with(path) || (is_yaml && stop.parent().is_some() && stop.parent() == path.parent())
+            stop.starts_with(path)
+                || (is_yaml && stop.parent().is_some() && stop.parent() == path.parent())
         })
     }
 }

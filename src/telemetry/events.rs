@@ -315,14 +315,15 @@ pub fn config_reloaded(metrics: &Metrics, record: &ReloadRecord<'_>) {
 /// second time it is `None`.
 pub fn config_rejected(metrics: &Metrics, trigger: &str, findings: Option<&dyn fmt::Display>) {
     metrics.reloads.count(&["rejected"]);
-    match findings {
-        Some(findings) => tracing::error!(
+    if let Some(findings) = findings {
+        tracing::error!(
             trigger,
             result = "rejected",
             %findings,
             "configuration rejected, the previous one stays in force"
-        ),
-        None => tracing::debug!(trigger, "configuration rejected again"),
+        );
+    } else {
+        tracing::debug!(trigger, "configuration rejected again");
     }
 }
 

@@ -179,7 +179,10 @@ fn made<T>(result: prometheus::Result<T>) -> T {
     result.expect("a metric of the table can be made")
 }
 
-fn registered<T: prometheus::core::Collector + Clone + 'static>(registry: &Registry, metric: T) -> T {
+fn registered<T: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: T,
+) -> T {
     made(registry.register(Box::new(metric.clone())));
     metric
 }

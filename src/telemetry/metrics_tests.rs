@@ -61,7 +61,10 @@ fn handle_is_the_same_for_the_same_owner_and_its_series_go_with_the_last() {
     assert!(metrics.text(&Levels::default()).contains(name));
     drop(second);
     let text = metrics.text(&Levels::default());
-    assert!(!text.contains(name) && !text.contains("model_group=\"m\""), "{text}");
+    assert!(
+        !text.contains(name) && !text.contains("model_group=\"m\""),
+        "{text}"
+    );
     let again = metrics.deployment(&key("one"));
     events::attempt_finished(&again, Ok(()), Duration::ZERO);
     let line = "switchyard_attempts_total{model_group=\"m\",model_id=\"one\",outcome=\"ok\"} 1";

@@ -323,28 +323,50 @@ pub const DEPLOYMENT_STATE: Metric = Metric {
 pub const DEPLOYMENT_COOLED_DOWN: Metric = Metric {
     name: "litellm_deployment_cooled_down_total",
     kind: MetricKind::Counter,
-    labels: &["litellm_model_name", "model_id", "api_provider", "exception_status"],
+    labels: &[
+        "litellm_model_name",
+        "model_id",
+        "api_provider",
+        "exception_status",
+    ],
     help: "Cooldowns of a deployment, by the status that began it",
 };
 /// Attempts that a deployment answered.
 pub const DEPLOYMENT_SUCCESSES: Metric = Metric {
     name: "litellm_deployment_success_responses_total",
     kind: MetricKind::Counter,
-    labels: &["requested_model", "litellm_model_name", "model_id", "api_provider"],
+    labels: &[
+        "requested_model",
+        "litellm_model_name",
+        "model_id",
+        "api_provider",
+    ],
     help: "Attempts that a deployment answered",
 };
 /// Attempts that failed.
 pub const DEPLOYMENT_FAILURES: Metric = Metric {
     name: "litellm_deployment_failure_responses_total",
     kind: MetricKind::Counter,
-    labels: &["requested_model", "litellm_model_name", "model_id", "api_provider", "exception_status", "exception_class"],
+    labels: &[
+        "requested_model",
+        "litellm_model_name",
+        "model_id",
+        "api_provider",
+        "exception_status",
+        "exception_class",
+    ],
     help: "Attempts that failed",
 };
 /// Attempts.
 pub const DEPLOYMENT_REQUESTS: Metric = Metric {
     name: "litellm_deployment_total_requests_total",
     kind: MetricKind::Counter,
-    labels: &["requested_model", "litellm_model_name", "model_id", "api_provider"],
+    labels: &[
+        "requested_model",
+        "litellm_model_name",
+        "model_id",
+        "api_provider",
+    ],
     help: "Attempts",
 };
 /// Fallbacks that answered.

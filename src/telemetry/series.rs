@@ -49,7 +49,10 @@ impl Counters {
             && let Ok(counter) = self.family.get_metric_with_label_values(&self.labels(rest))
         {
             counter.inc_by(amount);
-            made.push((rest.iter().map(|label| (*label).to_owned()).collect(), counter));
+            made.push((
+                rest.iter().map(|label| (*label).to_owned()).collect(),
+                counter,
+            ));
         }
     }
 

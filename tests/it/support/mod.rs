@@ -1,16 +1,17 @@
 //! A gateway on a free port, with a simulator behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchyard::clock::SystemClock;
-use switchyard::config::{Environment, Overrides, load_bytes};
+use switchyard::config::{Config, Environment, Overrides, load, load_bytes};
 use switchyard::http::{App, Shutdown};
 use switchyard::pipeline::Pipeline;
 use switchyard::server::Server;
 use switchyard::simulator::{ACCESS_KEY_ID, Options, SECRET_ACCESS_KEY, Simulator};
-use switchyard::state::{Live, Parts, Snapshot};
+use switchyard::state::{Live, Origins, Parts, Reloader, Snapshot, watch};
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
 
@@ -19,11 +20,14 @@ pub struct Gateway {
     pub url: String,
     pub simulator: Simulator,
     pub client: reqwest::Client,
+    /// What serves; its configuration is in `app.live`.
+    pub app: Arc<App>,
     task: tokio::task::JoinHandle<usize>,
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.app.shutdown.draining.cancel();
         self.task.abort();
     }
 }
@@ -72,6 +76,11 @@ impl Gateway {
     /// Starts a gateway with one deployment `m`; `params` are further `litellm_params` and `rest` further sections, both
     /// indented as they stand in the file.
     pub async fn start(params: &str, rest: &str) -> Self {
+        Self::start_with(params, rest, |_| {}).await
+    }
+
+    /// Like [`Gateway::start`], with the configuration changed after it was read.
+    pub async fn start_with(params: &str, rest: &str, amend: impl FnOnce(&mut Config)) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let url = simulator.url();
         let yaml = format!(
@@ -79,13 +88,33 @@ impl Gateway {
              aws_access_key_id: {ACCESS_KEY_ID}\n      aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_region_name: us-west-2\n      \
              aws_bedrock_runtime_endpoint: {url}\n{params}\n{rest}"
         );
-        let config = load_bytes(
+        let mut config = load_bytes(
             Path::new("config.yaml"),
             yaml.as_bytes(),
             Environment::default(),
             &Overrides::default(),
         )
         .unwrap_or_else(|findings| panic!("{findings}"));
+        amend(&mut config);
+        Self::serving(config, simulator, None).await
+    }
+
+    /// Starts a gateway that serves a file and watches it. `text` writes the file, given the simulator's address.
+    pub async fn from_file(path: impl Into<PathBuf>, text: impl FnOnce(&str) -> String) -> Self {
+        let path = path.into();
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        std::fs::write(&path, text(&simulator.url())).unwrap();
+        Self::from_file_as_it_is(&path, simulator).await
+    }
+
+    /// Starts a gateway that serves a file which is there, and watches it.
+    pub async fn from_file_as_it_is(path: &Path, simulator: Simulator) -> Self {
+        let config =
+            load(path, Environment::default()).unwrap_or_else(|findings| panic!("{findings}"));
+        Self::serving(config, simulator, Some(path)).await
+    }
+
+    async fn serving(config: Config, simulator: Simulator, file: Option<&Path>) -> Self {
         let clock: switchyard::clock::SharedClock = Arc::new(SystemClock);
         let tracker = TaskTracker::new();
         let options =
@@ -94,23 +123,54 @@ impl Gateway {
         let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
         let parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
         let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
-        let general = snapshot.config.general.clone();
+        let live = Arc::new(Live::new(snapshot));
+        let shutdown = Shutdown::default();
+        let reloader = file.map(|file| {
+            let origins = Origins::of_file(file, Environment::default());
+            let stop = shutdown.draining.clone();
+            let reloader = Reloader::start(
+                origins,
+                Arc::clone(&live),
+                parts.clone(),
+                &tracker,
+                stop.clone(),
+            );
+            let quiet = Duration::from_millis(20);
+            watch(Arc::clone(&reloader), quiet, &tracker, stop);
+            reloader
+        });
         let app = Arc::new(App {
-            live: Arc::new(Live::new(snapshot)),
+            live,
             pipeline: Pipeline::new(parts),
             clock,
             tracker,
-            shutdown: Shutdown::default(),
+            shutdown,
             running: Arc::default(),
+            reloader,
         });
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), None, &general, app)
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), None, Arc::clone(&app))
             .await
             .unwrap();
         Self {
             url: format!("http://{}", server.address()),
             simulator,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            app,
             task: tokio::task::spawn(server.run()),
+        }
+    }
+
+    /// Sends a request without a body.
+    pub async fn call(&self, method: reqwest::Method, path: &str, key: Option<&str>) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        let response = request.send().await.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.unwrap(),
         }
     }
 
