@@ -337,8 +337,9 @@ impl Worker {
             let now = self.parts.clock.wall();
             self.live.reject(now, Arc::clone(&findings));
         }
-        let said: Option<&dyn std::fmt::Display> = is_new.then_some(findings.as_ref() as _);
-        config_rejected(&self.parts.metrics, trigger.name(), said);
+        let lines = || findings.to_string().replace('\n', "; ");
+        let said = is_new.then(lines);
+        config_rejected(&self.parts.metrics, trigger.name(), said.as_deref());
         Outcome::Rejected(findings)
     }
 

@@ -312,14 +312,14 @@ pub fn config_reloaded(metrics: &Metrics, record: &ReloadRecord<'_>) {
 }
 
 /// Says that a reload was rejected; what was in force stays. `findings` is said once per content of the files, so the
-/// second time it is `None`.
-pub fn config_rejected(metrics: &Metrics, trigger: &str, findings: Option<&dyn fmt::Display>) {
+/// second time it is `None`; all of them are one line.
+pub fn config_rejected(metrics: &Metrics, trigger: &str, findings: Option<&str>) {
     metrics.reloads.count(&["rejected"]);
     if let Some(findings) = findings {
         tracing::error!(
             trigger,
             result = "rejected",
-            %findings,
+            findings,
             "configuration rejected, the previous one stays in force"
         );
     } else {

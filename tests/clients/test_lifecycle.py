@@ -192,8 +192,8 @@ def models(gateway) -> list[str]:
 def with_another_model(name: str) -> str:
     """The configuration with one entry more."""
     config = configuration()
-    config["model_list"].append({**config["model_list"][0], "model_name": name})
-    return json.dumps(config)
+    more = {**config["model_list"][0], "model_name": name}
+    return json.dumps({**config, "model_list": [*config["model_list"], more]})
 
 
 def test_a_changed_file_takes_effect_by_itself_and_a_bad_one_does_not(own):

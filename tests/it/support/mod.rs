@@ -111,6 +111,22 @@ impl Gateway {
     pub async fn from_file_as_it_is(path: &Path, simulator: Simulator) -> Self {
         let config =
             load(path, Environment::default()).unwrap_or_else(|findings| panic!("{findings}"));
+        let gateway = Self::serving(config, simulator, Some(path)).await;
+        let reloader = gateway.app.reloader.clone().unwrap();
+        let stop = gateway.app.shutdown.draining.clone();
+        watch(
+            reloader,
+            Duration::from_millis(20),
+            &gateway.app.tracker,
+            stop,
+        );
+        gateway
+    }
+
+    /// Starts a gateway that serves a file which is there, and reads it again only when it is asked to.
+    pub async fn from_file_unwatched(path: &Path, simulator: Simulator) -> Self {
+        let config =
+            load(path, Environment::default()).unwrap_or_else(|findings| panic!("{findings}"));
         Self::serving(config, simulator, Some(path)).await
     }
 
@@ -128,16 +144,7 @@ impl Gateway {
         let reloader = file.map(|file| {
             let origins = Origins::of_file(file, Environment::default());
             let stop = shutdown.draining.clone();
-            let reloader = Reloader::start(
-                origins,
-                Arc::clone(&live),
-                parts.clone(),
-                &tracker,
-                stop.clone(),
-            );
-            let quiet = Duration::from_millis(20);
-            watch(Arc::clone(&reloader), quiet, &tracker, stop);
-            reloader
+            Reloader::start(origins, Arc::clone(&live), parts.clone(), &tracker, stop)
         });
         let app = Arc::new(App {
             live,
