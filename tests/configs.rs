@@ -6,6 +6,7 @@ use std::sync::Arc;
 use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{Environment, Findings, load};
 use switchyard::router::Router;
+use switchyard::telemetry::metrics::Metrics;
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
 
@@ -41,7 +42,7 @@ fn every_example_loads_without_errors() {
         let clock: SharedClock = Arc::new(SystemClock);
         let upstream = Upstream::new(UpstreamOptions::default(), clock).unwrap();
         let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
-        let router = Router::build(&config, &credentials, None);
+        let router = Router::build(&config, &credentials, &Metrics::new(), None);
         router.unwrap_or_else(|findings| panic!("{findings}"));
     }
 }

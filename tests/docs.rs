@@ -269,3 +269,30 @@ fn the_readme_starts_with_the_two_commands() {
         .collect();
     assert_eq!(calls, ["make test"], "the gate is what the README says");
 }
+
+#[test]
+fn every_metric_is_documented_as_it_is() {
+    use switchyard::telemetry::names::METRICS;
+    let text = read("docs/telemetry.md");
+    let missing: Vec<String> = METRICS
+        .iter()
+        .map(|metric| {
+            let labels: Vec<String> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
+            let labels = match labels.join(", ") {
+                none if none.is_empty() => "–".to_owned(),
+                labels => labels,
+            };
+            let kind = metric.kind.name();
+            format!(
+                "| `{}` | {kind} | {labels} | {} |",
+                metric.name, metric.help
+            )
+        })
+        .filter(|row| !text.lines().any(|line| line == row))
+        .collect();
+    fail_if_any("rows that docs/telemetry.md lacks", &missing);
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| `switchyard_") || line.starts_with("| `litellm_"));
+    assert_eq!(rows.count(), METRICS.len(), "metrics that are no more");
+}

@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 11] = [
 const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 17] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("axum", &["http/", "server/"]),
     ("tower_http", &["http/", "server/"]),
     ("hyper", &["http/", "server/", "simulator/"]),
@@ -40,6 +40,8 @@ const HOMES: [(&str, &[&str]); 17] = [
     ("arc_swap", &["state/"]),
     ("moka", &["cache/"]),
     ("governor", &["limit/"]),
+    ("notify", &["state/watch.rs"]),
+    ("prometheus", &["telemetry/"]),
     ("reqwest", &["upstream/"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),

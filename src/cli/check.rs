@@ -10,6 +10,7 @@ use super::{count, say};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Environment, Finding, Findings, Severity};
 use crate::router::Router;
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
 /// Prints everything that is wrong with `file`. Exit status 1 if any of it is an error.
@@ -84,7 +85,7 @@ pub(super) fn offline_router(config: &Config) -> Result<Router, Findings> {
         return Ok(Router::default());
     };
     let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
-    Router::build(config, &credentials, None)
+    Router::build(config, &credentials, &Metrics::new(), None)
 }
 
 #[cfg(test)]

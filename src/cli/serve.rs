@@ -9,12 +9,12 @@ use tokio_util::task::TaskTracker;
 use super::banner::Banner;
 use super::{ServeArguments, complain, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, Environment, GeneralSettings};
+use crate::config::{self, Config, Environment, Finding, Findings, GeneralSettings, Severity};
 use crate::http::{App, Shutdown};
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
 use crate::simulator::Simulator;
-use crate::state::{Live, Parts, Snapshot};
+use crate::state::{Amend, Live, Origins, Parts, QUIET, Reloader, Snapshot, watch};
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
@@ -53,7 +53,8 @@ struct Prepared {
 }
 
 async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
-    let mut config = config::load(&arguments.config, Environment::of_process())
+    let environment = Environment::of_process();
+    let mut config = config::load(&arguments.config, environment.clone())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
     let (host, mut warnings) = host(arguments, &config.general)?;
@@ -62,34 +63,44 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
         (Some(certificate), Some(key)) => Some(server::tls(certificate, key)?),
         _ => None,
     };
-    let mut simulated = None;
-    let mut simulator = None;
-    if arguments.simulate {
-        let (running, target, replaced) = simulate::start(&mut config)
+    let (simulator, simulated) = if arguments.simulate {
+        let (simulator, simulated) = simulate::start()
             .await
             .map_err(|error| format!("the simulator cannot start: {error}"))?;
-        simulated = Some(target);
-        simulator = Some(running);
-        warnings.extend(replaced);
-    }
+        warnings.extend(simulate::redirect(&mut config, &simulator));
+        (Some(simulator), Some(simulated))
+    } else {
+        (None, None)
+    };
     let tracker = TaskTracker::new();
     let clock: SharedClock = Arc::new(SystemClock);
     let parts = parts(&config, &clock, &tracker)?;
     let snapshot = Snapshot::build(config, simulated, None, &parts)
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
-    let general = snapshot.config.general.clone();
+    let live = Arc::new(Live::new(snapshot));
+    let shutdown = Shutdown::default();
+    let origins = Origins {
+        amend: amend(host, simulator.clone()),
+        ..Origins::of_file(&arguments.config, environment)
+    };
+    let stop = shutdown.draining.clone();
+    let reloader = Reloader::start(origins, Arc::clone(&live), parts.clone(), &tracker, stop);
     let app = Arc::new(App {
-        live: Arc::new(Live::new(snapshot)),
+        live,
         pipeline: Pipeline::new(parts),
         clock,
         tracker,
-        shutdown: Shutdown::default(),
+        shutdown,
         running: Arc::default(),
         waiting: Arc::default(),
+        reloader: Some(Arc::clone(&reloader)),
     });
     let address = SocketAddr::new(host, arguments.port);
     let is_tls = tls.is_some();
-    let server = Server::bind(address, tls, &general, Arc::clone(&app)).await?;
+    let server = Server::bind(address, tls, Arc::clone(&app)).await?;
+    let stop = &app.shutdown.draining;
+    server::reload_on_hangup(Arc::clone(&reloader), &app.tracker, stop.clone());
+    watch(reloader, QUIET, &app.tracker, stop.clone());
     let banner = Banner {
         address: server.address(),
         tls: is_tls,
@@ -130,6 +141,37 @@ fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<
         tracker: tracker.clone(),
         ..Parts::new(upstream, Arc::new(credentials), Arc::clone(clock))
     })
+}
+
+/// What is done to every configuration that comes later: the simulator serves it too, and a server that others can reach is
+/// not opened.
+fn amend(host: IpAddr, simulator: Option<Arc<Simulator>>) -> Amend {
+    Arc::new(move |config| {
+        if let Some(simulator) = &simulator {
+            simulate::redirect(config, simulator);
+        }
+        let weakness = weakness(&config.general);
+        match weakness.filter(|_| !host.is_loopback() && !config.general.permit_weak_master_key) {
+            Some(weakness) => Err(Findings(vec![opened(config, &weakness, host)])),
+            None => Ok(()),
+        }
+    })
+}
+
+/// The error of a configuration that would open a server which listens on `host`.
+fn opened(config: &Config, weakness: &str, host: IpAddr) -> Finding {
+    let key = "general_settings.master_key";
+    let place = config.warnings.iter().find(|finding| finding.key == key);
+    let first = config.files.first().map(|file| file.display().to_string());
+    Finding {
+        file: place.map_or_else(|| first.unwrap_or_default(), |place| place.file.clone()),
+        line: place.map_or(1, |place| place.line),
+        column: place.map_or(1, |place| place.column),
+        severity: Severity::Error,
+        key: key.to_owned(),
+        message: format!("{weakness}, and the server listens on {host}, where others can call"),
+        hint: Some("set a key of your own, or start again with --host 127.0.0.1".to_owned()),
+    }
 }
 
 /// Where to listen: everywhere with a good master key, on this machine only without one.

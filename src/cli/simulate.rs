@@ -18,15 +18,26 @@ const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
-/// Starts the simulator and points `config` at it; returns what was replaced, as warnings.
-pub(super) async fn start(
-    config: &mut Config,
-) -> io::Result<(Arc<Simulator>, Simulated, Vec<String>)> {
+/// Starts the simulator.
+pub(super) async fn start() -> io::Result<(Arc<Simulator>, Simulated)> {
     let options = Options {
         accept_any_bearer: true,
         ..Options::default()
     };
     let simulator = Arc::new(Simulator::start(options).await?);
+    let registry = Arc::clone(&simulator);
+    let simulated = Simulated {
+        endpoint: simulator.url(),
+        credentials: own_keys(),
+        admit: AdmitKeys(Arc::new(move |aws| {
+            admit(aws, &registry);
+        })),
+    };
+    Ok((simulator, simulated))
+}
+
+/// Points `config` at the simulator; returns what was replaced, as warnings.
+pub(super) fn redirect(config: &mut Config, simulator: &Simulator) -> Vec<String> {
     let url = simulator.url();
     for name in ENDPOINTS {
         config.environment.set(name, url.clone());
@@ -35,7 +46,7 @@ pub(super) async fn start(
     let mut replaced = Vec::new();
     for entry in &mut config.deployments {
         point(entry, &url);
-        if !keep_credentials(entry, &simulator) {
+        if !keep_credentials(entry, simulator) {
             let name = format!("`{}`", entry.model_name);
             if !replaced.contains(&name) {
                 replaced.push(name);
@@ -49,15 +60,7 @@ pub(super) async fn start(
             replaced.join(", ")
         ));
     }
-    let registry = Arc::clone(&simulator);
-    let simulated = Simulated {
-        endpoint: url,
-        credentials: own_keys(),
-        admit: AdmitKeys(Arc::new(move |aws| {
-            admit(aws, &registry);
-        })),
-    };
-    Ok((simulator, simulated, warnings))
+    warnings
 }
 
 /// Makes a key pair known to the simulator; says whether there was one.

@@ -7,6 +7,7 @@ use super::DeploymentConfig;
 use super::advice;
 use super::check;
 use super::environment::Environment;
+use super::fingerprint::Fingerprints;
 use super::node::{At, Node, Spelling, Value};
 use super::origin::Origin;
 use super::params::{from_params, limits, model_info, text};
@@ -138,6 +139,7 @@ fn entry(
         limits: limits(&params, &checked, path, report),
         info: model_info(info, &params),
         id: info.and_then(|info| text(info, "id")),
+        fingerprints: Fingerprints::of_entry(&checked, &params),
         origin: Arc::new(origin(&item, &params, path, report)),
         ..from_params(&params, path, report)
     };

@@ -73,6 +73,12 @@ impl Findings {
         });
     }
 
+    /// Returns those that are errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        self.0.iter().filter(is_error)
+    }
+
     /// Says whether any of them is an error.
     pub fn has_errors(&self) -> bool {
         self.0

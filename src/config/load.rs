@@ -7,6 +7,7 @@ use super::check;
 use super::deployment::{self, Surroundings};
 use super::environment::Environment;
 use super::finding::{Findings, Severity};
+use super::fingerprint::Fingerprints;
 use super::gateway_config;
 use super::include;
 use super::key_entries::{self, Around};
@@ -57,6 +58,17 @@ pub fn inspect(path: &Path, environment: Environment) -> (Option<Config>, Findin
     (config, report.into_findings())
 }
 
+/// Reads a configuration as [`inspect`] does, from the bytes of a file and with what the command line sets laid over it.
+pub fn inspect_bytes(
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment,
+    overrides: &Overrides,
+) -> (Option<Config>, Findings) {
+    let (config, report) = read_bytes(path, bytes, environment, overrides);
+    (config, report.into_findings())
+}
+
 /// Reads a configuration from the bytes of a file; `path` names it and is what its includes are relative to.
 ///
 /// # Errors
@@ -68,11 +80,20 @@ pub fn load_bytes(
     environment: Environment,
     overrides: &Overrides,
 ) -> Result<Config, Findings> {
+    whole(read_bytes(path, bytes, environment, overrides))
+}
+
+fn read_bytes(
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment,
+    overrides: &Overrides,
+) -> (Option<Config>, Report) {
     let mut report = Report::default();
     let source = report.add_source(path.display().to_string());
     let config = read::decode(bytes, At::start_of(source), &mut report)
         .and_then(|text| build(path, &text, environment, overrides, &mut report));
-    whole((config, report))
+    (config, report)
 }
 
 fn read_file(
@@ -181,6 +202,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         virtual_keys,
         gateway_configs,
         cache,
+        settings: Fingerprints::of_settings(&root, &environment),
         environment,
         hash: String::new(),
         files: Vec::<PathBuf>::new(),

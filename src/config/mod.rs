@@ -12,6 +12,7 @@ mod environment;
 mod expectation;
 mod fallback;
 mod finding;
+mod fingerprint;
 mod gateway_condition;
 mod gateway_config;
 mod include;
@@ -52,8 +53,9 @@ use std::time::Duration;
 pub use clientside::ClientsideParam;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
+pub use fingerprint::Fingerprints;
 pub use layers::Overrides;
-pub use load::{inspect, load, load_bytes, load_with};
+pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
 pub use origin::Origin;
 pub use routing::{
     Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,
@@ -104,6 +106,8 @@ pub struct Config {
     pub cache: Option<CacheConfig>,
     /// The process environment with the file's `environment_variables` laid over it.
     pub environment: Environment,
+    /// What is set beside `model_list`, by key, for comparing two configurations.
+    pub settings: Fingerprints,
     /// SHA-256 (hex) over the files' contents.
     pub hash: String,
     /// The files that it was read from: the first one, then those that it includes.
@@ -194,6 +198,8 @@ pub struct DeploymentConfig {
     pub info: ModelInfo,
     /// `blocked` (entry or `model_info`).
     pub blocked: bool,
+    /// What the entry sets, by key, for comparing two configurations.
+    pub fingerprints: Fingerprints,
     /// Where the entry is written.
     pub origin: Arc<Origin>,
 }

@@ -111,7 +111,7 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
         Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
         Err(error) => {
             let elapsed = app.clock.now().saturating_duration_since(received);
-            call_refused(&id, &error, elapsed);
+            call_refused(&snapshot.metrics, &id, &error, elapsed);
             let mut response = error_response_naming(&error, Some(&id), named);
             if error.kind() != ErrorKind::Unauthenticated {
                 say(response.headers_mut(), None, elapsed);

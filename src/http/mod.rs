@@ -1,5 +1,6 @@
 //! The client's side of the wire: endpoints, headers, bodies. No decisions about models are made here.
 
+mod admin;
 mod admission;
 mod body;
 mod cache;
@@ -8,9 +9,11 @@ mod health;
 mod home;
 mod inference;
 mod layers;
+mod metrics;
 mod models;
 mod options;
 mod portkey;
+mod router_state;
 mod several;
 mod sse;
 
@@ -23,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::SharedClock;
 use crate::pipeline::Pipeline;
-use crate::state::Live;
+use crate::state::{Live, Reloader};
 
 /// What every endpoint can reach.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct App {
     pub running: Arc<std::sync::atomic::AtomicUsize>,
     /// Calls of models that wait to be admitted.
     pub waiting: Arc<crate::limit::Queue>,
+    /// Reads the file again; `None` where there is none.
+    pub reloader: Option<Arc<Reloader>>,
 }
 
 /// How far shutdown has come.
@@ -87,6 +92,10 @@ pub fn router(app: Arc<App>) -> Router {
             "/health/readiness",
             get(health::ready).options(health::ready),
         )
+        .route("/health/readiness/details", get(health::details))
+        .route("/metrics", get(metrics::scrape))
+        .route("/config/reload", post(admin::reload))
+        .route("/router/state", get(admin::state))
         .fallback(home::not_found)
         .method_not_allowed_fallback(home::method_not_allowed);
     layers::around(table, &app).with_state(app)

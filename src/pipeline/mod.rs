@@ -58,6 +58,11 @@ impl Pipeline {
         Self { parts }
     }
 
+    /// Returns what calls are run with.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Runs one call; what is learned on the way stands in `books`, also when the call is given up.
     ///
     /// # Errors

@@ -91,7 +91,14 @@ impl Drop for Settlement {
         if self.outcome != "ok" {
             span.record("error.type", self.outcome);
         }
-        call_finished(&CallRecord {
+        let snapshot = &self.call.snapshot;
+        let deployment = served.map(|served| &served.deployment.metrics);
+        let asked = || snapshot.router.group(&self.call.model)?.metrics();
+        let group = deployment.map(|deployment| &deployment.group);
+        let group = group
+            .or_else(asked)
+            .unwrap_or(&snapshot.metrics.other().group);
+        let record = CallRecord {
             call_id: &self.call.id,
             model_group: entries.group.as_deref().unwrap_or_default(),
             model_id: served.map_or("", |served| served.deployment.id.as_str()),
@@ -108,10 +115,10 @@ impl Drop for Settlement {
             first_content: self
                 .first_content
                 .map(|at| at.saturating_duration_since(self.call.received)),
-            prompt_tokens: self.usage.prompt_tokens(),
-            completion_tokens: self.usage.output_tokens,
+            usage: self.usage,
             attempts: self.journal.sends(),
             aws_request_id: served.and_then(Served::aws_request_id).unwrap_or(""),
-        });
+        };
+        call_finished(group, deployment.map(Arc::as_ref), &record);
     }
 }

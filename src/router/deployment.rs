@@ -17,6 +17,7 @@ use crate::limit::Meters;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::{chat_transformer, url};
 use crate::provider::{Repairs, Target, Transformer};
+use crate::telemetry::metrics::{DeploymentKey, DeploymentMetrics, Metrics};
 use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
@@ -51,6 +52,8 @@ pub struct Deployment {
     pub runtime: Arc<DeploymentRuntime>,
     /// Its limits, and what is used of them.
     pub meters: Arc<Meters>,
+    /// What is counted of it; one that a caller describes is counted with all others of that kind.
+    pub metrics: Arc<DeploymentMetrics>,
 }
 
 /// Bounds on one attempt, as configured for the deployment; the router's apply where these are not set.
@@ -82,6 +85,8 @@ pub struct Builder<'a> {
     pub config: &'a Config,
     /// Where credentials come from.
     pub credentials: &'a CredentialStore,
+    /// Where it is counted.
+    pub metrics: &'a Metrics,
 }
 
 impl Builder<'_> {
@@ -120,6 +125,7 @@ impl Builder<'_> {
             headers: headers(&id, entry, &target, &place.region),
             runtime: Arc::default(),
             meters: Arc::new(Meters::of_deployment(&id, &entry.limits, None)),
+            metrics: Arc::clone(self.metrics.other()),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -170,6 +176,15 @@ impl Deployment {
         self.runtime = Arc::clone(&previous.runtime);
         let meters = Meters::of_deployment(&self.id, &self.entry.limits, Some(&previous.meters));
         self.meters = Arc::new(meters);
+    }
+
+    /// Counts it under its own name from now on; for deployments of the file only, whose number is bounded.
+    pub(super) fn count_in(&mut self, metrics: &Metrics) {
+        self.metrics = metrics.deployment(&DeploymentKey {
+            group: self.group.clone(),
+            id: self.id.clone(),
+            model: self.model.clone(),
+        });
     }
 
     /// Appends an ordinal to the id when another deployment has the same.

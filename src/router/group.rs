@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Deployment, GroupRuntime};
 use crate::config::StrategyConfig;
+use crate::telemetry::metrics::GroupMetrics;
 
 /// All deployments with one `model_name`.
 #[derive(Debug, Clone)]
@@ -27,6 +28,12 @@ impl ModelGroup {
             strategy: StrategyConfig::default(),
             runtime: Arc::default(),
         }
+    }
+
+    /// Returns what is counted of the group; `None` for one without deployments.
+    pub fn metrics(&self) -> Option<&Arc<GroupMetrics>> {
+        let first = self.deployments.first()?;
+        Some(&first.metrics.group)
     }
 
     /// Says whether the operator has paused every deployment.

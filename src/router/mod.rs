@@ -15,6 +15,7 @@ mod runtime;
 mod select;
 mod shuffle;
 mod spend;
+mod state_view;
 mod usage;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -34,9 +35,11 @@ pub use runtime::{
 pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use shuffle::simple_shuffle;
 pub use spend::Spend;
+pub use state_view::{BudgetView, RuntimeView, WindowView};
 
 use crate::config::{Alias, Config, Finding, Findings};
 use crate::error::{Error, ErrorKind};
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::CredentialStore;
 
 /// Every name that a client may use, and what it stands for.
@@ -82,11 +85,13 @@ impl Router {
     pub fn build(
         config: &Config,
         credentials: &CredentialStore,
+        metrics: &Metrics,
         previous: Option<&Self>,
     ) -> Result<Self, Findings> {
         let builder = Builder {
             config,
             credentials,
+            metrics,
         };
         let mut router = Self {
             aliases: config.router.aliases.clone(),
@@ -102,6 +107,7 @@ impl Router {
                     let warning = deployment.gap.map(|gap| gap.warning(entry, model));
                     findings.0.extend(warning);
                     deployment.make_unique(&mut seen);
+                    deployment.count_in(metrics);
                     if let Some(known) = previous.and_then(|old| old.by_id.get(&deployment.id)) {
                         deployment.learn_from(known);
                     }

@@ -22,13 +22,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-pub use signals::interrupted;
+pub use signals::{interrupted, reload_on_hangup};
 pub use tls::tls;
 
 use signals::Signals;
 use stall::StallGuard;
 
-use crate::config::GeneralSettings;
 use crate::http::{self, App};
 
 /// How long clients have to read the last event after what runs was ended.
@@ -48,8 +47,6 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
-    header_read_timeout: Duration,
-    drain_timeout: Duration,
     app: Arc<App>,
     signals: Signals,
 }
@@ -60,7 +57,6 @@ struct Connections {
     app: Arc<App>,
     router: Router,
     tls: Option<TlsAcceptor>,
-    header_read_timeout: Duration,
 }
 
 impl Server {
@@ -72,7 +68,6 @@ impl Server {
     pub async fn bind(
         address: SocketAddr,
         tls: Option<Arc<ServerConfig>>,
-        general: &GeneralSettings,
         app: Arc<App>,
     ) -> Result<Self, String> {
         let listener = TcpListener::bind(address)
@@ -85,8 +80,6 @@ impl Server {
             listener,
             address,
             tls,
-            header_read_timeout: general.header_read_timeout,
-            drain_timeout: general.drain_timeout,
             app,
             signals,
         })
@@ -104,10 +97,9 @@ impl Server {
             router: http::router(Arc::clone(&self.app)),
             app: Arc::clone(&self.app),
             tls: self.tls.clone().map(TlsAcceptor::from),
-            header_read_timeout: self.header_read_timeout,
         };
         let serving = accept(self.listener, connections, tracker.clone());
-        let stopping = stop(&self.app, &tracker, self.drain_timeout, self.signals);
+        let stopping = stop(&self.app, &tracker, self.signals);
         tokio::select! {
             never = serving => match never {},
             cut = stopping => cut,
@@ -155,6 +147,7 @@ impl Connections {
     /// clients that must be told to go elsewhere: it gets one answer.
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let draining = &self.app.shutdown.draining;
+        let header_read_timeout = self.app.live.load().config.general.header_read_timeout;
         let is_late = draining.is_cancelled();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -162,15 +155,15 @@ impl Connections {
             .keep_alive(!is_late)
             .timer(TokioTimer::new())
             // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
-            .header_read_timeout(self.header_read_timeout.max(KEPT_ALIVE));
+            .header_read_timeout(header_read_timeout.max(KEPT_ALIVE));
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router);
-        let stream = StallGuard::new(stream, self.header_read_timeout);
+        let stream = StallGuard::new(stream, header_read_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ending = async {
             if is_late {
-                tokio::time::sleep(self.header_read_timeout).await;
+                tokio::time::sleep(header_read_timeout).await;
             } else {
                 draining.cancelled().await;
             }
@@ -189,13 +182,9 @@ impl Connections {
 }
 
 /// Waits for a signal, then drains; returns how many answers were cut.
-async fn stop(
-    app: &App,
-    connections: &TaskTracker,
-    drain_timeout: Duration,
-    mut signals: Signals,
-) -> usize {
+async fn stop(app: &App, connections: &TaskTracker, mut signals: Signals) -> usize {
     signals.next().await;
+    let drain_timeout = app.live.load().config.general.drain_timeout;
     let running = app.running.load(Ordering::Relaxed);
     tracing::info!(
         running,

@@ -1,8 +1,13 @@
-//! The signals that end the program.
+//! The signals that end the program, and the one that has it read its configuration again.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::state::{Reloader, Trigger};
 
 /// SIGTERM and SIGINT, received from the moment this exists: none is lost between two waits, or before the first.
 #[derive(Debug)]
@@ -25,6 +30,29 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// Has the configuration read again with every SIGHUP, until `stop`.
+pub fn reload_on_hangup(reloader: Arc<Reloader>, tracker: &TaskTracker, stop: CancellationToken) {
+    // Received from now on: without this, SIGHUP ends the process.
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be received");
+            return;
+        }
+    };
+    tracker.spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                hangup = hangups.recv() => if hangup.is_none() { return },
+            }
+            if reloader.reload(Trigger::Signal).await.is_none() {
+                return;
+            }
+        }
+    });
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -13,6 +13,7 @@ use crate::limit::Limiter;
 use crate::random::Dice;
 use crate::router::Router;
 use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::{CredentialStore, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
@@ -32,6 +33,8 @@ pub struct Parts {
     pub store: Option<Arc<dyn Store>>,
     /// Tasks that shutdown waits for.
     pub tracker: TaskTracker,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Parts {
@@ -49,6 +52,7 @@ impl Parts {
             limiter: Arc::default(),
             store: None,
             tracker: TaskTracker::new(),
+            metrics: Arc::default(),
         }
     }
 }
@@ -66,6 +70,8 @@ pub struct Snapshot {
     pub cache: Option<Arc<ResponseCache>>,
     /// 1 for the first, counting up with every one that was published.
     pub generation: u64,
+    /// Where its calls are counted.
+    pub metrics: Arc<Metrics>,
     /// When it was built.
     pub loaded_at: SystemTime,
     /// Under `--simulate`: the credentials and endpoint that every call uses instead of its own.
@@ -108,6 +114,7 @@ impl Snapshot {
         let router = Router::build(
             &config,
             &parts.credentials,
+            &parts.metrics,
             previous.map(|previous| &previous.router),
         )?;
         let surroundings = Surroundings {
@@ -121,9 +128,18 @@ impl Snapshot {
             keys: KeyPolicy::build(&config, previous.map(|previous| &previous.keys)),
             router,
             generation: previous.map_or(1, |previous| previous.generation + 1),
+            metrics: Arc::clone(&parts.metrics),
             loaded_at: parts.clock.wall(),
             simulated,
             config,
         })
+    }
+
+    /// Returns what is doubtful about the files and the deployments, in the order of the files.
+    pub fn warnings(&self) -> Findings {
+        let mut findings = Findings(self.config.warnings.clone());
+        let later = self.router.warnings().iter().cloned();
+        findings.merge(later, &self.config.files);
+        findings
     }
 }

@@ -1,13 +1,15 @@
-//! What the program says of itself: log lines and spans.
+//! What the program says of itself: log lines, spans and metrics.
 //!
 //! One structured line per call, and, where an OTLP endpoint is configured, one trace per call. Prompts, answers and
-//! secrets are never part of either. Every name that is said to the outside is a constant in [`names`].
+//! secrets are never part of any of them. Every name that is said to the outside is a constant in [`names`].
 
 pub mod events;
 mod export;
 mod json;
 mod lines;
+pub mod metrics;
 pub mod names;
+mod series;
 mod start;
 
 pub use start::{LogFormat, Telemetry, TelemetryOptions};

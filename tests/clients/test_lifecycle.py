@@ -181,6 +181,52 @@ def test_an_idle_process_ends_at_once(own):
         assert own.wait(10) == 0
 
 
+# Reload.
+
+
+def models(gateway) -> list[str]:
+    """The names that clients may ask for."""
+    return [model["id"] for model in json.loads(gateway.get("/v1/models")[2])["data"]]
+
+
+def with_another_model(name: str) -> str:
+    """The configuration with one entry more."""
+    config = configuration()
+    more = {**config["model_list"][0], "model_name": name}
+    return json.dumps({**config, "model_list": [*config["model_list"], more]})
+
+
+def test_a_changed_file_takes_effect_by_itself_and_a_bad_one_does_not(own):
+    assert "second" not in models(own)
+    own.path.write_text(with_another_model("second"))
+    eventually(lambda: "second" in models(own), 20, "the new model")
+    # The simulator serves it too: nothing may go out.
+    answer = own.post(CHAT, {"model": "second", "messages": [{"role": "user", "content": "hi"}]})
+    assert answer[0] == 200, answer
+    own.path.write_text("model_list: [")
+    eventually(lambda: "configuration rejected" in own.output, 20, "a line that says why")
+    assert "second" in models(own)
+    other = own.path.with_suffix(".new")
+    other.write_text(with_another_model("third"))
+    os.replace(other, own.path)
+    eventually(lambda: "third" in models(own) and "second" not in models(own), 20, "the mended file")
+
+
+def test_sighup_reads_the_file_again_and_ends_nothing(own):
+    async def main():
+        opened = asyncio.Event()
+        running = asyncio.create_task(stream(own.port, "[[sim:long=100]] [[sim:slow=20]]", opened))
+        await opened.wait()
+        own.send_signal(signal.SIGHUP)
+        said = lambda: "configuration reloaded" in own.output  # noqa: E731
+        await asyncio.to_thread(eventually, said, 20, "a line of the reload")
+        return await running
+
+    assert whole(asyncio.run(main()))
+    line = next(line for line in own.output.splitlines() if "configuration reloaded" in line)
+    assert "signal" in line and "unchanged" in line, line
+
+
 STREAMS = 1000
 
 

@@ -9,7 +9,7 @@ async fn retry_goes_to_the_other_deployment_and_is_counted() {
     let two = [("m", "bad", "throttle", ""), ("m", "good", "", "")];
     let gateway = Gateway::of(&two, "router_settings: {num_retries: 1}").await;
     for _ in 0..6 {
-        let answer = gateway.call("m", json!({})).await;
+        let answer = gateway.chat("m", json!({})).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(answer.header("x-litellm-model-id"), "good");
         if answer.header("x-litellm-attempted-retries") == "1" {
@@ -25,7 +25,7 @@ async fn fallback_answers_when_the_group_cannot_and_is_counted() {
     let rest = "router_settings: {num_retries: 0, fallbacks: [{a: [b]}]}";
     let gateway = Gateway::of(&two, rest).await;
     for stream in [false, true] {
-        let answer = gateway.call("a", json!({"stream": stream})).await;
+        let answer = gateway.chat("a", json!({"stream": stream})).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
         assert_eq!(answer.header("x-litellm-model-group"), "b");
@@ -43,14 +43,14 @@ async fn broken_stream_continues_elsewhere_as_one_stream() {
     ];
     let rest = "router_settings: {stream_recovery: resume, disable_cooldowns: true}";
     let gateway = Gateway::of(&two, rest).await;
-    let whole = gateway.call("m", json!({})).await.json()["choices"][0]["message"]["content"]
+    let whole = gateway.chat("m", json!({})).await.json()["choices"][0]["message"]["content"]
         .as_str()
         .unwrap()
         .to_owned();
     let mut resumed = 0;
     for _ in 0..8 {
         let body = json!({"stream": true, "stream_options": {"include_usage": true}});
-        let answer = gateway.call("m", body).await;
+        let answer = gateway.chat("m", body).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("x-switchyard-stream-recovery"), "resume");
         assert_eq!(answer.text(), whole, "{}", answer.body);

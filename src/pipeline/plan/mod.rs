@@ -132,7 +132,9 @@ fn as_the_caller_sees_it(
             refusal.get_or_insert(error);
         } else if overlay::changes(&deployment.entry, &caller) {
             let entry = overlay::overlay(&deployment.entry, &caller)?;
-            deployments.push(Arc::new(build(call, entry, parts)?));
+            let mut own = build(call, entry, parts)?;
+            own.metrics = Arc::clone(&deployment.metrics);
+            deployments.push(Arc::new(own));
         } else {
             deployments.push(Arc::clone(deployment));
         }
@@ -158,6 +160,7 @@ fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Depl
     let builder = Builder {
         config: &call.snapshot.config,
         credentials: &parts.credentials,
+        metrics: &parts.metrics,
     };
     builder.build(&entry)
 }

@@ -106,6 +106,24 @@ impl Method {
     }
 }
 
+impl Method {
+    /// Says whether it reads one of `files`.
+    pub(super) fn reads_any(&self, files: &[PathBuf]) -> bool {
+        let profile = match self {
+            Self::Profile(profile) => profile,
+            Self::Chain(chain) => &chain.profile,
+            Self::Role(role) => return role.base.reads_any(files),
+            Self::Bearer { .. } | Self::Pair { .. } | Self::WebIdentity(_) | Self::Unusable(_) => {
+                return false;
+            }
+        };
+        [&profile.config_file, &profile.credentials_file]
+            .into_iter()
+            .flatten()
+            .any(|file| files.contains(file))
+    }
+}
+
 impl Pair {
     /// The environment's own pair.
     pub(super) fn of_environment(environment: &Environment) -> Option<Self> {

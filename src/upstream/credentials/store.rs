@@ -1,13 +1,14 @@
 //! Finds the source of a deployment's credentials, and keeps one per identity.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
 
 use super::Credentials;
 use super::failures::denied;
-use super::identity::{Identity, Method, Pair};
+use super::identity::{Identity, Method, Pair, Profile};
 use super::provide::Fetch;
 use super::refresh::{Refresher, Surroundings};
 use super::source::Source;
@@ -69,6 +70,24 @@ impl CredentialStore {
             Some(key) => Source::fixed("api_key", Credentials::Bearer(key)),
             None => Source::fixed("none", Credentials::None),
         })
+    }
+
+    /// Returns AWS's shared files, whether they are there or not: configuration and credentials.
+    pub fn shared_files(environment: &Environment) -> Vec<PathBuf> {
+        let Profile {
+            config_file,
+            credentials_file,
+            ..
+        } = Profile::new("", &AwsParams::default(), environment);
+        config_file.into_iter().chain(credentials_file).collect()
+    }
+
+    /// Forgets what was read from `files`, which have changed. Who asks again gets a new source; deployments that hold the
+    /// old one keep it.
+    pub fn forget(&self, files: &[PathBuf]) {
+        self.known()
+            .sources
+            .retain(|identity, _| !identity.method.reads_any(files));
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

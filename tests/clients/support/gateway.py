@@ -70,6 +70,7 @@ class Gateway:
         else:
             path = REPOSITORY / config
             self.key = None
+        self.path = path
         command = [str(binary()), "--config", str(path), "--port", "0"]
         if "--host" not in args:
             command += ["--host", "127.0.0.1"]

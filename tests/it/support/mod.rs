@@ -1,17 +1,18 @@
 //! A gateway on a free port, with a simulator behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchyard::clock::{SharedClock, SystemClock};
-use switchyard::config::{Config, Environment, Overrides, load_bytes};
+use switchyard::config::{Config, Environment, Overrides, load, load_bytes};
 use switchyard::http::{App, Shutdown};
 use switchyard::pipeline::Pipeline;
 use switchyard::random::Dice;
 use switchyard::server::Server;
 use switchyard::simulator::{ACCESS_KEY_ID, Options, SECRET_ACCESS_KEY, Simulator};
-use switchyard::state::{Live, Parts, Snapshot};
+use switchyard::state::{Live, Origins, Parts, Reloader, Snapshot, watch};
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
 
@@ -23,12 +24,14 @@ pub struct Gateway {
     pub url: String,
     pub simulator: Simulator,
     pub client: reqwest::Client,
+    /// What serves; its configuration is in `app.live`.
     pub app: Arc<App>,
     task: tokio::task::JoinHandle<usize>,
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.app.shutdown.draining.cancel();
         self.task.abort();
     }
 }
@@ -140,6 +143,44 @@ impl Gateway {
         )
         .unwrap_or_else(|findings| panic!("{findings}"));
         change(&mut config);
+        Self::serving(config, simulator, None, clock).await
+    }
+
+    /// Starts a gateway that serves a file and watches it. `text` writes the file, given the simulator's address.
+    pub async fn from_file(path: impl Into<PathBuf>, text: impl FnOnce(&str) -> String) -> Self {
+        let path = path.into();
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        std::fs::write(&path, text(&simulator.url())).unwrap();
+        Self::from_file_as_it_is(&path, simulator).await
+    }
+
+    /// Starts a gateway that serves a file which is there, and watches it.
+    pub async fn from_file_as_it_is(path: &Path, simulator: Simulator) -> Self {
+        let gateway = Self::from_file_unwatched(path, simulator).await;
+        let reloader = gateway.app.reloader.clone().unwrap();
+        let stop = gateway.app.shutdown.draining.clone();
+        watch(
+            reloader,
+            Duration::from_millis(20),
+            &gateway.app.tracker,
+            stop,
+        );
+        gateway
+    }
+
+    /// Starts a gateway that serves a file which is there, and reads it again only when it is asked to.
+    pub async fn from_file_unwatched(path: &Path, simulator: Simulator) -> Self {
+        let config =
+            load(path, Environment::default()).unwrap_or_else(|findings| panic!("{findings}"));
+        Self::serving(config, simulator, Some(path), Arc::new(SystemClock)).await
+    }
+
+    async fn serving(
+        config: Config,
+        simulator: Simulator,
+        file: Option<&Path>,
+        clock: SharedClock,
+    ) -> Self {
         let tracker = TaskTracker::new();
         let options =
             UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
@@ -149,24 +190,26 @@ impl Gateway {
         let mut parts = Parts::new(upstream, Arc::new(credentials), Arc::clone(&clock));
         parts.dice = Arc::new(Dice::seeded(1));
         let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
-        let general = snapshot.config.general.clone();
+        let live = Arc::new(Live::new(snapshot));
+        let shutdown = Shutdown::default();
+        let reloader = file.map(|file| {
+            let origins = Origins::of_file(file, Environment::default());
+            let stop = shutdown.draining.clone();
+            Reloader::start(origins, Arc::clone(&live), parts.clone(), &tracker, stop)
+        });
         let app = Arc::new(App {
-            live: Arc::new(Live::new(snapshot)),
+            live,
             pipeline: Pipeline::new(parts),
             clock,
             tracker,
-            shutdown: Shutdown::default(),
+            shutdown,
             running: Arc::default(),
             waiting: Arc::default(),
+            reloader,
         });
-        let server = Server::bind(
-            "127.0.0.1:0".parse().unwrap(),
-            None,
-            &general,
-            Arc::clone(&app),
-        )
-        .await
-        .unwrap();
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), None, Arc::clone(&app))
+            .await
+            .unwrap();
         Self {
             url: format!("http://{}", server.address()),
             simulator,
@@ -177,7 +220,7 @@ impl Gateway {
     }
 
     /// Asks `model` something; members of `more` are laid over the request.
-    pub async fn call(&self, model: &str, more: Value) -> Answer {
+    pub async fn chat(&self, model: &str, more: Value) -> Answer {
         let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
@@ -192,6 +235,20 @@ impl Gateway {
         (calls.iter())
             .filter(|call| call.headers.get("x-deployment").is_some_and(is_its))
             .count()
+    }
+
+    /// Sends a request without a body.
+    pub async fn call(&self, method: reqwest::Method, path: &str, key: Option<&str>) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        let response = request.send().await.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.unwrap(),
+        }
     }
 
     /// Asks `m` something.
