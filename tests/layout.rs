@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 11] = [
 const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("axum", &["http/", "server/"]),
     ("tower_http", &["http/", "server/"]),
     ("hyper", &["http/", "server/", "simulator/"]),
@@ -38,6 +38,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("serde_yaml", &["config/"]),
     ("saphyr_parser", &["config/"]),
     ("arc_swap", &["state/"]),
+    ("redis", &["store/redis/"]),
     ("reqwest", &["upstream/"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),

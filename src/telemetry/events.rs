@@ -68,6 +68,16 @@ pub fn call_finished(record: &CallRecord<'_>) {
     );
 }
 
+/// Says that the shared store cannot be used; once, until it can be again.
+pub fn store_away(reason: &str) {
+    tracing::warn!(reason, "shared store away, carrying on alone");
+}
+
+/// Says that the shared store can be used again.
+pub fn store_back() {
+    tracing::info!("shared store back");
+}
+
 /// Milliseconds, rounded to three decimals.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
