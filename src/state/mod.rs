@@ -1,9 +1,11 @@
 //! What is in force: the current snapshot, and the one place that swaps it.
 
+mod share;
 mod snapshot;
 
 use std::sync::Arc;
 
+pub use share::{Sharer, Shares};
 pub use snapshot::{AdmitKeys, Parts, Simulated, Snapshot};
 
 /// Holds the current snapshot. A request loads it once and keeps it, so it never sees two configurations.

@@ -1,7 +1,7 @@
 //! Taking from limits, and giving back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -64,9 +64,9 @@ async fn take(inner: &Inner, charges: &[Charge]) -> Result<Verdict, StoreError> 
         input.push(u8::from(one_always));
     }
     inner.ledger().expect(charges);
-    let before = inner.last_session.load(Ordering::Relaxed);
+    let asked = AtomicU64::new(0);
     let request = Request::Script(&inner.scripts.reserve, &input);
-    let answer: Vec<i64> = read(inner.ask(request).await?)?;
+    let answer: Vec<i64> = read(inner.ask_noting(request, &asked).await?)?;
     let whole = |number: &i64| u64::try_from(*number).unwrap_or(0);
     match answer.as_slice() {
         [1, at, used @ ..] => {
@@ -74,13 +74,13 @@ async fn take(inner: &Inner, charges: &[Charge]) -> Result<Verdict, StoreError> 
             inner.learn_time(at);
             let mut ledger = inner.ledger();
             ledger.take(charges, at);
-            let after = inner.last_session.load(Ordering::Relaxed);
-            if before != after || !inner.link.is_up() {
-                // A new session may have handed in the ledger without this.
+            let current = inner.link.current().map(|session| session.number);
+            if current != Some(asked.load(Ordering::Relaxed)) {
+                // The next session may hand in the ledger as it was before this, or has done so.
                 for charge in charges {
                     ledger.note_unsent(&charge.key);
                 }
-                inner.link.lose(after);
+                inner.link.lose(current.unwrap_or(0));
             }
             let used = used.iter().map(whole).collect();
             Ok(Verdict::Granted { at, used })

@@ -139,8 +139,16 @@ impl Inner {
     /// Asks, within the timeout. A connection that broke is replaced and asked once more: the server takes nothing twice,
     /// because what an earlier session sent is refused, and the ledger has set what is held.
     async fn ask(&self, request: Request<'_>) -> Result<Value, StoreError> {
-        let asked = AtomicU64::new(0);
-        let answer = tokio::time::timeout(self.timeout, self.ask_twice(&request, &asked)).await;
+        self.ask_noting(request, &AtomicU64::new(0)).await
+    }
+
+    /// Asks, and notes in `asked` which session answered.
+    async fn ask_noting(
+        &self,
+        request: Request<'_>,
+        asked: &AtomicU64,
+    ) -> Result<Value, StoreError> {
+        let answer = tokio::time::timeout(self.timeout, self.ask_twice(&request, asked)).await;
         if let Ok(answer) = answer {
             return answer;
         }
