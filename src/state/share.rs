@@ -3,7 +3,7 @@
 //! What there is to tell, and what becomes of what is learned, is behind [`Shares`]. A [`Sharer`] remembers what was told
 //! and learned already, so that a cooldown does not echo between instances, and what was warmed is warmed once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -130,6 +130,9 @@ impl Sharer {
     }
 
     fn learn(&mut self, board: &Board) {
+        // A store that lost what it was told is told again.
+        let there: HashSet<&str> = board.cooldowns.iter().map(|c| c.key.as_str()).collect();
+        self.known.retain(|key, _| there.contains(key.as_str()));
         self.shares.set_instances(board.instances.max(1));
         self.shares.set_in_flight_elsewhere(&board.in_flight);
         self.shares.set_spent(&board.spent);

@@ -162,6 +162,21 @@ async fn what_a_probe_warmed_is_warmed_once_and_stays_warm() {
 }
 
 #[tokio::test]
+async fn a_store_that_forgot_is_told_again() {
+    let mut two = Two::new();
+    two.cool(0, 60);
+    two.sharers[0].exchange().await;
+    let empty = MemoryStore::new(Arc::clone(&two.clock) as SharedClock);
+    for sharer in &mut two.sharers {
+        sharer.store = Arc::new(empty.another_instance());
+    }
+    for _ in 0..3 {
+        two.exchange().await;
+    }
+    assert_eq!(*two.known[1].learned.lock().unwrap(), ["a"]);
+}
+
+#[tokio::test]
 async fn a_nudge_exchanges_at_once_and_the_end_exchanges_once_more() {
     let two = Two::new();
     let [sharer, _] = two.sharers;

@@ -1,6 +1,5 @@
 //! What every `Store` promises: one suite, run on memory and on a real Redis. Then what Redis adds: outages, places, names.
 #![expect(
-    missing_docs,
     unreachable_pub,
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -32,9 +31,9 @@ use self::redis_server::Server;
 
 /// Two instances that share a store.
 #[derive(Debug)]
-pub struct World {
-    pub one: Arc<dyn Store>,
-    pub two: Arc<dyn Store>,
+pub(crate) struct World {
+    pub(crate) one: Arc<dyn Store>,
+    pub(crate) two: Arc<dyn Store>,
     time: Time,
 }
 
@@ -46,7 +45,7 @@ enum Time {
 }
 
 impl World {
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         let clock = Arc::new(ManualClock::at(
             std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         ));
@@ -58,7 +57,7 @@ impl World {
         }
     }
 
-    pub fn in_redis() -> Self {
+    pub(crate) fn in_redis() -> Self {
         let server = Server::start(&[]);
         Self {
             one: store_at(server.port),
@@ -68,14 +67,14 @@ impl World {
     }
 
     /// Lets time go by: that is what is tested, nothing is waited for.
-    pub async fn pass(&self, time: Duration) {
+    pub(crate) async fn pass(&self, time: Duration) {
         match &self.time {
             Time::Manual(clock) => clock.advance(time),
             Time::OfRedis(_) => tokio::time::sleep(time).await,
         }
     }
 
-    pub fn server(&mut self) -> &mut Server {
+    pub(crate) fn server(&mut self) -> &mut Server {
         match &mut self.time {
             Time::OfRedis(server) => server,
             Time::Manual(_) => panic!("memory has no server"),
@@ -97,7 +96,7 @@ macro_rules! on_both {
 }
 
 /// Where a server of this machine is. Its timeout is long, so that a busy machine is not taken for an outage.
-pub fn config_at(port: u16) -> RedisConfig {
+pub(crate) fn config_at(port: u16) -> RedisConfig {
     RedisConfig {
         host: Some("127.0.0.1".to_owned()),
         port,
@@ -106,16 +105,16 @@ pub fn config_at(port: u16) -> RedisConfig {
     }
 }
 
-pub fn store_at(port: u16) -> Arc<dyn Store> {
+pub(crate) fn store_at(port: u16) -> Arc<dyn Store> {
     store_of(&config_at(port))
 }
 
-pub fn store_of(config: &RedisConfig) -> Arc<dyn Store> {
+pub(crate) fn store_of(config: &RedisConfig) -> Arc<dyn Store> {
     connect(config, Arc::new(SystemClock), &TaskTracker::new())
 }
 
 /// Waits until something holds that the background brings about.
-pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
     for _ in 0..2000 {
         if holds().await {
             return;
@@ -125,7 +124,7 @@ pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
     panic!("never: {what}");
 }
 
-pub fn window(key: &str, limit: u64, length: Duration) -> Charge {
+pub(crate) fn window(key: &str, limit: u64, length: Duration) -> Charge {
     Charge {
         key: key.to_owned(),
         limit,
@@ -137,11 +136,11 @@ pub fn window(key: &str, limit: u64, length: Duration) -> Charge {
     }
 }
 
-pub fn rpm(key: &str, limit: u64) -> Charge {
+pub(crate) fn rpm(key: &str, limit: u64) -> Charge {
     window(key, limit, Duration::from_secs(60))
 }
 
-pub fn gauge(key: &str, limit: u64) -> Charge {
+pub(crate) fn gauge(key: &str, limit: u64) -> Charge {
     Charge {
         key: key.to_owned(),
         limit,
@@ -150,33 +149,33 @@ pub fn gauge(key: &str, limit: u64) -> Charge {
     }
 }
 
-pub fn correction(charge: &Charge, at: Stamp, change: i64) -> Correction {
+pub(crate) fn correction(charge: &Charge, at: Stamp, by: i64) -> Correction {
     Correction {
         key: charge.key.clone(),
         kind: charge.kind,
         at,
-        change,
+        change: by,
     }
 }
 
 /// Takes, and returns when; panics where there is no room.
-pub async fn take(store: &Arc<dyn Store>, charge: &Charge) -> Stamp {
+pub(crate) async fn take(store: &Arc<dyn Store>, charge: &Charge) -> Stamp {
     match store.reserve(std::slice::from_ref(charge)).await {
         Ok(Verdict::Granted { at, .. }) => at,
         other => panic!("not granted: {other:?}"),
     }
 }
 
-pub async fn verdict(store: &Arc<dyn Store>, charge: &Charge) -> Verdict {
+pub(crate) async fn verdict(store: &Arc<dyn Store>, charge: &Charge) -> Verdict {
     store.reserve(std::slice::from_ref(charge)).await.unwrap()
 }
 
-pub fn is_granted(verdict: &Verdict) -> bool {
+pub(crate) fn is_granted(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Granted { .. })
 }
 
 /// Takes from two instances at once until both are refused; returns how often it was granted.
-pub async fn take_all(
+pub(crate) async fn take_all(
     one: &Arc<dyn Store>,
     two: &Arc<dyn Store>,
     charge: &Charge,
