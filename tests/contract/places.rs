@@ -198,12 +198,12 @@ async fn cluster() -> (Vec<Server>, RedisConfig) {
         .map(|_| Server::start(&["--cluster-enabled", "yes"]))
         .collect();
     let (first, second) = (&nodes[0], &nodes[1]);
-    first
-        .command(&["CLUSTER", "ADDSLOTSRANGE", "0", "8191"])
-        .await;
-    second
-        .command(&["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"])
-        .await;
+    for (node, slots) in [(first, 0..8192), (second, 8192..16_384)] {
+        let slots: Vec<String> = slots.map(|slot: u16| slot.to_string()).collect();
+        let mut words = vec!["CLUSTER", "ADDSLOTS"];
+        words.extend(slots.iter().map(String::as_str));
+        node.command(&words).await;
+    }
     let port = second.port.to_string();
     first
         .command(&["CLUSTER", "MEET", "127.0.0.1", &port])
