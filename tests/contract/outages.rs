@@ -40,16 +40,22 @@ fn at_once(store: &Arc<dyn Store>) -> StoreError {
 async fn limit_holds_across_a_restart_that_loses_everything() {
     let mut world = World::in_redis();
     let charge = rpm("k", 100);
+    for store in [&world.one, &world.two, &world.one] {
+        store.exchange(&Report::default()).await.unwrap();
+    }
     assert_eq!(take_all(&world.one, &world.two, &charge, 60).await, 60);
     world.server().kill();
     world.server().restart();
-    // Whoever is first hands in only its own half: the other does so before it is granted anything.
-    for store in [&world.one, &world.two] {
-        eventually("a call is granted again", async || {
-            store.reserve(&[gauge("any", 9)]).await.is_ok()
-        })
-        .await;
-    }
+    // Until the other has handed in its half, too, this one is granted nothing.
+    eventually("it is back", async || matches!(world.one.reserve(&[gauge("any", 9)]).await, Err(why) if why.to_string().contains("new"))).await;
+    assert!(
+        world
+            .one
+            .reserve(std::slice::from_ref(&charge))
+            .await
+            .is_err()
+    );
+    world.two.exchange(&Report::default()).await.unwrap();
     let granted = take_all(&world.one, &world.two, &charge, 100).await;
     assert_eq!(granted, 40);
 }

@@ -1,6 +1,6 @@
 -- Tells the other instances of this one, and reads what they told.
 --
--- KEYS: instances, flights, cooldowns, spent, ends, applied; then gauges whose expiry is put off.
+-- KEYS: instances, flights, cooldowns, spent, ends, applied, known; then gauges whose expiry is put off.
 -- ARGV: instance, session, alive_ms, flight, sequence (0: nothing spent), tombstone_ms, most, how many cooldowns, and for
 --       each: key, remaining_ms, step, reason; then for each that was spent: field, nanodollars, period_ms (0: for ever).
 -- Answer: {2}: this server does not know the session; else {1, now_ms, instances, {flight...}, {key, until step reason...},
@@ -21,7 +21,8 @@ redis.call('HSET', KEYS[1], me, session .. ' ' .. whole(now))
 redis.call('PEXPIRE', KEYS[1], alive_ms * 6)
 redis.call('HSET', KEYS[2], me, ARGV[4])
 redis.call('PEXPIRE', KEYS[2], alive_ms * 6)
-for i = 7, #KEYS do
+redis.call('PEXPIRE', KEYS[7], 86400000)
+for i = 8, #KEYS do
   redis.call('PEXPIRE', KEYS[i], 3600000)
 end
 

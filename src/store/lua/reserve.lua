@@ -1,8 +1,8 @@
 -- Takes from several limits at once, or from none.
 --
--- KEYS: instances; then two for each charge (a window: order and amounts; a gauge: its hash, twice).
+-- KEYS: instances, settling; then two for each charge (a window: order and amounts; a gauge: its hash, twice).
 -- ARGV: instance, session, alive_ms; then for each charge: kind (w, g), limit, amount, length_ms, step_ms, one_always.
--- Answer: {2}: this server does not know the session. {0, index, wait_ms or -1, used}: no room. {1, now_ms, used...}.
+-- Answer: {2}: this server does not know the session. {3}: it is new, and other instances have not handed in yet. {0, index, wait_ms or -1, used}: no room. {1, now_ms, used...}.
 --
 -- A window is a sorted set of buckets by their latest instant, a hash of what each bucket holds, and under `t` their sum.
 local me, session, alive_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -13,6 +13,13 @@ local mine = redis.call('HGET', KEYS[1], me)
 local known, heard = string.match(mine or '', '^(%d+) (%d+)$')
 if known ~= session then
   return {2}
+end
+local awaited = redis.call('GET', KEYS[2])
+if awaited then
+  if redis.call('HLEN', KEYS[1]) < tonumber(awaited) then
+    return {3}
+  end
+  redis.call('DEL', KEYS[2])
 end
 
 local function sum_of(amounts, members, from, to)
@@ -82,7 +89,7 @@ end
 
 local used, taken = {}, {}
 for i = 0, (#ARGV - 3) / 6 - 1 do
-  local a, first, second = 3 + i * 6, KEYS[2 + i * 2], KEYS[3 + i * 2]
+  local a, first, second = 3 + i * 6, KEYS[3 + i * 2], KEYS[4 + i * 2]
   local limit, amount, length = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
   local before = taken[first] or 0
   if ARGV[a + 1] == 'w' then
@@ -117,7 +124,7 @@ for i = 0, (#ARGV - 3) / 6 - 1 do
 end
 
 for i = 0, (#ARGV - 3) / 6 - 1 do
-  local a, first, second = 3 + i * 6, KEYS[2 + i * 2], KEYS[3 + i * 2]
+  local a, first, second = 3 + i * 6, KEYS[3 + i * 2], KEYS[4 + i * 2]
   local amount, length, step = ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
   if amount ~= '0' then
     if ARGV[a + 1] == 'w' then

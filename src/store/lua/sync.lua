@@ -1,8 +1,8 @@
 -- Hands in what this instance holds, after it connected: the server may be new, or have lost its data. Everything is set,
 -- not added, so doing it twice is doing it once.
 --
--- KEYS: instances, spent, ends; then two for each limit, as in reserve.lua.
--- ARGV: instance, session, stage (`first`, `more`, `last`, `only`), alive_ms, and how many spent entries follow: field,
+-- KEYS: instances, spent, ends, settling, known; then two for each limit, as in reserve.lua.
+-- ARGV: instance, session, stage (`first`, `more`, `last`, `only`), alive_ms, how many instances there were, and how many spent entries follow: field,
 --       nanodollars, ends_ms (0: never). Then for each limit: `g` and what is held; or `w`, length_ms, how many buckets,
 --       and for each: its number, its latest instant, its amount.
 -- Answer: now_ms.
@@ -13,10 +13,17 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Until the last stage nothing else of this instance is taken, also what an earlier connection left in its buffers.
 if stage == 'first' or stage == 'only' then
   redis.call('HDEL', KEYS[1], me)
+  if redis.call('EXISTS', KEYS[5]) == 0 then
+    -- The server is new. For two seconds at most nothing is granted, until all who were there have handed in.
+    redis.call('SET', KEYS[5], '1', 'PX', 86400000)
+    if tonumber(ARGV[5]) > 1 then
+      redis.call('SET', KEYS[4], ARGV[5], 'PX', 2000)
+    end
+  end
 end
 
-local a = 6
-for _ = 1, tonumber(ARGV[5]) do
+local a = 7
+for _ = 1, tonumber(ARGV[6]) do
   local field, nanos, ends = ARGV[a], ARGV[a + 1], ARGV[a + 2]
   local theirs = redis.call('HGET', KEYS[3], field)
   local over = ends ~= '0' and tonumber(ends) <= now
@@ -31,7 +38,7 @@ for _ = 1, tonumber(ARGV[5]) do
   a = a + 3
 end
 
-local k = 4
+local k = 6
 while a <= #ARGV do
   local first, second = KEYS[k], KEYS[k + 1]
   if ARGV[a] == 'g' then

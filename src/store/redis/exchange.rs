@@ -43,6 +43,7 @@ pub(super) async fn exchange(inner: &Inner, report: &Report) -> Result<Board, St
     )?;
     let (_, now, instances, flights, cooldowns, warmed, spent) = told;
     inner.learn_time(Stamp(now));
+    inner.instances.store(instances, Ordering::Relaxed);
     inner.ledger().prune(Stamp(now));
     let totals = totals(&spent);
     let board = Board {
@@ -90,6 +91,7 @@ fn input(inner: &Inner, report: &Report, batch: Option<&Batch>) -> Input {
             keys.spent(),
             keys.ends(),
             keys.applied(&inner.instance),
+            keys.known(),
         ],
         arguments: Vec::new(),
     };

@@ -55,6 +55,16 @@ impl Keys {
         format!("{}spent:ends", self.state)
     }
 
+    /// There while the server is new, and waits for instances to hand in what they hold.
+    pub(super) fn settling(&self) -> String {
+        format!("{}settling", self.state)
+    }
+
+    /// There while the server has its data.
+    pub(super) fn known(&self) -> String {
+        format!("{}known", self.state)
+    }
+
     /// The last report of an instance that was counted.
     pub(super) fn applied(&self, instance: &str) -> String {
         format!("{}applied:{instance}", self.state)

@@ -47,7 +47,7 @@ fn all_back(charges: &[Charge], at: Stamp) -> Vec<Correction> {
 
 async fn take(inner: &Inner, charges: &[Charge]) -> Result<Verdict, StoreError> {
     let mut input = Input {
-        keys: vec![inner.keys.instances()],
+        keys: vec![inner.keys.instances(), inner.keys.settling()],
         arguments: vec![millis(ALIVE_FOR).to_string()],
     };
     for charge in charges {
@@ -90,6 +90,9 @@ async fn take(inner: &Inner, charges: &[Charge]) -> Result<Verdict, StoreError> 
             retry_after: u64::try_from(*wait).ok().map(Duration::from_millis),
             used: whole(used),
         }),
+        [3] => Err(StoreError::Away(
+            "it is new, and other instances have not handed in yet".to_owned(),
+        )),
         _ => Err(StoreError::Refused("an answer cannot be read".to_owned())),
     }
 }

@@ -18,7 +18,7 @@ mod tend;
 mod values;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -74,6 +74,7 @@ pub fn connect_trusting(
         instance: uuid::Uuid::new_v4().simple().to_string(),
         last_session: AtomicU64::new(0),
         exchanges: AtomicU64::new(0),
+        instances: AtomicU32::new(0),
         timeout: config.timeout,
         born: clock.now(),
         server_ms_at_birth: AtomicI64::new(i64::try_from(millis(since_1970)).unwrap_or(0)),
@@ -115,6 +116,8 @@ struct Inner {
     instance: String,
     last_session: AtomicU64,
     exchanges: AtomicU64,
+    /// How many instances there were at the last exchange.
+    instances: AtomicU32,
     timeout: Duration,
     clock: SharedClock,
     born: Instant,

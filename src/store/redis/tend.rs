@@ -228,9 +228,16 @@ async fn hand_in_part(
 ) -> Result<(), Failure> {
     let keys = &inner.keys;
     let mut input = Input {
-        keys: vec![keys.instances(), keys.spent(), keys.ends()],
+        keys: vec![
+            keys.instances(),
+            keys.spent(),
+            keys.ends(),
+            keys.settling(),
+            keys.known(),
+        ],
         arguments: vec![stage.to_owned(), millis(ALIVE_FOR).to_string()],
     };
+    input.push(inner.instances.load(Ordering::Relaxed));
     let totals = match stage {
         "first" | "only" => inner.spending().totals.clone(),
         _ => Vec::new(),
