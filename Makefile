@@ -36,7 +36,8 @@ lint: ## Lint, warnings denied
 check-docs: ## Build the API documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
-unit: ## Run the Rust tests: unit, golden, property, end to end
+# The environment has the Redis server that the store's tests start.
+unit: $(VENV_READY) ## Run the Rust tests: unit, golden, property, end to end
 	$(CARGO) test --locked
 
 check-dependencies: $(CARGO_DENY) ## Check licences, sources and duplicates of all dependencies

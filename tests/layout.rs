@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 11] = [
 const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("axum", &["http/", "server/"]),
     ("tower_http", &["http/", "server/"]),
     ("hyper", &["http/", "server/", "simulator/"]),
@@ -42,6 +42,7 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("governor", &["limit/"]),
     ("notify", &["state/watch.rs"]),
     ("prometheus", &["telemetry/"]),
+    ("redis", &["store/redis/"]),
     ("reqwest", &["upstream/"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),

@@ -9,7 +9,7 @@ use crate::canonical::{
 };
 use crate::clock::ManualClock;
 use crate::config::{AwsParams, CacheScope, RedisConfig, RouterSettings};
-use crate::store::{Answer, Board, Charge, Correction, Report, StoreError, Verdict};
+use crate::store::{Answer, Board, Charge, Correction, Report, Stamp, StoreError, Verdict};
 
 /// A store in this process that can be away.
 #[derive(Debug, Default)]
@@ -35,6 +35,10 @@ impl Fake {
 }
 
 impl Store for Fake {
+    fn took_alone(&self, _charges: &[Charge]) -> Stamp {
+        Stamp::default()
+    }
+
     fn reserve<'a>(&'a self, _: &'a [Charge]) -> Answer<'a, Verdict> {
         Box::pin(std::future::ready(Err(StoreError::Refused(
             "not for this".to_owned(),

@@ -77,9 +77,7 @@ fn levels(app: &App, snapshot: &Snapshot) -> Levels {
 fn state(view: &RuntimeView, now: Instant) -> DeploymentState {
     match view.cooldown {
         None => DeploymentState::Healthy,
-        Some(cooldown) if now < cooldown.until => {
-            DeploymentState::Outage
-        }
+        Some(cooldown) if now < cooldown.until => DeploymentState::Outage,
         Some(_) => DeploymentState::Partial,
     }
 }

@@ -94,15 +94,12 @@ impl Limiter {
         let Some(shared) = &self.0 else {
             return Ok(permit);
         };
-        let charges: Vec<Charge> = permit
-            .enforced()
-            .map(|(_, limit)| limit.charge(permit.requests(), permit.tokens()))
-            .collect();
-        if charges.is_empty() {
+        let wanted = charges(&permit);
+        if wanted.is_empty() {
             return Ok(permit);
         }
         permit.is_undone = true;
-        let verdict = shared.reserve(charges).await;
+        let verdict = shared.reserve(wanted).await;
         shared.note(verdict.as_ref().err());
         match verdict {
             Ok(Verdict::Granted { at, used }) => {
@@ -118,11 +115,26 @@ impl Limiter {
                 used,
             }) => return Err(shared.refused(&permit, index, retry_after, used, now)),
             Err(_) if shared.fail_closed => return Err(Refused::StoreAway),
-            Err(_) => within_share(&permit, now)?,
+            Err(_) => {
+                within_share(&permit, now)?;
+                // What is taken meanwhile is told when the store is back.
+                permit.share(Shared {
+                    outbox: Arc::clone(&shared.outbox),
+                    at: shared.store.took_alone(&charges(&permit)),
+                });
+            }
         }
         permit.is_undone = false;
         Ok(permit)
     }
+}
+
+/// What a permit takes from limits, in the store's words.
+fn charges(permit: &Permit) -> Vec<Charge> {
+    permit
+        .enforced()
+        .map(|(_, limit)| limit.charge(permit.requests(), permit.tokens()))
+        .collect()
 }
 
 impl SharedSide {

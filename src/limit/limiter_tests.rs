@@ -10,7 +10,7 @@ use crate::canonical::Usage;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DeploymentLimits, RateLimits};
 use crate::limit::{LimitName, Queue, Rates, Scope};
-use crate::store::{Answer, Board, ChargeKind, Report, Stamp};
+use crate::store::{Answer, Board, Charge, ChargeKind, Report, Stamp};
 
 /// What instances share, in memory: no window moves, so a test sees every token.
 #[derive(Debug, Default)]
@@ -64,6 +64,10 @@ impl FakeStore {
 }
 
 impl Store for FakeStore {
+    fn took_alone(&self, _charges: &[Charge]) -> Stamp {
+        Stamp::default()
+    }
+
     fn reserve<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Verdict> {
         Box::pin(async move {
             let verdict = self.decide(charges);

@@ -2,6 +2,7 @@
 
 mod diff;
 mod reload;
+mod share;
 mod snapshot;
 mod watch;
 
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 
 pub use diff::{Changed, Difference, Named};
 pub use reload::{Amend, Origins, Outcome, Reloader, Report, Trigger};
+pub use share::{Sharer, Shares};
 pub use snapshot::{AdmitKeys, Parts, Simulated, Snapshot};
 pub use watch::{QUIET, watch};
 

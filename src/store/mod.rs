@@ -4,11 +4,17 @@
 //! each other of cooldowns and load, counters of spend, and bytes for the response cache. Each operation is one round trip
 //! and has a stated bound in time. Nothing here decides what happens when the store is away: who uses it does, and says so.
 
+mod memory;
+mod redis;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+
+pub use self::memory::MemoryStore;
+pub use self::redis::{connect, connect_trusting};
 
 /// One limit that a call counts against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +126,8 @@ pub struct Board {
     pub in_flight: Vec<(String, u64)>,
     /// Every cooldown in force.
     pub cooldowns: Vec<Cooling>,
+    /// Cooldowns that were ended before their time, for some seconds: key, and when they were.
+    pub warmed: Vec<(String, Stamp)>,
     /// Dollars spent in the running period, by all instances: key, dollars, and how long the period still runs.
     pub spent: Vec<(String, f64, Option<Duration>)>,
 }
@@ -151,9 +159,14 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub trait Store: fmt::Debug + Send + Sync {
     /// Takes all `charges` or none, in one round trip.
     fn reserve<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Verdict>;
-    /// Corrects what was taken; a correction of something that is past is nothing.
+    /// Corrects what was taken; a correction of something that is past is nothing. Where the store is away it is kept, and
+    /// handed in when it is back: that is no error.
     fn correct<'a>(&'a self, corrections: &'a [Correction]) -> Answer<'a, ()>;
-    /// Tells the others, and reads what they told.
+    /// Books what the caller took by itself because the store was away; the store is told when it is back. Waits for
+    /// nothing. Returns the moment, for corrections.
+    fn took_alone(&self, charges: &[Charge]) -> Stamp;
+    /// Tells the others, and reads what they told. What was spent is handed over for good, also where this fails: the store
+    /// keeps it until it has counted it, once.
     fn exchange<'a>(&'a self, report: &'a Report) -> Answer<'a, Board>;
     /// Ends a cooldown for all instances, after a probe succeeded.
     fn warm<'a>(&'a self, key: &'a str) -> Answer<'a, ()>;

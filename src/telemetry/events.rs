@@ -333,13 +333,14 @@ pub fn store_error(metrics: &Metrics, operation: &'static str, error: &dyn fmt::
     tracing::debug!(operation, %error, "the shared store failed");
 }
 
-/// Says that the shared store has gone away, or is back; for changes only.
-pub fn store_changed(is_up: bool) {
-    if is_up {
-        tracing::info!("the shared store is back");
-    } else {
-        tracing::warn!("the shared store is away; going on from what is known here");
-    }
+/// Says that the shared store cannot be used; once, until it can be again.
+pub fn store_away(reason: &str) {
+    tracing::warn!(reason, "shared store away, carrying on alone");
+}
+
+/// Says that the shared store can be used again.
+pub fn store_back() {
+    tracing::info!("shared store back");
 }
 
 /// A list in one line, for a field of the log.
