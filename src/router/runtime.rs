@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::cooldown::{Breaker, Pass};
 use super::retry::RetryBudget;
+use crate::config::{Budget, StrategyArgs};
 use crate::error::ErrorKind;
 
 /// Everything learned about one deployment.
@@ -16,6 +17,8 @@ pub struct DeploymentRuntime {
     /// Its cooldown.
     pub breaker: Breaker,
     last_error: Mutex<Option<LastError>>,
+    /// What it spent of its own budget.
+    pub spend: Spend,
 }
 
 /// The last error of a deployment.
@@ -112,4 +115,45 @@ pub struct GroupRuntime {
     pub in_flight: AtomicU64,
     /// Calls that wait for a slot.
     pub queued: AtomicU64,
+}
+
+impl DeploymentRuntime {
+    /// Returns the peak-EWMA latency in seconds, for `p2c`. `None`: nothing is known.
+    pub fn peak_latency(&self, now: Instant) -> Option<f64> {
+        let _ = now;
+        None
+    }
+
+    /// Returns the score of `latency-based-routing` in seconds, the lower the better. `None`: nothing is known.
+    pub fn latency_score(&self, args: &StrategyArgs, stream: bool, now: Instant) -> Option<f64> {
+        let _ = (args, stream, now);
+        None
+    }
+
+    /// Returns what was used in the last minute.
+    pub fn usage(&self, now: Instant) -> Usage {
+        let _ = now;
+        Usage::default()
+    }
+}
+
+/// Requests and tokens of a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Attempts that were sent.
+    pub requests: u64,
+    /// Input and output tokens of answers.
+    pub tokens: u64,
+}
+
+/// US dollars spent in the running period.
+#[derive(Debug, Default)]
+pub struct Spend(());
+
+impl Spend {
+    /// Says whether the budget is used up.
+    pub fn is_over(&self, budget: Budget, now: Instant) -> bool {
+        let _ = (self, budget, now);
+        false
+    }
 }
