@@ -267,6 +267,8 @@ struct Detail {
     upstream_headers: HeaderMap,
     original_status: Option<u16>,
     retry: Option<Retry>,
+    fallback: Option<Fallback>,
+    error_type: Option<&'static str>,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -285,6 +287,8 @@ impl Error {
             upstream_headers: HeaderMap::new(),
             original_status: None,
             retry: None,
+            fallback: None,
+            error_type: None,
             source: None,
         }))
     }
@@ -343,6 +347,20 @@ impl Error {
         self
     }
 
+    /// Says which fallbacks apply, where the kind alone does not tell: none lead around a tag policy.
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Fallback) -> Self {
+        self.0.fallback = Some(fallback);
+        self
+    }
+
+    /// Sets an `error.type` other than the kind's own.
+    #[must_use]
+    pub fn with_error_type(mut self, error_type: &'static str) -> Self {
+        self.0.error_type = Some(error_type);
+        self
+    }
+
     /// Keeps what is not fit for the client.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -367,6 +385,9 @@ impl Error {
 
     /// Returns OpenAI's `error.type`.
     pub fn error_type(&self) -> &'static str {
+        if let Some(error_type) = self.0.error_type {
+            return error_type;
+        }
         if self.0.kind == ErrorKind::UpstreamDenied && self.status() == StatusCode::FORBIDDEN {
             return "permission_error";
         }
@@ -407,6 +428,11 @@ impl Error {
             501 | 503.. => ErrorClass::Unavailable,
             _ => ErrorClass::BadRequest,
         }
+    }
+
+    /// Says whether nothing else may be tried, whatever the operator or the caller configured.
+    pub fn is_final(&self) -> bool {
+        self.0.fallback == Some(Fallback::None)
     }
 
     /// Returns the status that AWS says the model itself failed with.
