@@ -40,7 +40,13 @@ pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     if let Err(error) = authenticate(&snapshot, &uri, &headers) {
         return refused(&error, &id, &snapshot);
     }
-    let names = snapshot.router.listed_names();
+    let expanded;
+    let names = if wants_wildcards(&uri) {
+        expanded = snapshot.router.listed_names_expanded();
+        expanded.iter().map(String::as_str).collect()
+    } else {
+        snapshot.router.listed_names()
+    };
     let data = names
         .into_iter()
         .map(|name| model(name, &snapshot))
@@ -77,6 +83,13 @@ pub(super) async fn one(
     );
     let error = error.with_status(StatusCode::NOT_FOUND).with_param("model");
     refused(&error, &id, &snapshot)
+}
+
+/// `?return_wildcard_routes=true`: the known models behind each pattern are listed too.
+fn wants_wildcards(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "return_wildcard_routes" && value.eq_ignore_ascii_case("true"))
 }
 
 fn refused(error: &Error, id: &str, snapshot: &Snapshot) -> Response {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DeploymentRuntime, Gap};
+use super::{DeploymentRuntime, Gap, enforced, strategy_of};
 use crate::canonical::Chat;
-use crate::config::{Config, DeploymentConfig, Environment};
+use crate::catalog::{Facts, Tokenizer};
+use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
 use crate::limit::Meters;
@@ -51,7 +53,22 @@ pub struct Deployment {
     pub runtime: Arc<DeploymentRuntime>,
     /// Its limits, and what is used of them.
     pub meters: Arc<Meters>,
+    /// Of its limits, those that are held to.
+    pub enforced: DeploymentLimits,
+    /// The deployment of the file that it was made of for one concrete model; its id, limits and spend are that one's.
+    pub pattern: Option<Arc<Deployment>>,
+    /// `tag_regex`.
+    pub tag_patterns: Vec<Regex>,
+    /// US dollars for an input and an output token together; `None` where nobody says it.
+    pub cost_per_token: Option<f64>,
+    /// How its model cuts text into tokens.
+    pub tokenizer: Tokenizer,
 }
+
+/// US dollars that a token is taken to cost, as input and as output, where nobody says it.
+///
+/// Source: LiteLLM's cost-based routing.
+pub(super) const UNKNOWN_COST_PER_TOKEN: f64 = 5.0;
 
 /// Bounds on one attempt, as configured for the deployment; the router's apply where these are not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,7 +117,10 @@ impl Builder<'_> {
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let place = place(&model, entry, environment)?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
-        let gap = Gap::of(entry, &model, &facts);
+        let gap = Gap::of(&model, &facts);
+        let router = &self.config.router;
+        let strategy = strategy_of(&entry.model_name, router).name;
+        let enforced = enforced(&entry.limits, router, strategy);
         let target = Target {
             endpoint: place.endpoint,
             facts,
@@ -119,7 +139,12 @@ impl Builder<'_> {
         Ok(Deployment {
             headers: headers(&id, entry, &target, &place.region),
             runtime: Arc::default(),
-            meters: Arc::new(Meters::of_deployment(&id, &entry.limits, None)),
+            meters: Arc::new(Meters::of_deployment(&id, &enforced, None)),
+            enforced,
+            pattern: None,
+            tag_patterns: tag_patterns(entry)?,
+            cost_per_token: cost_per_token(entry, &target.facts),
+            tokenizer: Tokenizer::of(&target.model.base),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -168,8 +193,100 @@ impl Deployment {
     /// Takes over what was learned in the snapshot before.
     pub(super) fn learn_from(&mut self, previous: &Self) {
         self.runtime = Arc::clone(&previous.runtime);
-        let meters = Meters::of_deployment(&self.id, &self.entry.limits, Some(&previous.meters));
+        let meters = Meters::of_deployment(&self.id, &self.enforced, Some(&previous.meters));
         self.meters = Arc::new(meters);
+    }
+
+    /// Makes the deployment that stands for one concrete model, where this one's model or name is a pattern. It reads no
+    /// file and asks nobody: a request waits for it.
+    ///
+    /// # Errors
+    ///
+    /// A model string that cannot be used.
+    pub(super) fn concrete(
+        self: &Arc<Self>,
+        model: String,
+        runtime: Arc<DeploymentRuntime>,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let refused = |reason: String| Error::bad_request("model", reason);
+        if model.contains('*') {
+            return Err(refused("the model id has a `*`".to_owned()));
+        }
+        let base_model = self.entry.info.base_model.as_deref();
+        let id = ModelId::parse(&model, self.entry.model_id.as_deref(), base_model)
+            .map_err(|error| refused(error.to_string()))?;
+        // A caller does not choose that what is meant for AWS goes to another kind of upstream, or the other way round.
+        let is_like = |model: &ModelId| model.route == Route::ConverseLike;
+        if is_like(&id) != is_like(&self.target.model) {
+            return Err(refused("the model id names another upstream".to_owned()));
+        }
+        let Place { region, endpoint } = self.place_of(&id, environment)?;
+        let facts = Arc::new(id.facts().with_overrides(&self.entry.info));
+        let gap = Gap::of(&id, &facts);
+        let entry = DeploymentConfig {
+            model: model.clone(),
+            ..self.entry.clone()
+        };
+        let target = Target {
+            endpoint,
+            facts,
+            model: id,
+            ..self.target.clone()
+        };
+        Ok(Self {
+            id: self.id.clone(),
+            group: self.group.clone(),
+            headers: headers(&self.id, &entry, &target, &region),
+            runtime,
+            meters: Arc::clone(&self.meters),
+            enforced: self.enforced.clone(),
+            pattern: Some(Arc::clone(self)),
+            tag_patterns: self.tag_patterns.clone(),
+            cost_per_token: cost_per_token(&entry, &target.facts),
+            tokenizer: Tokenizer::of(&target.model.base),
+            model,
+            region,
+            credentials: Arc::clone(&self.credentials),
+            timeouts: self.timeouts,
+            trust: self.trust.clone(),
+            entry,
+            transformer: match gap {
+                Some(_) => None,
+                None => chat_transformer(target.model.route),
+            },
+            gap,
+            target,
+        })
+    }
+
+    /// Where a concrete model is called: a region that its own name has is taken where the entry has none.
+    fn place_of(&self, model: &ModelId, environment: &Environment) -> Result<Place> {
+        let aws = &self.entry.aws;
+        let is_fixed = aws
+            .region
+            .as_deref()
+            .is_some_and(|region| !region.is_empty());
+        let region = match &model.region {
+            Some(region) if !is_fixed => region.clone(),
+            _ => self.region.clone(),
+        };
+        let endpoint = self.target.endpoint.clone();
+        if region == self.region || model.route == Route::ConverseLike {
+            return Ok(Place { region, endpoint });
+        }
+        let refused = |error: url::UrlError| Error::bad_request("model", error.to_string());
+        url::check_region(&region).map_err(refused)?;
+        let endpoint = aws_endpoint(&region, &self.entry, environment).map_err(refused)?;
+        Ok(Place { region, endpoint })
+    }
+
+    /// Returns what its spend is booked on: a concrete model's is its pattern's.
+    pub fn spender(&self) -> &DeploymentRuntime {
+        match &self.pattern {
+            Some(pattern) => &pattern.runtime,
+            None => &self.runtime,
+        }
     }
 
     /// Appends an ordinal to the id when another deployment has the same.
@@ -219,20 +336,48 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         })?;
         return Ok(Place { region, endpoint });
     }
+    let endpoint = aws_endpoint(&region, entry, environment)
+        .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
+    Ok(Place { region, endpoint })
+}
+
+fn aws_endpoint(
+    region: &str,
+    entry: &DeploymentConfig,
+    environment: &Environment,
+) -> Result<String, url::UrlError> {
     let overrides = url::Overrides {
-        runtime_endpoint: aws.runtime_endpoint.as_deref(),
+        runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
     let precedence = url::Precedence::RuntimeEndpoint;
-    let endpoint = url::endpoint(
+    url::endpoint(
         url::Service::Runtime,
-        &region,
+        region,
         overrides,
         precedence,
         environment,
     )
-    .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
-    Ok(Place { region, endpoint })
+}
+
+fn tag_patterns(entry: &DeploymentConfig) -> Result<Vec<Regex>> {
+    (entry.tag_regex.iter())
+        .map(|pattern| {
+            Regex::new(pattern)
+                .map_err(|error| Error::bad_request("tag_regex", format!("`{pattern}`: {error}")))
+        })
+        .collect()
+}
+
+/// The entry's own prices, else the catalog's; each counts by itself.
+fn cost_per_token(entry: &DeploymentConfig, facts: &Facts) -> Option<f64> {
+    let input = entry.input_cost_per_token.or(facts.input_cost_per_token);
+    let output = entry.output_cost_per_token.or(facts.output_cost_per_token);
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let price = |price: Option<f64>| price.unwrap_or(UNKNOWN_COST_PER_TOKEN);
+    Some(price(input) + price(output))
 }
 
 /// Hashes what a deployment is: group, route, model id, place, and the name of its credentials. What it is given (limits,

@@ -15,7 +15,7 @@ use super::Call;
 use crate::config::{AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::model_id::ModelId;
-use crate::router::{Builder, Deployment, ModelGroup, unknown_model};
+use crate::router::{Builder, Deployment, ModelGroup};
 use crate::state::{Parts, Simulated};
 
 /// Finds the model group that serves `call`.
@@ -32,8 +32,7 @@ pub(super) fn plan(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
     let resolved = call
         .snapshot
         .router
-        .resolve(&call.model)
-        .ok_or_else(|| unknown_model(&call.model, config.general.unknown_model_status))?;
+        .admit(&call.model, config.general.unknown_model_status)?;
     if call.options.brought.is_empty() {
         return Ok(resolved.group);
     }
@@ -94,7 +93,7 @@ fn as_the_caller_sees_it(
     }
     match refusal {
         Some(refusal) if deployments.is_empty() => Err(refusal),
-        _ => Ok(Arc::new(ModelGroup::new(&group.name, deployments))),
+        _ => Ok(Arc::new(group.serving(deployments))),
     }
 }
 

@@ -1,26 +1,69 @@
-//! `simple-shuffle`, the default strategy: a random deployment, by `weight` where weights are written.
+//! `simple-shuffle`, the default strategy: a random deployment, by the key's weights, else by `weight`, `rpm` or `tpm`.
+//!
+//! The first of these that any candidate has more than 0 of decides alone, and a candidate without it is never picked then;
+//! where none has any, all are as likely. Nothing depends on the order of the candidates.
 
-use std::sync::Arc;
+use super::{Choice, Strategy};
+use crate::router::Deployment;
 
-use super::Deployment;
+pub(super) struct SimpleShuffle;
 
-/// Picks one of `deployments`; `draw` is a random number from 0 (inclusive) to 1.
-///
-/// Where any deployment has a `weight`, those without one count as 0 and are never picked while a weighted one is there.
-pub fn simple_shuffle<'a>(
-    deployments: &[&'a Arc<Deployment>],
-    draw: f64,
-) -> Option<&'a Arc<Deployment>> {
-    let weights: Vec<f64> = deployments
-        .iter()
-        .map(|deployment| deployment.entry.limits.weight.unwrap_or(0.0).max(0.0))
-        .collect();
-    let place = weighted(&weights, draw)?;
-    deployments.get(place).copied()
+impl Strategy for SimpleShuffle {
+    fn pick(&self, choice: &Choice<'_>) -> Option<usize> {
+        draw_by(&weights(choice), choice.dice.draw())
+    }
 }
 
-/// Picks a place by weight; evenly when all weights are 0.
-fn weighted(weights: &[f64], draw: f64) -> Option<usize> {
+/// What a deployment has of something that can be weighed.
+type Metric = fn(&Deployment, &Choice<'_>) -> Option<f64>;
+
+/// The first decides that any candidate has more than 0 of.
+const METRICS: [Metric; 4] = [
+    |deployment, choice| {
+        let mut own = choice.asked.weights.iter();
+        own.find(|(id, _)| *id == deployment.id)
+            .map(|(_, weight)| *weight)
+    },
+    |deployment, _| deployment.entry.limits.weight,
+    |deployment, _| deployment.entry.limits.rpm.map(super::number),
+    |deployment, _| deployment.entry.limits.tpm.map(super::number),
+];
+
+/// The weight of each candidate, by whatever can be weighed; all 0 where none has any.
+fn weights(choice: &Choice<'_>) -> Vec<f64> {
+    by_first_of(&METRICS, choice)
+}
+
+/// The weight of each candidate, by the weights that are written for it; all 0 where none has any.
+pub(super) fn written_weights(choice: &Choice<'_>) -> Vec<f64> {
+    by_first_of(METRICS.get(..2).unwrap_or_default(), choice)
+}
+
+fn by_first_of(metrics: &[Metric], choice: &Choice<'_>) -> Vec<f64> {
+    let mut weights = vec![0.0; choice.left.len()];
+    for metric in metrics {
+        for (weight, deployment) in weights.iter_mut().zip(choice.left) {
+            let value = metric(deployment, choice).unwrap_or(0.0);
+            *weight = if value.is_finite() {
+                value.max(0.0)
+            } else {
+                0.0
+            };
+        }
+        // By the greatest, so that no sum is too large for a number.
+        let greatest = weights.iter().copied().fold(0.0, f64::max);
+        if greatest > 0.0 {
+            for weight in &mut weights {
+                *weight /= greatest;
+            }
+            break;
+        }
+    }
+    weights
+}
+
+/// Picks a place by weight, evenly when all weights are 0; `draw` is a random number from 0 (inclusive) to 1.
+pub(super) fn draw_by(weights: &[f64], draw: f64) -> Option<usize> {
     let last = weights.len().checked_sub(1)?;
     let total: f64 = weights.iter().sum();
     if total <= 0.0 {
@@ -53,18 +96,18 @@ mod tests {
     fn no_weights_share_evenly() {
         let picks: Vec<_> = [0.0, 0.3, 0.34, 0.6, 0.7, 0.999]
             .iter()
-            .map(|draw| weighted(&[0.0; 3], *draw).unwrap())
+            .map(|draw| draw_by(&[0.0; 3], *draw).unwrap())
             .collect();
         assert_eq!(picks, [0, 0, 1, 1, 2, 2]);
     }
 
     #[test]
     fn weights_decide_and_zero_is_never_picked() {
-        assert_eq!(weighted(&[0.0, 2.0, 0.0], 0.0), Some(1));
-        assert_eq!(weighted(&[0.0, 2.0, 0.0], 0.999_999), Some(1));
-        assert_eq!(weighted(&[1.0, 3.0], 0.24), Some(0));
-        assert_eq!(weighted(&[1.0, 3.0], 0.26), Some(1));
-        assert_eq!(weighted(&[1.0, 1.0], 1.0), Some(1));
-        assert_eq!(weighted(&[], 0.5), None);
+        assert_eq!(draw_by(&[0.0, 2.0, 0.0], 0.0), Some(1));
+        assert_eq!(draw_by(&[0.0, 2.0, 0.0], 0.999_999), Some(1));
+        assert_eq!(draw_by(&[1.0, 3.0], 0.24), Some(0));
+        assert_eq!(draw_by(&[1.0, 3.0], 0.26), Some(1));
+        assert_eq!(draw_by(&[1.0, 1.0], 1.0), Some(1));
+        assert_eq!(draw_by(&[], 0.5), None);
     }
 }
