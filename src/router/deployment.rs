@@ -197,90 +197,6 @@ impl Deployment {
         self.meters = Arc::new(meters);
     }
 
-    /// Makes the deployment that stands for one concrete model, where this one's model or name is a pattern. It reads no
-    /// file and asks nobody: a request waits for it.
-    ///
-    /// # Errors
-    ///
-    /// A model string that cannot be used.
-    pub(super) fn concrete(
-        self: &Arc<Self>,
-        model: String,
-        runtime: Arc<DeploymentRuntime>,
-        environment: &Environment,
-    ) -> Result<Self> {
-        let refused = |reason: String| Error::bad_request("model", reason);
-        if model.contains('*') {
-            return Err(refused("the model id has a `*`".to_owned()));
-        }
-        let base_model = self.entry.info.base_model.as_deref();
-        let id = ModelId::parse(&model, self.entry.model_id.as_deref(), base_model)
-            .map_err(|error| refused(error.to_string()))?;
-        // A caller does not choose that what is meant for AWS goes to another kind of upstream, or the other way round.
-        let is_like = |model: &ModelId| model.route == Route::ConverseLike;
-        if is_like(&id) != is_like(&self.target.model) {
-            return Err(refused("the model id names another upstream".to_owned()));
-        }
-        let Place { region, endpoint } = self.place_of(&id, environment)?;
-        let facts = Arc::new(id.facts().with_overrides(&self.entry.info));
-        let gap = Gap::of(&id, &facts);
-        let entry = DeploymentConfig {
-            model: model.clone(),
-            ..self.entry.clone()
-        };
-        let target = Target {
-            endpoint,
-            facts,
-            model: id,
-            ..self.target.clone()
-        };
-        Ok(Self {
-            id: self.id.clone(),
-            group: self.group.clone(),
-            headers: headers(&self.id, &entry, &target, &region),
-            runtime,
-            meters: Arc::clone(&self.meters),
-            enforced: self.enforced.clone(),
-            pattern: Some(Arc::clone(self)),
-            tag_patterns: self.tag_patterns.clone(),
-            cost_per_token: cost_per_token(&entry, &target.facts),
-            tokenizer: Tokenizer::of(&target.model.base),
-            model,
-            region,
-            credentials: Arc::clone(&self.credentials),
-            timeouts: self.timeouts,
-            trust: self.trust.clone(),
-            entry,
-            transformer: match gap {
-                Some(_) => None,
-                None => chat_transformer(target.model.route),
-            },
-            gap,
-            target,
-        })
-    }
-
-    /// Where a concrete model is called: a region that its own name has is taken where the entry has none.
-    fn place_of(&self, model: &ModelId, environment: &Environment) -> Result<Place> {
-        let aws = &self.entry.aws;
-        let is_fixed = aws
-            .region
-            .as_deref()
-            .is_some_and(|region| !region.is_empty());
-        let region = match &model.region {
-            Some(region) if !is_fixed => region.clone(),
-            _ => self.region.clone(),
-        };
-        let endpoint = self.target.endpoint.clone();
-        if region == self.region || model.route == Route::ConverseLike {
-            return Ok(Place { region, endpoint });
-        }
-        let refused = |error: url::UrlError| Error::bad_request("model", error.to_string());
-        url::check_region(&region).map_err(refused)?;
-        let endpoint = aws_endpoint(&region, &self.entry, environment).map_err(refused)?;
-        Ok(Place { region, endpoint })
-    }
-
     /// Returns what its spend is booked on: a concrete model's is its pattern's.
     pub fn spender(&self) -> &DeploymentRuntime {
         match &self.pattern {
@@ -303,9 +219,10 @@ impl Deployment {
     }
 }
 
-struct Place {
-    region: String,
-    endpoint: String,
+/// Where a deployment is called.
+pub(super) struct Place {
+    pub(super) region: String,
+    pub(super) endpoint: String,
 }
 
 fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -> Result<Place> {
@@ -341,7 +258,7 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
     Ok(Place { region, endpoint })
 }
 
-fn aws_endpoint(
+pub(super) fn aws_endpoint(
     region: &str,
     entry: &DeploymentConfig,
     environment: &Environment,
@@ -370,7 +287,7 @@ fn tag_patterns(entry: &DeploymentConfig) -> Result<Vec<Regex>> {
 }
 
 /// The entry's own prices, else the catalog's; each counts by itself.
-fn cost_per_token(entry: &DeploymentConfig, facts: &Facts) -> Option<f64> {
+pub(super) fn cost_per_token(entry: &DeploymentConfig, facts: &Facts) -> Option<f64> {
     let input = entry.input_cost_per_token.or(facts.input_cost_per_token);
     let output = entry.output_cost_per_token.or(facts.output_cost_per_token);
     if input.is_none() && output.is_none() {
@@ -410,7 +327,12 @@ fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
     id
 }
 
-fn headers(id: &str, entry: &DeploymentConfig, target: &Target, region: &str) -> DeploymentHeaders {
+pub(super) fn headers(
+    id: &str,
+    entry: &DeploymentConfig,
+    target: &Target,
+    region: &str,
+) -> DeploymentHeaders {
     let value =
         |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
     let base = target.endpoint.split('?').next().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
 
 mod asked;
+mod concrete;
 mod cooldown;
 mod deployment;
 mod filter;

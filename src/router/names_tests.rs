@@ -26,13 +26,15 @@ fn built(entries: Vec<DeploymentConfig>, settings: RouterSettings) -> Router {
     router(&config(entries, settings), None)
 }
 
-fn resolved(router: &Router, name: &str) -> Option<(Match, String, String)> {
+type Understood = (Match, String, String);
+
+fn resolved(router: &Router, name: &str) -> Option<Understood> {
     let found = router.resolve(name)?;
     Some((found.matched, found.shown, found.group.name.clone()))
 }
 
-fn is(matched: Match, shown: &str, group: &str) -> Option<(Match, String, String)> {
-    Some((matched, shown.to_owned(), group.to_owned()))
+fn is(matched: Match, shown: &str, group: &str) -> Understood {
+    (matched, shown.to_owned(), group.to_owned())
 }
 
 #[test]
@@ -54,24 +56,27 @@ fn names_are_understood_in_order_and_aliases_once() {
     let mut config = config(entries, settings);
     config.litellm.model_alias_map = BTreeMap::from([("old".to_owned(), "a".to_owned())]);
     let router = router(&config, None);
-    assert_eq!(resolved(&router, "old"), is(Match::Group, "a", "a"));
+    assert_eq!(resolved(&router, "old"), Some(is(Match::Group, "a", "a")));
     assert_eq!(
         resolved(&router, "the-id"),
-        is(Match::DeploymentId, "the-id", "the-id")
+        Some(is(Match::DeploymentId, "the-id", "the-id"))
     );
-    assert_eq!(resolved(&router, "ali"), is(Match::Alias, "ali", "a"));
-    assert_eq!(resolved(&router, "b"), is(Match::Alias, "b", "a"));
+    assert_eq!(resolved(&router, "ali"), Some(is(Match::Alias, "ali", "a")));
+    assert_eq!(resolved(&router, "b"), Some(is(Match::Alias, "b", "a")));
     assert_eq!(resolved(&router, "chain"), None);
     assert_eq!(resolved(&router, "broken"), None);
     assert_eq!(
         resolved(&router, "wild"),
-        is(Match::Alias, "wild", "x-acme.m")
+        Some(is(Match::Alias, "wild", "x-acme.m"))
     );
     assert_eq!(
         resolved(&router, "by-id"),
-        is(Match::Alias, "by-id", "the-id")
+        Some(is(Match::Alias, "by-id", "the-id"))
     );
-    assert_eq!(resolved(&router, NOVA), is(Match::ModelText, NOVA, NOVA));
+    assert_eq!(
+        resolved(&router, NOVA),
+        Some(is(Match::ModelText, NOVA, NOVA))
+    );
     assert_eq!(resolved(&router, "nope"), None);
     assert_eq!(router.listed_names(), ["ali", "b", "the-id", "a", "x-*"]);
 }
@@ -160,7 +165,7 @@ fn routing_groups_are_called_by_name_and_lend_their_strategy_to_their_models() {
     let router = router(&with_routing_groups(), None);
     assert_eq!(
         resolved(&router, "pool"),
-        is(Match::RoutingGroup, "pool", "pool")
+        Some(is(Match::RoutingGroup, "pool", "pool"))
     );
     let pool = router.resolve("pool").unwrap().group;
     assert_eq!(pool.deployments.len(), 2);
@@ -183,7 +188,7 @@ fn priorities_are_tiers_and_hold_only_by_the_groups_name() {
 #[test]
 fn model_wins_over_a_routing_group_of_its_name_with_a_warning() {
     let router = router(&with_routing_groups(), None);
-    assert_eq!(resolved(&router, "c"), is(Match::Group, "c", "c"));
+    assert_eq!(resolved(&router, "c"), Some(is(Match::Group, "c", "c")));
     let warnings: Vec<&str> = (router.warnings().iter())
         .map(|warning| warning.message.as_str())
         .collect();

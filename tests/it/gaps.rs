@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use crate::support::Gateway;
 
-const OTHERS: &str = r#"
+const OTHERS: &str = r"
   - model_name: embed
     litellm_params: {model: bedrock/amazon.titan-embed-text-v2:0}
   - model_name: old
     litellm_params: {model: bedrock/cohere.command-text-v14}
 router_settings:
   model_group_alias: {older: old, mine: m}
-"#;
+";
 
 #[tokio::test]
 async fn only_groups_that_can_answer_are_listed() {

@@ -305,7 +305,7 @@ mod pre_call_checks {
         assert_eq!(stage.ids(&needs(&[Flag::Vision]), none()), ["1"]);
         assert_eq!(stage.ids(&needs(&[Flag::ResponseSchema]), none()), ["0"]);
         let all = checked(1, |_, entry| {
-            entry.info.flags = flags("supports_response_schema")
+            entry.info.flags = flags("supports_response_schema");
         });
         let error = all.error(&needs(&[Flag::ResponseSchema]), none());
         assert_eq!(error.param(), Some("response_format"));
@@ -458,6 +458,18 @@ mod stickiness {
             .group
             .remember(&asked, "gone", &stage.settings, stage.now());
         assert_eq!(stage.ids(&asked, none()).len(), 4);
+        let mut settings = stage.settings.clone();
+        settings.affinity.all = CALLERS;
+        let tiers = with(settings, 2, |_, entry| entry.limits.order = Some(1));
+        tiers
+            .group
+            .remember(&asked, "1", &tiers.settings, tiers.now());
+        assert_eq!(tiers.ids(&asked, none()), ["1"]);
+        let pinned = History {
+            tier: Some(1),
+            ..none()
+        };
+        assert_eq!(tiers.ids(&asked, pinned), ["0", "1"]);
     }
 
     fn cached(texts: &[&str]) -> ChatRequest {

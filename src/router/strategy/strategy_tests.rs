@@ -84,16 +84,22 @@ fn missing_weight_counts_as_none_while_a_weighted_one_is_there() {
 
 #[test]
 fn rpm_then_tpm_weigh_where_nothing_else_does() {
-    let by_rpm = stage(StrategyName::SimpleShuffle, 2, |place, entry| {
+    let requests_weigh = stage(StrategyName::SimpleShuffle, 2, |place, entry| {
         entry.limits.rpm = Some([100, 300][place]);
         entry.limits.tpm = Some(1);
     });
-    assert!(near(counts(&by_rpm, &Asked::default()).get("1"), 7_500));
-    let by_tpm = stage(StrategyName::SimpleShuffle, 2, |place, entry| {
+    assert!(near(
+        counts(&requests_weigh, &Asked::default()).get("1"),
+        7_500
+    ));
+    let tokens_weigh = stage(StrategyName::SimpleShuffle, 2, |place, entry| {
         entry.limits.weight = Some(0.0);
         entry.limits.tpm = Some([400, 100][place]);
     });
-    assert!(near(counts(&by_tpm, &Asked::default()).get("0"), 8_000));
+    assert!(near(
+        counts(&tokens_weigh, &Asked::default()).get("0"),
+        8_000
+    ));
     let huge = stage(StrategyName::SimpleShuffle, 2, |_, entry| {
         entry.limits.weight = Some(f64::MAX);
     });
