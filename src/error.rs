@@ -356,7 +356,7 @@ impl Error {
 
     /// Sets an `error.type` other than the kind's own.
     #[must_use]
-    pub fn with_error_type(mut self, error_type: &'static str) -> Self {
+    pub fn with_type(mut self, error_type: &'static str) -> Self {
         self.0.error_type = Some(error_type);
         self
     }

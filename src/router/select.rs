@@ -187,7 +187,7 @@ impl NoPick {
         match self {
             Self::Error(error) => error,
             Self::Cooling { retry_after } => error(Some(retry_after)),
-            Self::Full { retry_after } => error(retry_after).with_error_type("rate_limit_error"),
+            Self::Full { retry_after } => error(retry_after).with_type("rate_limit_error"),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
         },
         || {
             let message = "No deployments available - crossed budget";
-            Error::new(ErrorKind::NoDeployment, message).with_error_type("rate_limit_error")
+            Error::new(ErrorKind::NoDeployment, message).with_type("rate_limit_error")
         },
     )
 }

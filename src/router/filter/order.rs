@@ -43,5 +43,5 @@ pub(super) fn untried_first<'a>(scope: &Scope<'a>, left: &mut Left<'a>) {
 
 fn none_left() -> Error {
     let message = "No deployments available for selected model";
-    Error::new(ErrorKind::NoDeployment, message).with_error_type("rate_limit_error")
+    Error::new(ErrorKind::NoDeployment, message).with_type("rate_limit_error")
 }
