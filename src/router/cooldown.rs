@@ -56,7 +56,7 @@ struct State {
 }
 
 /// Leave to make one call; the probe where one was due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pass {
     /// Whether this call is the probe.
     pub probe: bool,
@@ -97,5 +97,12 @@ impl Breaker {
     /// Ends a call that neither succeeded nor failed (its client hung up): a probe is due again.
     pub fn abandoned(&self, pass: Pass, now: Instant) {
         let _ = (pass, now);
+    }
+}
+
+impl Breaker {
+    /// Begins a call that is made whatever the standing: its client named the deployment.
+    pub fn enter_anyway(&self, now: Instant) -> Pass {
+        self.enter(now).unwrap_or_default()
     }
 }

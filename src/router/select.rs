@@ -165,10 +165,9 @@ fn by_id(scope: &Scope<'_>) -> Result<Picked, NoPick> {
     let Some(deployment) = left.first() else {
         return Err(NoPick::Error(names::blocked()));
     };
-    let pass = deployment.runtime.breaker.enter(scope.now);
     Ok(Picked {
         deployment: Arc::clone(deployment),
-        pass: pass.unwrap_or(Pass { probe: false }),
+        pass: deployment.runtime.breaker.enter_anyway(scope.now),
     })
 }
 

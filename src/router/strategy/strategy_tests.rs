@@ -127,7 +127,7 @@ fn weights_of_the_key_come_first() {
 fn least_busy_is_picked_and_ties_are_shared() {
     let stage = stage(StrategyName::LeastBusy, 3, |_, _| {});
     let busy = &stage.group.deployments[1].runtime;
-    let guard = busy.begin(Pass { probe: false });
+    let guard = busy.begin(Pass::default());
     let asked = Asked::default();
     let picked = counts(&stage, &asked);
     assert_eq!(picked.get("1"), None);
@@ -162,11 +162,7 @@ fn cheapest_is_picked_and_zero_is_a_price() {
 fn p2c_prefers_the_less_loaded_and_never_what_weighs_nothing() {
     let stage = stage(StrategyName::P2c, 2, |_, _| {});
     let guards: Vec<_> = (0..5)
-        .map(|_| {
-            stage.group.deployments[0]
-                .runtime
-                .begin(Pass { probe: false })
-        })
+        .map(|_| stage.group.deployments[0].runtime.begin(Pass::default()))
         .collect();
     let asked = Asked::default();
     assert_eq!(stage.ids(&asked, History::default()), ["1"]);
@@ -209,9 +205,7 @@ fn buffer_widens_what_is_as_good_as_the_best() {
 #[test]
 fn key_chooses_the_strategy() {
     let stage = stage(StrategyName::SimpleShuffle, 2, |_, _| {});
-    let _guard = stage.group.deployments[0]
-        .runtime
-        .begin(Pass { probe: false });
+    let _guard = stage.group.deployments[0].runtime.begin(Pass::default());
     let asked = Asked {
         strategy: Some(StrategyName::LeastBusy),
         ..Asked::default()
