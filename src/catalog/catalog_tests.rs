@@ -111,3 +111,19 @@ fn hour_long_cache_follows_its_price() {
     assert!(facts(["anthropic.claude-sonnet-4-5-20250929-v1:0"]).one_hour_cache);
     assert!(!facts(["amazon.nova-pro-v1:0"]).one_hour_cache);
 }
+
+#[test]
+fn prices_come_from_the_table_and_from_model_info() {
+    let haiku = facts(["anthropic.claude-haiku-4-5-20251001-v1:0"]);
+    assert_eq!(haiku.input_cost_per_token, Some(1e-6));
+    assert_eq!(haiku.output_cost_per_token, Some(5e-6));
+    let zero = crate::canonical::RawJson::from_value(&0);
+    let info = ModelInfo {
+        extra: vec![("input_cost_per_token".to_owned(), zero)],
+        ..ModelInfo::default()
+    };
+    let own = haiku.with_overrides(&info);
+    assert_eq!(own.input_cost_per_token, Some(0.0));
+    assert_eq!(own.output_cost_per_token, Some(5e-6));
+    assert_eq!(facts(["acme.llm"]).input_cost_per_token, None);
+}

@@ -7,10 +7,12 @@
 mod flag;
 mod stem;
 mod table;
+mod tokens;
 
 use std::sync::Arc;
 
 pub use flag::{Flag, Flags};
+pub use tokens::{Size, Tokenizer, estimate};
 
 use crate::config::ModelInfo;
 use table::TABLE;
@@ -70,6 +72,10 @@ pub struct Facts {
     pub mode: Option<Mode>,
     /// OpenAI-shaped paths that Bedrock itself serves for the model, such as `/v1/chat/completions`.
     pub supported_endpoints: Vec<String>,
+    /// US dollars for one input token.
+    pub input_cost_per_token: Option<f64>,
+    /// US dollars for one output token.
+    pub output_cost_per_token: Option<f64>,
 }
 
 impl Facts {
@@ -101,6 +107,13 @@ impl Facts {
         }
         facts.max_input_tokens = info.max_input_tokens.or(facts.max_input_tokens);
         facts.max_output_tokens = info.max_output_tokens.or(facts.max_output_tokens);
+        let price = |name: &str| {
+            let found = info.extra.iter().find(|(key, _)| key == name);
+            found.and_then(|(_, value)| value.parse::<f64>().ok())
+        };
+        facts.input_cost_per_token = price("input_cost_per_token").or(facts.input_cost_per_token);
+        facts.output_cost_per_token =
+            price("output_cost_per_token").or(facts.output_cost_per_token);
         if let Some(mode) = info.mode.as_deref().and_then(Mode::parse) {
             facts.mode = Some(mode);
         }
@@ -117,6 +130,8 @@ impl Facts {
         self.prompt_cache_min_tokens = self
             .prompt_cache_min_tokens
             .or(other.prompt_cache_min_tokens);
+        self.input_cost_per_token = self.input_cost_per_token.or(other.input_cost_per_token);
+        self.output_cost_per_token = self.output_cost_per_token.or(other.output_cost_per_token);
         self.provider = self.provider.or(other.provider);
         self.mode = self.mode.or(other.mode);
         if self.effort_ceiling.is_none() {

@@ -74,6 +74,11 @@ impl Column {
         self.of(record).parse().ok()
     }
 
+    fn price(&self, record: &[String]) -> Option<f64> {
+        let price: f64 = self.of(record).parse().ok()?;
+        (price.is_finite() && price >= 0.0).then_some(price)
+    }
+
     fn list<'a>(&self, record: &'a [String]) -> impl Iterator<Item = &'a str> {
         self.of(record).split('|').filter(|item| !item.is_empty())
     }
@@ -94,6 +99,8 @@ struct Columns {
     flags_false: Column,
     effort_ceiling: Column,
     supported_endpoints: Column,
+    input_cost_per_token: Column,
+    output_cost_per_token: Column,
 }
 
 impl Columns {
@@ -112,6 +119,8 @@ impl Columns {
             flags_false: column("flags_false"),
             effort_ceiling: column("bedrock_output_config_effort_ceiling"),
             supported_endpoints: column("supported_endpoints"),
+            input_cost_per_token: column("input_cost_per_token"),
+            output_cost_per_token: column("output_cost_per_token"),
         }
     }
 
@@ -133,6 +142,8 @@ impl Columns {
                 "bedrock_mantle" => Some(CatalogProvider::BedrockMantle),
                 _ => None,
             },
+            input_cost_per_token: self.input_cost_per_token.price(record),
+            output_cost_per_token: self.output_cost_per_token.price(record),
             mode: Mode::parse(self.mode.of(record)),
             supported_endpoints: self
                 .supported_endpoints

@@ -120,9 +120,7 @@ general_settings: {master_key: a-long-random-key}
         );
         assert_eq!(
             text,
-            "c.yaml:3:29: warning: model_list[0].litellm_params.model: accepted, not supported yet: names with `*`
-c.yaml:4:17: warning: model_list[1].model_name: accepted, not supported yet: names with `*`
-c.yaml:8:14: warning: model_list[2].litellm_params.model: accepted, not supported yet: embedding models
+            "c.yaml:8:14: warning: model_list[2].litellm_params.model: accepted, not supported yet: embedding models
 c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: InvokeModel, which serves this model; \
 `bedrock/converse/cohere.command-text-v14` asks for it by Converse, where AWS serves the model so"
         );

@@ -43,7 +43,13 @@ pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
         Ok(identity) => identity,
         Err(error) => return refused(&error, &id, &snapshot),
     };
-    let names = snapshot.router.listed_names();
+    let expanded;
+    let names = if wants_wildcards(&uri) {
+        expanded = snapshot.router.listed_names_expanded();
+        expanded.iter().map(String::as_str).collect()
+    } else {
+        snapshot.router.listed_names()
+    };
     let data = names
         .into_iter()
         .filter(|name| may_call(&identity, name, &snapshot))
@@ -105,6 +111,13 @@ fn may_call(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
     identity
         .key()
         .is_none_or(|key| key.access(&name()) != Access::Denied)
+}
+
+/// `?return_wildcard_routes=true`: the known models behind each pattern are listed too.
+fn wants_wildcards(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "return_wildcard_routes" && value.eq_ignore_ascii_case("true"))
 }
 
 fn refused(error: &Error, id: &str, snapshot: &Snapshot) -> Response {

@@ -22,7 +22,7 @@ pub struct Meters {
 }
 
 /// One limit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Limit {
     pub(super) name: LimitName,
     pub(super) value: u64,
@@ -161,6 +161,17 @@ impl Meters {
         Self::build(scope, holder, values, Rates::Enforced, previous)
     }
 
+    /// Returns the same limits for another holder, or for the same one in the next snapshot: then the running windows of
+    /// `previous` go on.
+    #[must_use]
+    pub fn for_holder(&self, holder: &str, previous: Option<&Self>) -> Self {
+        let limits = self.limits.iter().map(|limit| Limit {
+            key: format!("{}:{}:{holder}", limit.name.name(), self.scope.name()),
+            ..limit.clone()
+        });
+        Self::with(self.scope, holder, limits.collect(), previous)
+    }
+
     fn build(
         scope: Scope,
         holder: &str,
@@ -179,6 +190,10 @@ impl Meters {
                 })
             })
             .collect();
+        Self::with(scope, holder, limits, previous)
+    }
+
+    fn with(scope: Scope, holder: &str, limits: Vec<Limit>, previous: Option<&Self>) -> Self {
         // A governor limiter cannot change its quota: the same limit keeps its gate, another one gets a new gate, which
         // stays silent until the window, whose count goes on, is full under the new limit.
         let requests = limits
@@ -205,9 +220,9 @@ impl Meters {
         !self.limits.is_empty()
     }
 
-    /// Says whether any limit counts tokens, so that a call must be estimated.
+    /// Says whether any limit refuses calls by their tokens, so that they must be estimated.
     pub fn counts_tokens(&self) -> bool {
-        self.limits.iter().any(|limit| limit.name.counts_tokens())
+        (self.limits.iter()).any(|limit| limit.is_enforced && limit.name.counts_tokens())
     }
 
     /// Returns whose limits they are.

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DeploymentRuntime, Gap};
+use super::{DeploymentRuntime, Gap, strategy_of};
 use crate::canonical::Chat;
-use crate::config::{Config, DeploymentConfig, Environment};
+use crate::catalog::{Facts, Tokenizer};
+use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
-use crate::limit::Meters;
+use crate::limit::{Meters, Rates, parallel_limit};
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::{chat_transformer, url};
 use crate::provider::{Repairs, Target, Transformer};
@@ -54,7 +56,20 @@ pub struct Deployment {
     pub meters: Arc<Meters>,
     /// What is counted of it; one that a caller describes is counted with all others of that kind.
     pub metrics: Arc<DeploymentMetrics>,
+    /// The deployment of the file that it was made of for one concrete model; its id, limits and spend are that one's.
+    pub pattern: Option<Arc<Deployment>>,
+    /// `tag_regex`.
+    pub tag_patterns: Vec<Regex>,
+    /// US dollars for an input and an output token together; `None` where nobody says it.
+    pub cost_per_token: Option<f64>,
+    /// How its model cuts text into tokens.
+    pub tokenizer: Tokenizer,
 }
+
+/// US dollars that a token is taken to cost, as input and as output, where nobody says it.
+///
+/// Source: LiteLLM's cost-based routing.
+pub(super) const UNKNOWN_COST_PER_TOKEN: f64 = 5.0;
 
 /// Bounds on one attempt, as configured for the deployment; the router's apply where these are not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,7 +120,11 @@ impl Builder<'_> {
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let place = place(&model, entry, environment)?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
-        let gap = Gap::of(entry, &model, &facts);
+        let gap = Gap::of(&model, &facts);
+        let router = &self.config.router;
+        let strategy = strategy_of(&entry.model_name, router).name;
+        let limits = metered(&entry.limits, router);
+        let rates = Rates::under(router, strategy);
         let target = Target {
             endpoint: place.endpoint,
             facts,
@@ -124,8 +143,12 @@ impl Builder<'_> {
         Ok(Deployment {
             headers: headers(&id, entry, &target, &place.region),
             runtime: Arc::default(),
-            meters: Arc::new(Meters::of_deployment(&id, &entry.limits, None)),
+            meters: Arc::new(Meters::of_deployment_under(&id, &limits, rates, None)),
             metrics: Arc::clone(self.metrics.other()),
+            pattern: None,
+            tag_patterns: tag_patterns(entry)?,
+            cost_per_token: cost_per_token(entry, &target.facts),
+            tokenizer: Tokenizer::of(&target.model.base),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -170,12 +193,23 @@ impl Builder<'_> {
     }
 }
 
+/// What is metered of a deployment's limits: `itpm` and `otpm` only where rates are enforced for every deployment, and the
+/// limit of calls at one time that follows from the settings.
+fn metered(limits: &DeploymentLimits, settings: &RouterSettings) -> DeploymentLimits {
+    let all = settings.enforce_model_rate_limits;
+    DeploymentLimits {
+        itpm: limits.itpm.filter(|_| all),
+        otpm: limits.otpm.filter(|_| all),
+        parallel: parallel_limit(limits, settings),
+        ..limits.clone()
+    }
+}
+
 impl Deployment {
     /// Takes over what was learned in the snapshot before.
     pub(super) fn learn_from(&mut self, previous: &Self) {
         self.runtime = Arc::clone(&previous.runtime);
-        let meters = Meters::of_deployment(&self.id, &self.entry.limits, Some(&previous.meters));
-        self.meters = Arc::new(meters);
+        self.meters = Arc::new((self.meters).for_holder(&self.id, Some(&previous.meters)));
     }
 
     /// Counts it under its own name from now on; for deployments of the file only, whose number is bounded.
@@ -187,6 +221,14 @@ impl Deployment {
         });
     }
 
+    /// Returns what its spend is booked on: a concrete model's is its pattern's.
+    pub fn spender(&self) -> &DeploymentRuntime {
+        match &self.pattern {
+            Some(pattern) => &pattern.runtime,
+            None => &self.runtime,
+        }
+    }
+
     /// Appends an ordinal to the id when another deployment has the same.
     pub(super) fn make_unique(&mut self, seen: &mut HashSet<String>) {
         let base = self.id.clone();
@@ -195,15 +237,19 @@ impl Deployment {
             self.id = format!("{base}-{ordinal}");
             ordinal += 1;
         }
+        if self.id != base {
+            self.meters = Arc::new(self.meters.for_holder(&self.id, None));
+        }
         if let Ok(value) = HeaderValue::from_str(&self.id) {
             self.headers.id = value;
         }
     }
 }
 
-struct Place {
-    region: String,
-    endpoint: String,
+/// Where a deployment is called.
+pub(super) struct Place {
+    pub(super) region: String,
+    pub(super) endpoint: String,
 }
 
 fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -> Result<Place> {
@@ -234,20 +280,48 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         })?;
         return Ok(Place { region, endpoint });
     }
+    let endpoint = aws_endpoint(&region, entry, environment)
+        .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
+    Ok(Place { region, endpoint })
+}
+
+pub(super) fn aws_endpoint(
+    region: &str,
+    entry: &DeploymentConfig,
+    environment: &Environment,
+) -> Result<String, url::UrlError> {
     let overrides = url::Overrides {
-        runtime_endpoint: aws.runtime_endpoint.as_deref(),
+        runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
     let precedence = url::Precedence::RuntimeEndpoint;
-    let endpoint = url::endpoint(
+    url::endpoint(
         url::Service::Runtime,
-        &region,
+        region,
         overrides,
         precedence,
         environment,
     )
-    .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
-    Ok(Place { region, endpoint })
+}
+
+fn tag_patterns(entry: &DeploymentConfig) -> Result<Vec<Regex>> {
+    (entry.tag_regex.iter())
+        .map(|pattern| {
+            Regex::new(pattern)
+                .map_err(|error| Error::bad_request("tag_regex", format!("`{pattern}`: {error}")))
+        })
+        .collect()
+}
+
+/// The entry's own prices, else the catalog's; each counts by itself.
+pub(super) fn cost_per_token(entry: &DeploymentConfig, facts: &Facts) -> Option<f64> {
+    let input = entry.input_cost_per_token.or(facts.input_cost_per_token);
+    let output = entry.output_cost_per_token.or(facts.output_cost_per_token);
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let price = |price: Option<f64>| price.unwrap_or(UNKNOWN_COST_PER_TOKEN);
+    Some(price(input) + price(output))
 }
 
 /// Hashes what a deployment is: group, route, model id, place, and the name of its credentials. What it is given (limits,
@@ -280,7 +354,12 @@ fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
     id
 }
 
-fn headers(id: &str, entry: &DeploymentConfig, target: &Target, region: &str) -> DeploymentHeaders {
+pub(super) fn headers(
+    id: &str,
+    entry: &DeploymentConfig,
+    target: &Target,
+    region: &str,
+) -> DeploymentHeaders {
     let value =
         |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
     let base = target.endpoint.split('?').next().unwrap_or_default();

@@ -10,10 +10,6 @@ use crate::provider::bedrock::model_id::{ModelId, Route};
 /// Why a deployment cannot answer chat requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
-    /// The name is a pattern.
-    NamePattern,
-    /// The model is a pattern.
-    ModelPattern,
     /// The model does something else.
     Mode(Mode),
     /// The API that serves the model is not spoken yet.
@@ -22,13 +18,7 @@ pub enum Gap {
 
 impl Gap {
     /// Finds what keeps a deployment from answering.
-    pub(super) fn of(entry: &DeploymentConfig, model: &ModelId, facts: &Facts) -> Option<Self> {
-        if model.wire.contains('*') {
-            return Some(Self::ModelPattern);
-        }
-        if entry.model_name.contains('*') {
-            return Some(Self::NamePattern);
-        }
+    pub(super) fn of(model: &ModelId, facts: &Facts) -> Option<Self> {
         match facts.mode {
             None | Some(Mode::Chat | Mode::Responses) => {}
             Some(mode) => return Some(Self::Mode(mode)),
@@ -40,10 +30,7 @@ impl Gap {
 
     /// Words the gap as a warning, at its place in the file.
     pub(super) fn warning(self, entry: &DeploymentConfig, model: &ModelId) -> Finding {
-        let mut finding = match self {
-            Self::NamePattern => entry.origin.warning_about_name(self.to_string()),
-            _ => entry.origin.warning("model", self.to_string()),
-        };
+        let mut finding = entry.origin.warning("model", self.to_string());
         // Converse takes no imported models; of the rest it serves nearly all that `InvokeModel` does.
         if self == Self::Route(Route::Invoke) && !model.wire.starts_with("arn:") {
             finding.hint = Some(format!(
@@ -59,7 +46,6 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("accepted, not supported yet: ")?;
         f.write_str(match self {
-            Self::NamePattern | Self::ModelPattern => "names with `*`",
             Self::Mode(Mode::Chat | Mode::Responses) => "chat",
             Self::Mode(Mode::Embedding) => "embedding models",
             Self::Mode(Mode::ImageGeneration | Mode::ImageEdit) => "image models",
@@ -83,15 +69,11 @@ impl fmt::Display for Gap {
 mod tests {
     use super::*;
 
-    fn gap(name: &str, model: &str, mode: Option<&str>) -> Option<Gap> {
-        let mut entry = DeploymentConfig {
-            model_name: name.to_owned(),
-            model: model.to_owned(),
-            ..DeploymentConfig::default()
-        };
+    fn gap(model: &str, mode: Option<&str>) -> Option<Gap> {
+        let mut entry = DeploymentConfig::default();
         entry.info.mode = mode.map(str::to_owned);
         let id = ModelId::parse(model, None, None).unwrap();
-        Gap::of(&entry, &id, &id.facts().with_overrides(&entry.info))
+        Gap::of(&id, &id.facts().with_overrides(&entry.info))
     }
 
     #[test]
@@ -101,20 +83,20 @@ mod tests {
             "bedrock/converse/mistral.mistral-7b-instruct-v0:2",
             "bedrock/acme.llm-9-v1:0",
             "bedrock/converse_like/mine",
+            "bedrock/*",
+            "*",
             "bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/a",
         ] {
-            assert_eq!(gap("m", model, None), None, "{model}");
+            assert_eq!(gap(model, None), None, "{model}");
         }
         let titan = "bedrock/converse/amazon.titan-embed-text-v2:0";
-        assert_eq!(gap("m", titan, Some("chat")), None);
+        assert_eq!(gap(titan, Some("chat")), None);
     }
 
     #[test]
     fn what_cannot_be_answered_is_told_by_its_reason() {
         let arn = "bedrock/llama/arn:aws:bedrock:us-east-1:1:imported-model/a";
         for (model, expected) in [
-            ("bedrock/*", Gap::ModelPattern),
-            ("*", Gap::ModelPattern),
             (
                 "bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0",
                 Gap::Route(Route::Invoke),
@@ -141,11 +123,10 @@ mod tests {
                 Gap::Route(Route::Mantle),
             ),
         ] {
-            assert_eq!(gap("m", model, None), Some(expected), "{model}");
+            assert_eq!(gap(model, None), Some(expected), "{model}");
         }
         let chat = "bedrock/us.amazon.nova-pro-v1:0";
-        assert_eq!(gap("nova/*", chat, None), Some(Gap::NamePattern));
         let embedding = Some(Gap::Mode(Mode::Embedding));
-        assert_eq!(gap("m", chat, Some("embedding")), embedding);
+        assert_eq!(gap(chat, Some("embedding")), embedding);
     }
 }

@@ -1,12 +1,14 @@
-//! A model group: all deployments with one `model_name`.
+//! A model group: the deployments that one name stands for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Deployment, GroupRuntime};
-use crate::config::StrategyConfig;
+use super::{Deployment, GroupRuntime, Standing, Stickiness};
+use crate::config::{Affinity, RouterSettings, StrategyConfig};
 use crate::telemetry::metrics::GroupMetrics;
 
-/// All deployments with one `model_name`.
+/// The deployments that one name stands for: all with one `model_name`, or those of a routing group.
 #[derive(Debug, Clone)]
 pub struct ModelGroup {
     /// The public name.
@@ -17,6 +19,14 @@ pub struct ModelGroup {
     pub strategy: StrategyConfig,
     /// What was learned of the group.
     pub runtime: Arc<GroupRuntime>,
+    /// The pattern that the name matches; `None` for a name of the file.
+    pub pattern: Option<String>,
+    /// Whether this is one deployment that is called by its id, past most filters.
+    pub called_by_id: bool,
+    /// `model_priorities` of a routing group: the `order` of each model group's deployments, instead of their own.
+    pub priorities: Option<Arc<BTreeMap<String, i64>>>,
+    /// Which deployments callers, sessions and prompts stick to.
+    pub(super) stickiness: Arc<Stickiness>,
 }
 
 impl ModelGroup {
@@ -27,6 +37,10 @@ impl ModelGroup {
             deployments,
             strategy: StrategyConfig::default(),
             runtime: Arc::default(),
+            pattern: None,
+            called_by_id: false,
+            priorities: None,
+            stickiness: Arc::default(),
         }
     }
 
@@ -34,6 +48,27 @@ impl ModelGroup {
     pub fn metrics(&self) -> Option<&Arc<GroupMetrics>> {
         let first = self.deployments.first()?;
         Some(&first.metrics.group)
+    }
+
+    /// Returns the same group with other deployments.
+    #[must_use]
+    pub fn serving(&self, deployments: Vec<Arc<Deployment>>) -> Self {
+        Self {
+            name: self.name.clone(),
+            deployments,
+            strategy: self.strategy.clone(),
+            runtime: Arc::clone(&self.runtime),
+            pattern: self.pattern.clone(),
+            called_by_id: self.called_by_id,
+            priorities: self.priorities.clone(),
+            stickiness: Arc::clone(&self.stickiness),
+        }
+    }
+
+    /// Returns the group's name in the file, for metrics and for lists that name groups: the pattern, where the name is a
+    /// caller's.
+    pub fn configured_name(&self) -> &str {
+        self.pattern.as_deref().unwrap_or(&self.name)
     }
 
     /// Says whether the operator has paused every deployment.
@@ -49,4 +84,76 @@ impl ModelGroup {
             .iter()
             .any(|deployment| deployment.gap.is_none())
     }
+
+    /// Says whether any deployment is ready now: neither cooling nor blocked.
+    pub fn has_ready(&self, now: Instant) -> bool {
+        self.deployments
+            .iter()
+            .any(|deployment| is_ready(deployment, now))
+    }
+
+    /// Returns how many deployments are ready now.
+    pub fn ready_total(&self, now: Instant) -> usize {
+        self.deployments
+            .iter()
+            .filter(|deployment| is_ready(deployment, now))
+            .count()
+    }
+
+    /// Returns how many deployments are ready now that are not among `refused`.
+    pub fn ready_except(&self, refused: &[String], now: Instant) -> usize {
+        self.deployments
+            .iter()
+            .filter(|deployment| !refused.contains(&deployment.id) && is_ready(deployment, now))
+            .count()
+    }
+
+    /// Returns the tier of a deployment of this group.
+    pub fn order_of(&self, deployment: &Deployment) -> Option<i64> {
+        match &self.priorities {
+            Some(priorities) => priorities.get(&deployment.group).copied(),
+            None => deployment.entry.limits.order,
+        }
+    }
+
+    /// Returns the distinct `order` tiers, lowest first; empty where no deployment has one.
+    pub fn tiers(&self) -> Vec<i64> {
+        let orders = self.deployments.iter();
+        let mut tiers: Vec<i64> = orders
+            .filter_map(|deployment| self.order_of(deployment))
+            .collect();
+        tiers.sort_unstable();
+        tiers.dedup();
+        tiers
+    }
+
+    /// Says whether a pick goes by the request's tokens, so that they must be counted first.
+    pub fn needs_estimate(&self, settings: &RouterSettings) -> bool {
+        settings.pre_call_checks
+            || (self.deployments.iter()).any(|deployment| deployment.meters.counts_tokens())
+    }
+
+    /// Returns what sticks in this group.
+    pub fn affinity(&self, settings: &RouterSettings) -> Affinity {
+        let affinity = &settings.affinity;
+        let own = (affinity.groups.get(&self.name))
+            .or_else(|| affinity.groups.get(self.configured_name()));
+        own.copied().unwrap_or(affinity.all)
+    }
+
+    /// Returns the fewest tokens that a prompt must have to be kept in the prompt cache of any of the models.
+    pub fn prompt_cache_min_tokens(&self) -> u64 {
+        (self.deployments.iter())
+            .filter_map(|deployment| deployment.target.facts.prompt_cache_min_tokens)
+            .min()
+            .unwrap_or(1_024)
+    }
+}
+
+fn is_ready(deployment: &Deployment, now: Instant) -> bool {
+    !deployment.entry.blocked
+        && matches!(
+            deployment.runtime.breaker.standing(now),
+            Standing::Open | Standing::ProbeDue
+        )
 }

@@ -1,30 +1,41 @@
 //! Choosing, without I/O: which deployments a model name stands for, and which of them is called.
 
+mod asked;
 mod by_class;
+mod concrete;
 mod cooldown;
 mod deployment;
+mod filter;
 mod gap;
 mod group;
 mod latency;
+mod names;
 mod outcomes;
 mod plan;
+mod recent;
 mod retry;
 mod retry_budget;
 mod ring;
 mod runtime;
 mod select;
-mod shuffle;
 mod spend;
 mod state_view;
+mod sticky;
+mod strategy;
+#[cfg(test)]
+mod test_group;
 mod usage;
+mod wildcard;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use cooldown::{Breaker, BreakerView, CooldownInForce, CooldownRules, Cooled, Pass, Standing};
 pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
+pub use filter::Stickiness;
 pub use gap::Gap;
 pub use group::ModelGroup;
+pub use names::{Match, Resolved, unknown_model};
 pub use plan::{Attempted, Fallbacks};
 pub use retry::{Allowance, Backoff, Decision, RetryRules, Situation};
 pub use retry_budget::{RetryBudget, RetryCost};
@@ -33,14 +44,16 @@ pub use runtime::{
     Sample, Usage,
 };
 pub use select::{Asked, History, NoPick, Picked, Sticky};
-pub use shuffle::simple_shuffle;
 pub use spend::Spend;
 pub use state_view::{BudgetView, RuntimeView, WindowView};
+pub use sticky::StickyCaller;
 
-use crate::config::{Alias, Config, Finding, Findings};
-use crate::error::{Error, ErrorKind};
+use crate::config::{
+    Alias, Config, Finding, Findings, RouterSettings, RoutingGroup, Severity, StrategyConfig,
+};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::CredentialStore;
+use wildcard::Wildcards;
 
 /// Every name that a client may use, and what it stands for.
 #[derive(Debug, Default)]
@@ -48,32 +61,27 @@ pub struct Router {
     groups: Vec<Arc<ModelGroup>>,
     by_name: HashMap<String, usize>,
     by_id: HashMap<String, Arc<Deployment>>,
+    /// Deployments with the same `litellm_params.model`, by that.
+    by_model_text: HashMap<String, Arc<ModelGroup>>,
+    routing_groups: HashMap<String, Arc<ModelGroup>>,
+    /// Their names, in the order of the file.
+    routing_names: Vec<String>,
+    wildcards: Wildcards,
     aliases: Vec<Alias>,
     /// `model_alias_map`: names that are replaced before anything else.
     renames: BTreeMap<String, String>,
     warnings: Vec<Finding>,
 }
 
-/// How a name was understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Match {
-    /// It is a model group's name.
-    Group,
-    /// It is an alias of one.
-    Alias,
-    /// It is a deployment's id.
-    DeploymentId,
-    /// It is the text of some deployments' `litellm_params.model`.
-    ModelText,
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// How the name was understood.
-    pub matched: Match,
-    /// The deployments that may serve it.
-    pub group: Arc<ModelGroup>,
+/// Returns how a deployment of the model group `name` is picked when that is called: as the routing group says that has
+/// it, unless that goes by priority, else as the router says.
+fn strategy_of<'a>(name: &str, settings: &'a RouterSettings) -> &'a StrategyConfig {
+    settings
+        .routing_groups
+        .iter()
+        .filter(|routing| routing.priorities.is_none())
+        .find(|routing| routing.models.iter().any(|model| model == name))
+        .map_or(&settings.strategy, |routing| &routing.strategy)
 }
 
 impl Router {
@@ -93,43 +101,125 @@ impl Router {
             credentials,
             metrics,
         };
+        let mut findings = Findings::default();
+        let deployments = deployments(&builder, previous, &mut findings);
+        if findings.has_errors() {
+            return Err(findings);
+        }
         let mut router = Self {
             aliases: config.router.aliases.clone(),
             renames: config.litellm.model_alias_map.clone(),
             ..Self::default()
         };
-        let mut seen: HashSet<String> = HashSet::new();
-        let mut findings = Findings::default();
-        for entry in &config.deployments {
-            match builder.build(entry) {
-                Ok(mut deployment) => {
-                    let model = &deployment.target.model;
-                    let warning = deployment.gap.map(|gap| gap.warning(entry, model));
-                    findings.0.extend(warning);
-                    deployment.make_unique(&mut seen);
-                    deployment.count_in(metrics);
-                    if let Some(known) = previous.and_then(|old| old.by_id.get(&deployment.id)) {
-                        deployment.learn_from(known);
-                    }
-                    router.add(Arc::new(deployment), previous);
-                }
-                Err(error) => {
-                    let param = error.param().unwrap_or("model");
-                    // What a variable lacks here, another machine may have.
-                    findings.0.push(if entry.origin.is_unset(param) {
-                        let message = "its variable is not set; the entry is left out";
-                        entry.origin.warning(param, message)
-                    } else {
-                        entry.origin.error(param, error.message())
-                    });
-                }
-            }
+        router.add_groups(&deployments, &config.router, previous);
+        router.add_model_texts(&deployments, &config.router, previous);
+        for routing in &config.router.routing_groups {
+            let problem = router.add_routing_group(routing, previous);
+            findings
+                .0
+                .extend(problem.map(|problem| warning(config, problem)));
         }
-        if findings.has_errors() {
-            return Err(findings);
-        }
+        router.wildcards = Wildcards::new(
+            &router.groups,
+            &config.environment,
+            previous.map(|previous| &previous.wildcards),
+        );
+        router.by_id = deployments
+            .into_iter()
+            .map(|deployment| (deployment.id.clone(), deployment))
+            .collect();
         router.warnings = findings.0;
         Ok(router)
+    }
+
+    fn add_groups(
+        &mut self,
+        deployments: &[Arc<Deployment>],
+        settings: &RouterSettings,
+        previous: Option<&Self>,
+    ) {
+        let mut groups: Vec<ModelGroup> = Vec::new();
+        for deployment in deployments {
+            let place = *self
+                .by_name
+                .entry(deployment.group.clone())
+                .or_insert(groups.len());
+            if let Some(group) = groups.get_mut(place) {
+                group.deployments.push(Arc::clone(deployment));
+                continue;
+            }
+            let name = &deployment.group;
+            let known = previous.and_then(|old| old.group(name));
+            groups.push(ModelGroup {
+                strategy: strategy_of(name, settings).clone(),
+                ..made(name, vec![Arc::clone(deployment)], known)
+            });
+        }
+        self.groups = groups.into_iter().map(Arc::new).collect();
+    }
+
+    fn add_model_texts(
+        &mut self,
+        deployments: &[Arc<Deployment>],
+        settings: &RouterSettings,
+        previous: Option<&Self>,
+    ) {
+        let mut by_text: BTreeMap<&str, Vec<Arc<Deployment>>> = BTreeMap::new();
+        for deployment in deployments {
+            if !deployment.model.contains('*') {
+                let same = by_text.entry(&deployment.model).or_default();
+                same.push(Arc::clone(deployment));
+            }
+        }
+        for (text, deployments) in by_text {
+            let known = previous.and_then(|old| old.by_model_text.get(text));
+            let group = ModelGroup {
+                strategy: settings.strategy.clone(),
+                ..made(text, deployments, known)
+            };
+            self.by_model_text.insert(text.to_owned(), Arc::new(group));
+        }
+    }
+
+    /// Adds a routing group; what is wrong with it is returned, and it is left out.
+    fn add_routing_group(
+        &mut self,
+        routing: &RoutingGroup,
+        previous: Option<&Self>,
+    ) -> Option<String> {
+        let name = &routing.name;
+        if name.is_empty() || name == "default" {
+            return Some(format!(
+                "a routing group cannot be called `{name}`; it is left out"
+            ));
+        }
+        if self.by_name.contains_key(name) {
+            return Some(format!(
+                "`{name}` is also a `model_name`, which is what is called by that name"
+            ));
+        }
+        if self.routing_groups.contains_key(name) {
+            return Some(format!("there is another routing group called `{name}`"));
+        }
+        let members: Vec<_> = routing
+            .models
+            .iter()
+            .filter(|model| !model.contains('*'))
+            .filter_map(|model| self.group(model))
+            .flat_map(|group| group.deployments.iter().cloned())
+            .collect();
+        if members.is_empty() {
+            return Some(format!("the routing group `{name}` has no deployment"));
+        }
+        let known = previous.and_then(|old| old.routing_groups.get(name));
+        let group = ModelGroup {
+            strategy: routing.strategy.clone(),
+            priorities: routing.priorities.clone().map(Arc::new),
+            ..made(name, members, known)
+        };
+        self.routing_names.push(name.clone());
+        self.routing_groups.insert(name.clone(), Arc::new(group));
+        None
     }
 
     /// Returns the deployment with this id.
@@ -137,28 +227,15 @@ impl Router {
         self.by_id.get(id)
     }
 
+    /// Returns what stands, for each concrete model that was asked for lately, for the deployment with this id, whose name
+    /// is a pattern.
+    pub fn concrete_of(&self, id: &str) -> Vec<Arc<Deployment>> {
+        self.wildcards.concrete_of(id)
+    }
+
     /// Returns what is doubtful about the deployments.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
-    }
-
-    fn add(&mut self, deployment: Arc<Deployment>, previous: Option<&Self>) {
-        self.by_id
-            .insert(deployment.id.clone(), Arc::clone(&deployment));
-        let place = *self
-            .by_name
-            .entry(deployment.group.clone())
-            .or_insert(self.groups.len());
-        if let Some(group) = self.groups.get_mut(place) {
-            Arc::make_mut(group).deployments.push(deployment);
-            return;
-        }
-        let name = deployment.group.clone();
-        let mut group = ModelGroup::new(&name, vec![deployment]);
-        if let Some(known) = previous.and_then(|old| old.group(&name)) {
-            group.runtime = Arc::clone(&known.runtime);
-        }
-        self.groups.push(Arc::new(group));
     }
 
     /// Returns the model groups in the order of the file.
@@ -168,28 +245,7 @@ impl Router {
 
     /// Returns how many deployments there are.
     pub fn deployments_total(&self) -> usize {
-        self.groups
-            .iter()
-            .map(|group| group.deployments.len())
-            .sum()
-    }
-
-    /// Returns the names that are listed for clients: aliases first, then groups, each once. A group that cannot answer
-    /// or is paused is not listed, under any name.
-    pub fn listed_names(&self) -> Vec<&str> {
-        let mut seen = HashSet::new();
-        let is_open = |group: &Arc<ModelGroup>| !group.is_blocked() && group.can_answer();
-        let aliases = self
-            .aliases
-            .iter()
-            .filter(|alias| !alias.hidden)
-            .filter(|alias| self.group(&alias.target).is_some_and(is_open));
-        let open = self.groups.iter().filter(|group| is_open(group));
-        aliases
-            .map(|alias| alias.name.as_str())
-            .chain(open.map(|group| group.name.as_str()))
-            .filter(|name| seen.insert(*name))
-            .collect()
+        self.by_id.len()
     }
 
     /// Returns the model group with this name.
@@ -197,74 +253,73 @@ impl Router {
         self.groups.get(*self.by_name.get(name)?)
     }
 
-    /// Finds what `name` stands for, after the operator's renames: a deployment's id, an alias (one hop), a group, or a
-    /// deployment's model text.
-    pub fn resolve(&self, name: &str) -> Option<Resolved> {
-        let name = self.renames.get(name).map_or(name, String::as_str);
-        if let Some(deployment) = self.by_id.get(name) {
-            let group = ModelGroup::new(name, vec![Arc::clone(deployment)]);
-            return Some(Resolved {
-                matched: Match::DeploymentId,
-                group: Arc::new(group),
-            });
-        }
-        if let Some(alias) = self.aliases.iter().find(|alias| alias.name == name)
-            && let Some(group) = self.group(&alias.target)
-        {
-            return Some(Resolved {
-                matched: Match::Alias,
-                group: Arc::clone(group),
-            });
-        }
-        if let Some(group) = self.group(name) {
-            return Some(Resolved {
-                matched: Match::Group,
-                group: Arc::clone(group),
-            });
-        }
-        self.by_model_text(name)
-    }
-
-    fn by_model_text(&self, text: &str) -> Option<Resolved> {
-        let deployments: Vec<_> = self
-            .groups
-            .iter()
-            .flat_map(|group| &group.deployments)
-            .filter(|deployment| deployment.model == text)
-            .cloned()
-            .collect();
-        if deployments.is_empty() {
-            return None;
-        }
-        let group = Arc::new(ModelGroup::new(text, deployments));
-        Some(Resolved {
-            matched: Match::ModelText,
-            group,
-        })
-    }
-
-    /// Returns the names nearest to `name`, best first, for a message about an unknown one.
-    pub fn nearest(&self, name: &str) -> Vec<&str> {
-        let mut names: Vec<(usize, &str)> = self
-            .listed_names()
-            .into_iter()
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .collect();
-        names.sort_unstable();
-        names.into_iter().take(3).map(|(_, known)| known).collect()
+    /// Returns the routing groups in the order of the file.
+    pub fn routing_groups(&self) -> impl Iterator<Item = &Arc<ModelGroup>> {
+        (self.routing_names.iter()).filter_map(|name| self.routing_groups.get(name))
     }
 }
 
-/// Refuses a name that nobody knows; `status` is `general_settings.unknown_model_status`.
-pub fn unknown_model(name: &str, status: u16) -> Error {
-    // The name comes from the client, so only a bounded piece of it is repeated.
-    let shown: String = name.chars().take(128).collect();
-    let message = format!(
-        "/chat/completions: Invalid model name passed in model={shown}. Call `/v1/models` to view available models for your key."
-    );
-    let error = Error::new(ErrorKind::UnknownModel, message);
-    match http::StatusCode::from_u16(status) {
-        Ok(status) => error.with_status(status),
-        Err(_) => error,
+/// Builds the deployments, in the order of the file; what is wrong with them goes to `findings`.
+fn deployments(
+    builder: &Builder<'_>,
+    previous: Option<&Router>,
+    findings: &mut Findings,
+) -> Vec<Arc<Deployment>> {
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut built = Vec::with_capacity(builder.config.deployments.len());
+    for entry in &builder.config.deployments {
+        match builder.build(entry) {
+            Ok(mut deployment) => {
+                let model = &deployment.target.model;
+                let warning = deployment.gap.map(|gap| gap.warning(entry, model));
+                findings.0.extend(warning);
+                deployment.make_unique(&mut seen);
+                deployment.count_in(builder.metrics);
+                if let Some(known) = previous.and_then(|old| old.by_id.get(&deployment.id)) {
+                    deployment.learn_from(known);
+                }
+                built.push(Arc::new(deployment));
+            }
+            Err(error) => {
+                let param = error.param().unwrap_or("model");
+                // What a variable lacks here, another machine may have.
+                findings.0.push(if entry.origin.is_unset(param) {
+                    let message = "its variable is not set; the entry is left out";
+                    entry.origin.warning(param, message)
+                } else {
+                    entry.origin.error(param, error.message())
+                });
+            }
+        }
+    }
+    built
+}
+
+/// Makes a group; what was learned of it is taken over where it is `known`.
+fn made(
+    name: &str,
+    deployments: Vec<Arc<Deployment>>,
+    known: Option<&Arc<ModelGroup>>,
+) -> ModelGroup {
+    let mut group = ModelGroup::new(name, deployments);
+    if let Some(known) = known {
+        group.runtime = Arc::clone(&known.runtime);
+        group.stickiness = Arc::clone(&known.stickiness);
+    }
+    group
+}
+
+fn warning(config: &Config, message: String) -> Finding {
+    let first = config.files.first();
+    Finding {
+        file: first
+            .map(|file| file.display().to_string())
+            .unwrap_or_default(),
+        line: 1,
+        column: 1,
+        severity: Severity::Warning,
+        key: "router_settings.routing_groups".to_owned(),
+        message,
+        hint: None,
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Deployment, ModelGroup, Pass};
-use crate::catalog::Flag;
-use crate::config::RouterSettings;
+use super::filter::{self, Scope};
+use super::strategy::{self, Choice};
+use super::{Deployment, ModelGroup, Pass, names};
+use crate::catalog::{Flag, Size};
+use crate::config::{RouterSettings, StrategyName};
 use crate::error::{Error, ErrorKind};
 use crate::limit::Cost;
 use crate::random::Dice;
@@ -15,8 +17,12 @@ use crate::random::Dice;
 pub struct Asked {
     /// Whether a stream is wanted.
     pub stream: bool,
+    /// The strategy that the caller's key asks for, instead of the group's.
+    pub strategy: Option<StrategyName>,
     /// Requests and tokens, by estimate.
     pub cost: Cost,
+    /// How much text and media the request has; `None` until somebody needs to know.
+    pub size: Option<Size>,
     /// The tags of the request: its own, its key's, its headers'.
     pub tags: Vec<String>,
     /// Whether tag routing is on for this caller, whatever the router says.
@@ -44,8 +50,10 @@ pub struct Sticky {
     pub caller: Option<u64>,
     /// The caller's session.
     pub session: Option<u64>,
-    /// The prompt's prefixes that end at cache points, longest first.
+    /// The prompt's prefixes that end at cache points or shortly before them, longest first: what is looked up.
     pub prompt_prefixes: Vec<u64>,
+    /// Those of them that end at cache points: what is remembered.
+    pub cache_points: Vec<u64>,
 }
 
 /// What happened in this call before.
@@ -88,7 +96,7 @@ pub enum NoPick {
 }
 
 impl ModelGroup {
-    /// Picks a deployment for a call.
+    /// Picks a deployment for a call: the filters remove what may not serve it, and the strategy picks one of the rest.
     ///
     /// # Errors
     ///
@@ -101,51 +109,88 @@ impl ModelGroup {
         dice: &Dice,
         now: Instant,
     ) -> Result<Picked, NoPick> {
-        let _ = (asked, history, settings);
-        if let [only] = self.deployments.as_slice()
-            && !only.entry.blocked
-        {
-            let pass = only.runtime.breaker.enter_anyway(now);
-            return Ok(Picked {
-                deployment: Arc::clone(only),
-                pass,
-            });
+        let scope = Scope {
+            group: self,
+            asked,
+            history,
+            settings,
+            now,
+        };
+        if self.called_by_id {
+            return by_id(&scope);
         }
-        let open: Vec<&Arc<Deployment>> = self
-            .deployments
-            .iter()
-            .filter(|deployment| !deployment.entry.blocked)
-            .filter(|deployment| deployment.gap.is_none() || !self.can_answer())
-            .collect();
-        let deployment = super::simple_shuffle(&open, dice.draw())
-            .ok_or_else(|| NoPick::Error(Error::new(ErrorKind::Forbidden, "Model is blocked")))?;
-        Ok(Picked {
-            deployment: Arc::clone(deployment),
-            pass: Pass::default(),
+        let strategy = asked.strategy.unwrap_or(self.strategy.name);
+        // A probe goes to one call alone. Who loses it looks again, at what is left then.
+        for _ in 0..=self.deployments.len() {
+            let mut left = self.answering();
+            filter::run(&scope, &mut left)?;
+            let choice = Choice {
+                left: &left,
+                asked,
+                args: &self.strategy.args,
+                dice,
+                now,
+            };
+            let place = strategy::pick(strategy, &choice);
+            let Some(deployment) = place.and_then(|place| left.get(place)) else {
+                break;
+            };
+            if let Some(pass) = deployment.runtime.breaker.enter(now) {
+                return Ok(Picked {
+                    deployment: Arc::clone(deployment),
+                    pass,
+                });
+            }
+        }
+        Err(NoPick::Cooling {
+            retry_after: Duration::from_secs(1),
         })
     }
 
-    /// Says whether any deployment is ready now: neither cooling nor blocked.
-    pub fn has_ready(&self, now: Instant) -> bool {
-        self.ready_total(now) > 0
-    }
-
-    /// Returns how many deployments are ready now.
-    pub fn ready_total(&self, now: Instant) -> usize {
-        let _ = now;
-        self.deployments.len()
-    }
-
-    /// Returns how many deployments are ready now that are not among `refused`.
-    pub fn ready_except(&self, refused: &[String], now: Instant) -> usize {
-        let _ = now;
-        (self.deployments.iter())
-            .filter(|deployment| !refused.contains(&deployment.id))
-            .count()
-    }
-
-    /// Returns the distinct `order` tiers, lowest first; empty where no deployment has one.
-    pub fn tiers(&self) -> Vec<i64> {
-        Vec::new()
+    /// The deployments that a chat request can be sent to; all, where there is none, so that the attempt says why.
+    fn answering(&self) -> Vec<&Arc<Deployment>> {
+        let mut left = Vec::with_capacity(self.deployments.len());
+        left.extend(self.deployments.iter().filter(|one| one.gap.is_none()));
+        if left.is_empty() {
+            left.extend(&self.deployments);
+        }
+        left
     }
 }
+
+/// Picks the one deployment that is called by its id: whoever may call it gets it, cooling or not, while it has room.
+fn by_id(scope: &Scope<'_>) -> Result<Picked, NoPick> {
+    let mut left: Vec<&Arc<Deployment>> = scope.group.deployments.iter().collect();
+    filter::by_id(scope, &mut left)?;
+    let Some(deployment) = left.first() else {
+        return Err(NoPick::Error(names::blocked()));
+    };
+    Ok(Picked {
+        deployment: Arc::clone(deployment),
+        pass: deployment.runtime.breaker.enter_anyway(scope.now),
+    })
+}
+
+impl NoPick {
+    /// Words it for the client.
+    pub fn into_error(self) -> Error {
+        let message = "No deployments available for selected model";
+        let error = |wait: Option<Duration>| {
+            let seconds = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+            let message = match seconds {
+                Some(seconds) => format!("{message}, Try again in {seconds} seconds."),
+                None => message.to_owned(),
+            };
+            Error::new(ErrorKind::NoDeployment, message).with_retry_after(wait)
+        };
+        match self {
+            Self::Error(error) => error,
+            Self::Cooling { retry_after } => error(Some(retry_after)),
+            Self::Full { retry_after } => error(retry_after).with_type("rate_limit_error"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

@@ -19,7 +19,7 @@ use crate::config::{AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limit::Cost;
 use crate::provider::bedrock::model_id::ModelId;
-use crate::router::{Asked, Builder, Deployment, Match, ModelGroup, unknown_model};
+use crate::router::{Asked, Builder, Deployment, Match, ModelGroup};
 use crate::state::{Parts, Simulated};
 
 /// Finds what serves `call` when it asks for the model called `name`.
@@ -76,8 +76,7 @@ fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, boo
     let resolved = call
         .snapshot
         .router
-        .resolve(name)
-        .ok_or_else(|| unknown_model(name, config.general.unknown_model_status))?;
+        .admit(name, config.general.unknown_model_status)?;
     let by_id = resolved.matched == Match::DeploymentId;
     if call.options.brought.is_empty() {
         return Ok((resolved.group, by_id));
@@ -141,10 +140,7 @@ fn as_the_caller_sees_it(
     }
     match refusal {
         Some(refusal) if deployments.is_empty() => Err(refusal),
-        _ => Ok(Arc::new(ModelGroup {
-            deployments,
-            ..group.clone()
-        })),
+        _ => Ok(Arc::new(group.serving(deployments))),
     }
 }
 

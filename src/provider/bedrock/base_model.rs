@@ -77,7 +77,7 @@ pub(super) fn split_context(id: &str) -> (&str, Option<&str>) {
 }
 
 /// Says whether `base` is an id as AWS gives them: a vendor, a dot, a name.
-pub(super) fn names_a_model(base: &str) -> bool {
+pub fn names_a_model(base: &str) -> bool {
     base.split_once('.')
         .is_some_and(|(vendor, name)| VENDORS.contains(&vendor) && !name.is_empty())
 }

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::arn::Arn;
-pub use super::base_model::is_region;
-use super::base_model::{base_of_id, gpt_version, names_a_model, split_context};
+use super::base_model::{base_of_id, gpt_version, split_context};
+pub use super::base_model::{is_region, names_a_model};
 use super::family::Family;
 pub use super::route::Route;
 use super::route::{self, Hints};

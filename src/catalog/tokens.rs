@@ -1,0 +1,432 @@
+//! How many tokens a request is, by estimate: for limits, context windows and prompt caching before a call.
+//!
+//! No tokenizer is public for most of these models, so text is counted by the kind of its characters, in one pass over its
+//! written form, and each kind has a rate per [`Tokenizer`]. The rates lean high, because what goes by them (a limit, a
+//! window) is worse hurt by too little than by too much: English prose and code should come out between the true number
+//! and a third above it, other scripts up to twice it; base64 and the like may be off by half either way. Images and
+//! documents count a fixed amount, whatever their size. What a call really used settles it afterwards.
+
+use crate::canonical::{
+    ChatRequest, Content, Media, MediaKind, MediaSource, Message, PartKind, Text, Thinking,
+};
+
+/// How a model cuts text into tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tokenizer {
+    /// Anthropic's.
+    Claude,
+    /// Amazon Nova's.
+    Nova,
+    /// Meta's, since Llama 3.
+    Llama,
+    /// Mistral's.
+    Mistral,
+    /// Cohere's.
+    Cohere,
+    /// Anybody else's.
+    #[default]
+    Other,
+}
+
+/// What one unit of each kind costs, in thousandths of a token.
+struct Rates {
+    /// The beginning of a word.
+    word: u64,
+    /// A letter of a word, up to [`LONG_WORD`].
+    letter: u64,
+    /// A letter after that: no word is so long, so this is an identifier, base64 or the like.
+    tail: u64,
+    digit: u64,
+    /// Anything else that is ASCII and not white space.
+    mark: u64,
+    /// A line end, or white space that is more than one space.
+    gap: u64,
+    /// A character of two bytes: Latin with accents, Greek, Cyrillic, Hebrew, Arabic.
+    two_bytes: u64,
+    /// A character of South and South-East Asia.
+    indic: u64,
+    /// Any other character of three bytes: Chinese, Japanese, Korean, typographic marks.
+    three_bytes: u64,
+    /// A character of four bytes: emoji, rare signs.
+    four_bytes: u64,
+    /// What the model's own instructions for tools take, where there are tools, in tokens.
+    tools: u64,
+    /// An image, in tokens.
+    image: u64,
+}
+
+/// Letters after which a run of them is no word any more.
+const LONG_WORD: u32 = 12;
+/// Tokens of a message beside what it says.
+const MESSAGE: u64 = 5;
+/// Tokens of a document that is not plain text: a page or two.
+const DOCUMENT: u64 = 3_000;
+/// Tokens of a video: ten seconds on Nova.
+const VIDEO: u64 = 3_000;
+/// Tokens of a sound.
+const SOUND: u64 = 1_000;
+
+impl Tokenizer {
+    /// Returns the tokenizer of a base model: an id without what says where it runs.
+    pub fn of(base: &str) -> Self {
+        if base.starts_with("anthropic.") || base.contains("claude") {
+            Self::Claude
+        } else if base.starts_with("amazon.") {
+            Self::Nova
+        } else if base.starts_with("meta.") {
+            Self::Llama
+        } else if base.starts_with("mistral.") {
+            Self::Mistral
+        } else if base.starts_with("cohere.") {
+            Self::Cohere
+        } else {
+            Self::Other
+        }
+    }
+
+    fn rates(self) -> &'static Rates {
+        match self {
+            Self::Claude => &CLAUDE,
+            Self::Llama => &LLAMA,
+            Self::Mistral => &MISTRAL,
+            Self::Nova | Self::Cohere | Self::Other => &OTHER,
+        }
+    }
+}
+
+// An image of Claude's takes width × height / 750, at most about 1600 tokens; the instructions for tools 346:
+// <https://docs.anthropic.com/en/docs/build-with-claude/vision>,
+// <https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview>.
+const CLAUDE: Rates = Rates {
+    word: 900,
+    letter: 130,
+    tail: 450,
+    digit: 700,
+    mark: 750,
+    gap: 600,
+    two_bytes: 800,
+    indic: 1_600,
+    three_bytes: 1_200,
+    four_bytes: 3_000,
+    tools: 346,
+    image: 1_600,
+};
+const OTHER: Rates = Rates {
+    word: 820,
+    letter: 115,
+    tail: 400,
+    digit: 600,
+    mark: 700,
+    gap: 600,
+    two_bytes: 700,
+    indic: 1_400,
+    three_bytes: 1_100,
+    four_bytes: 2_500,
+    tools: 200,
+    image: 1_800,
+};
+const LLAMA: Rates = Rates {
+    word: 780,
+    letter: 105,
+    digit: 400,
+    two_bytes: 650,
+    indic: 1_200,
+    three_bytes: 950,
+    image: 1_600,
+    ..OTHER
+};
+const MISTRAL: Rates = Rates {
+    word: 880,
+    letter: 130,
+    digit: 1_000,
+    three_bytes: 1_300,
+    ..OTHER
+};
+
+/// How much there is of everything that takes tokens; counted once, then weighed for any tokenizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    words: u64,
+    letters: u64,
+    tail: u64,
+    digits: u64,
+    marks: u64,
+    gaps: u64,
+    two_bytes: u64,
+    indic: u64,
+    three_bytes: u64,
+    four_bytes: u64,
+    messages: u64,
+    images: u64,
+    /// Tokens of what counts the same everywhere.
+    fixed: u64,
+    has_tools: bool,
+}
+
+/// Estimates the input tokens of `request`.
+pub fn estimate(request: &ChatRequest, tokenizer: Tokenizer) -> u64 {
+    Size::of(request).tokens(tokenizer)
+}
+
+impl Size {
+    /// Measures a request: its messages and tools.
+    pub fn of(request: &ChatRequest) -> Self {
+        let mut size = Self::default();
+        for message in &request.messages {
+            size.add_message(message);
+        }
+        for tool in &request.params.tools {
+            size.has_tools = true;
+            size.add_json(tool.0.get());
+        }
+        size
+    }
+
+    /// Returns how many tokens that is.
+    pub fn tokens(&self, tokenizer: Tokenizer) -> u64 {
+        let rates = tokenizer.rates();
+        let weighed = [
+            (self.words, rates.word),
+            (self.letters, rates.letter),
+            (self.tail, rates.tail),
+            (self.digits, rates.digit),
+            (self.marks, rates.mark),
+            (self.gaps, rates.gap),
+            (self.two_bytes, rates.two_bytes),
+            (self.indic, rates.indic),
+            (self.three_bytes, rates.three_bytes),
+            (self.four_bytes, rates.four_bytes),
+            (self.messages, MESSAGE * 1_000),
+            (self.images, rates.image * 1_000),
+            (u64::from(self.has_tools), rates.tools * 1_000),
+        ];
+        let thousandths = weighed.into_iter().fold(0_u64, |sum, (count, rate)| {
+            sum.saturating_add(count.saturating_mul(rate))
+        });
+        thousandths.div_ceil(1_000).saturating_add(self.fixed)
+    }
+
+    /// Adds a message.
+    pub fn add_message(&mut self, message: &Message) {
+        self.messages += 1;
+        for thinking in &message.thinking {
+            self.add_thinking(thinking);
+        }
+        match &message.content {
+            Content::Absent => {}
+            Content::Text(text) => self.add_text(text),
+            Content::Parts(parts) => {
+                for part in parts {
+                    self.add_part(&part.kind);
+                }
+            }
+        }
+        for call in &message.tool_calls {
+            self.messages += 1;
+            self.add_json(&call.name);
+            self.add_json(&call.arguments);
+        }
+        if let Some(results) = &message.search_results {
+            self.add_json(results.get());
+        }
+    }
+
+    fn add_part(&mut self, part: &PartKind) {
+        match part {
+            PartKind::Text(text)
+            | PartKind::GuardedText(text)
+            | PartKind::GroundingSource(text)
+            | PartKind::GroundingQuery(text) => self.add_text(text),
+            PartKind::Media(media) => self.add_media(media),
+            PartKind::Thinking(thinking) => self.add_thinking(thinking),
+            PartKind::Json(json) | PartKind::SearchResult(json) => self.add_json(json.get()),
+            PartKind::Unknown(_) => {}
+        }
+    }
+
+    fn add_thinking(&mut self, thinking: &Thinking) {
+        match thinking {
+            Thinking::Shown { text, .. } => self.add_text(text),
+            Thinking::Redacted(data) => self.fixed += length(data) / 4,
+        }
+    }
+
+    fn add_media(&mut self, media: &Media) {
+        if let Some(context) = &media.context {
+            self.add_text(context);
+        }
+        match (&media.source, media.kind) {
+            (MediaSource::PlainText(text), _) => self.add_text(text),
+            (MediaSource::TextParts(parts), _) => parts.iter().for_each(|part| self.add_text(part)),
+            (_, MediaKind::Image) => self.images += 1,
+            (_, MediaKind::Video) => self.fixed += VIDEO,
+            (_, MediaKind::Audio) => self.fixed += SOUND,
+            (MediaSource::Base64(data), _) if is_plain_text(media) => {
+                self.fixed += length(data) / 4;
+            }
+            (_, MediaKind::File) if is_image(media) => self.images += 1,
+            (_, MediaKind::File | MediaKind::Document) => self.fixed += DOCUMENT,
+        }
+    }
+
+    fn add_text(&mut self, text: &Text) {
+        self.add_json(text.escaped());
+    }
+
+    /// Adds text in its written form: escapes count as what they stand for.
+    pub fn add_json(&mut self, written: &str) {
+        let bytes = written.as_bytes();
+        let mut before = Kind::Mark;
+        let mut run = 0_u32;
+        let mut place = 0;
+        while let Some(byte) = bytes.get(place) {
+            place += 1;
+            let kind = if *byte == b'\\' {
+                let (kind, taken) = escape(bytes, place);
+                place += taken;
+                kind
+            } else {
+                KINDS.get(usize::from(*byte)).copied().unwrap_or(Kind::Mark)
+            };
+            match kind {
+                Kind::Lower | Kind::Upper => {
+                    let begins =
+                        !before.is_letter() || (before, kind) == (Kind::Lower, Kind::Upper);
+                    run = if begins { 1 } else { run + 1 };
+                    self.words += u64::from(begins);
+                    if run > LONG_WORD {
+                        self.tail += 1;
+                    } else {
+                        self.letters += 1;
+                    }
+                }
+                Kind::Digit => self.digits += 1,
+                Kind::Mark => self.marks += 1,
+                Kind::Line => self.gaps += u64::from(before != Kind::Line),
+                // One space belongs to the word that follows; several are one gap.
+                Kind::Space => self.gaps += u64::from(before == Kind::Space && run == 0),
+                Kind::Two | Kind::Half => self.two_bytes += 1,
+                Kind::Indic => self.indic += 1,
+                Kind::Three => self.three_bytes += 1,
+                Kind::Four => self.four_bytes += 1,
+                Kind::Inside => continue,
+            }
+            // While spaces go on, `run` says that the gap is counted.
+            run = match kind {
+                Kind::Lower | Kind::Upper => run,
+                Kind::Space if before == Kind::Space => 1,
+                _ => 0,
+            };
+            before = kind;
+        }
+    }
+}
+
+/// The bytes of a JSON string, without its quotes.
+fn length(text: &Text) -> u64 {
+    u64::try_from(text.escaped().len()).unwrap_or(u64::MAX)
+}
+
+fn says(media: &Media, words: &[&str]) -> bool {
+    let named = [&media.format, &media.mime, &media.filename];
+    (named.into_iter().flatten()).any(|name| words.iter().any(|word| name.contains(word)))
+}
+
+fn is_plain_text(media: &Media) -> bool {
+    says(
+        media,
+        &["text/", "txt", "csv", "html", ".md", "json", "xml"],
+    ) && !says(media, &["openxmlformats", "docx", "xlsx", "pdf"])
+}
+
+fn is_image(media: &Media) -> bool {
+    says(media, &["image/", "png", "jpeg", "jpg", "gif", "webp"])
+}
+
+/// What a byte begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lower,
+    Upper,
+    Digit,
+    Mark,
+    Line,
+    Space,
+    Two,
+    Indic,
+    Three,
+    Four,
+    /// Half of a pair of `\u` escapes that is one character of four bytes.
+    Half,
+    /// A byte inside a character.
+    Inside,
+}
+
+impl Kind {
+    fn is_letter(self) -> bool {
+        matches!(self, Self::Lower | Self::Upper)
+    }
+
+    const fn of(byte: u8) -> Self {
+        match byte {
+            b'a'..=b'z' => Self::Lower,
+            b'A'..=b'Z' => Self::Upper,
+            b'0'..=b'9' => Self::Digit,
+            b'\n' | b'\r' => Self::Line,
+            b' ' | b'\t' => Self::Space,
+            0x80..=0xBF => Self::Inside,
+            0xC0..=0xDF => Self::Two,
+            0xE0 | 0xE1 => Self::Indic,
+            0xE2..=0xEF => Self::Three,
+            0xF0..=0xFF => Self::Four,
+            _ => Self::Mark,
+        }
+    }
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a byte is a place in a table of 256, and the compiler works it out"
+)]
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Mark; 256];
+    let mut byte = 0_u8;
+    loop {
+        kinds[byte as usize] = Kind::of(byte);
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    kinds
+};
+
+/// Reads the escape whose backslash stands before `place`: what it stands for, and how many bytes it has.
+fn escape(bytes: &[u8], place: usize) -> (Kind, usize) {
+    match bytes.get(place) {
+        Some(b'n' | b'r') => (Kind::Line, 1),
+        Some(b't') => (Kind::Space, 1),
+        Some(b'u') => (unicode(bytes, place + 1), 5),
+        Some(_) => (Kind::Mark, 1),
+        None => (Kind::Mark, 0),
+    }
+}
+
+fn unicode(bytes: &[u8], place: usize) -> Kind {
+    let digits = bytes.get(place..place + 4).unwrap_or_default();
+    let code = digits.iter().fold(0_u32, |code, digit| {
+        let value = char::from(*digit).to_digit(16).unwrap_or(0);
+        code * 16 + value
+    });
+    match code {
+        0..0x80 => Kind::of(u8::try_from(code).unwrap_or(b'?')),
+        0x80..0x800 => Kind::Two,
+        0x800..0x2000 => Kind::Indic,
+        0xD800..0xE000 => Kind::Half,
+        _ => Kind::Three,
+    }
+}
+
+#[cfg(test)]
+#[path = "tokens_tests.rs"]
+mod tests;
