@@ -9,6 +9,7 @@ use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{self, Environment, Overrides};
 use switchyard::dialect::chat::ChatCompletions;
 use switchyard::dialect::{Dialect as _, Envelope};
+use switchyard::keys::Identity;
 use switchyard::pipeline::{Call, CallOptions, Pipeline};
 use switchyard::router::Deployment;
 use switchyard::state::{Parts, Snapshot};
@@ -76,6 +77,9 @@ impl Gateway {
             request: parsed.request,
             options: CallOptions::default(),
             traceparent: None,
+            identity: Identity::Anyone,
+            answer_id: "chatcmpl-1".to_owned(),
+            created: 0,
             span: tracing::Span::none(),
         }
     }

@@ -76,6 +76,10 @@ pub struct Facts {
     pub input_cost_per_token: Option<f64>,
     /// US dollars for one output token.
     pub output_cost_per_token: Option<f64>,
+    /// US dollars for one token that is read from the prompt cache.
+    pub cache_read_cost_per_token: Option<f64>,
+    /// US dollars for one token that is written to the prompt cache.
+    pub cache_write_cost_per_token: Option<f64>,
 }
 
 impl Facts {
@@ -114,6 +118,10 @@ impl Facts {
         facts.input_cost_per_token = price("input_cost_per_token").or(facts.input_cost_per_token);
         facts.output_cost_per_token =
             price("output_cost_per_token").or(facts.output_cost_per_token);
+        facts.cache_read_cost_per_token =
+            price("cache_read_input_token_cost").or(facts.cache_read_cost_per_token);
+        facts.cache_write_cost_per_token =
+            price("cache_creation_input_token_cost").or(facts.cache_write_cost_per_token);
         if let Some(mode) = info.mode.as_deref().and_then(Mode::parse) {
             facts.mode = Some(mode);
         }
@@ -132,6 +140,10 @@ impl Facts {
             .or(other.prompt_cache_min_tokens);
         self.input_cost_per_token = self.input_cost_per_token.or(other.input_cost_per_token);
         self.output_cost_per_token = self.output_cost_per_token.or(other.output_cost_per_token);
+        self.cache_read_cost_per_token =
+            (self.cache_read_cost_per_token).or(other.cache_read_cost_per_token);
+        self.cache_write_cost_per_token =
+            (self.cache_write_cost_per_token).or(other.cache_write_cost_per_token);
         self.provider = self.provider.or(other.provider);
         self.mode = self.mode.or(other.mode);
         if self.effort_ceiling.is_none() {

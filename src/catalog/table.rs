@@ -101,6 +101,8 @@ struct Columns {
     supported_endpoints: Column,
     input_cost_per_token: Column,
     output_cost_per_token: Column,
+    cache_read_cost_per_token: Column,
+    cache_write_cost_per_token: Column,
 }
 
 impl Columns {
@@ -121,6 +123,8 @@ impl Columns {
             supported_endpoints: column("supported_endpoints"),
             input_cost_per_token: column("input_cost_per_token"),
             output_cost_per_token: column("output_cost_per_token"),
+            cache_read_cost_per_token: column("cache_read_input_token_cost"),
+            cache_write_cost_per_token: column("cache_creation_input_token_cost"),
         }
     }
 
@@ -144,6 +148,8 @@ impl Columns {
             },
             input_cost_per_token: self.input_cost_per_token.price(record),
             output_cost_per_token: self.output_cost_per_token.price(record),
+            cache_read_cost_per_token: self.cache_read_cost_per_token.price(record),
+            cache_write_cost_per_token: self.cache_write_cost_per_token.price(record),
             mode: Mode::parse(self.mode.of(record)),
             supported_endpoints: self
                 .supported_endpoints

@@ -9,12 +9,17 @@ use tokio_util::task::TaskTracker;
 use super::banner::Banner;
 use super::{ServeArguments, complain, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, Environment, Finding, Findings, GeneralSettings, Severity};
+use crate::config::{
+    self, Config, Environment, Finding, Findings, GeneralSettings, RedisConfig, Severity,
+};
 use crate::http::{App, Shutdown};
+use crate::limit::Limiter;
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
 use crate::simulator::Simulator;
-use crate::state::{Amend, Live, Origins, Parts, QUIET, Reloader, Snapshot, watch};
+use crate::state::{Amend, Live, Origins, Parts, QUIET, Reloader, Sharing, Snapshot, watch};
+use crate::store;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
@@ -79,6 +84,8 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let live = Arc::new(Live::new(snapshot));
     let shutdown = Shutdown::default();
+    let stop = shutdown.draining.clone();
+    parts.sharing.start(&live, &parts.limiter, &clock, stop);
     let origins = Origins {
         amend: amend(host, simulator.clone()),
         ..Origins::of_file(&arguments.config, environment)
@@ -137,7 +144,25 @@ fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<
         UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
     let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
     let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
+    let metrics = Arc::<Metrics>::default();
+    let connected = |redis: &RedisConfig| {
+        let store = store::connect(redis, Arc::clone(clock), tracker);
+        store::counted(store, Arc::clone(&metrics))
+    };
+    let shared = config.router.redis.as_ref();
+    let of_cache = config.cache.as_ref().and_then(|cache| cache.redis.as_ref());
+    let store = shared.map(connected);
+    let fail_closed = config.general.fail_closed;
+    let instance = crate::random::uuid().to_string();
     Ok(Parts {
+        limiter: Arc::new(Limiter::new(store.clone(), &instance, fail_closed, tracker)),
+        sharing: Arc::new(match &store {
+            Some(store) => Sharing::through(Arc::clone(store), tracker),
+            None => Sharing::default(),
+        }),
+        store,
+        cache_store: of_cache.filter(|own| Some(*own) != shared).map(connected),
+        metrics: Arc::clone(&metrics),
         tracker: tracker.clone(),
         ..Parts::new(upstream, Arc::new(credentials), Arc::clone(clock))
     })

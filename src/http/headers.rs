@@ -47,6 +47,9 @@ pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named:
     let mut response = json(error.status(), body);
     let headers = response.headers_mut();
     copy_upstream(error.upstream_headers(), headers);
+    for (name, value) in error.headers() {
+        headers.insert(name.clone(), value.clone());
+    }
     headers.extend(error.headers().clone());
     if let Some(wait) = error.retry_after() {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -20,13 +20,15 @@ use super::options::{bring, call_options};
 use super::portkey;
 use super::sse::{EventStream, Running};
 use super::{App, home, several};
+use crate::cache::{CacheControls, Tenant};
 use crate::canonical::ChatAnswer;
 use crate::dialect::chat::{ChatCompletions as Chat, expand};
-use crate::dialect::{Dialect, Envelope, Parsed};
+use crate::dialect::{Controls, Dialect, Envelope, Parsed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pipeline::{Call, Journal, Reply, Settlement};
+use crate::keys::Identity;
+use crate::pipeline::{Call, CallOptions, Journal, Reply, Settlement};
 use crate::state::Snapshot;
-use crate::telemetry::events::call_refused;
+use crate::telemetry::events::{call_refused, call_shed};
 use crate::telemetry::names;
 
 /// `POST /v1/chat/completions` and its other spellings.
@@ -112,6 +114,9 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
         Err(error) => {
             let elapsed = app.clock.now().saturating_duration_since(received);
             call_refused(&snapshot.metrics, &id, &error, elapsed);
+            if error.kind() == ErrorKind::Overloaded {
+                call_shed(&snapshot.metrics);
+            }
             let mut response = error_response_naming(&error, Some(&id), named);
             if error.kind() != ErrorKind::Unauthenticated {
                 say(response.headers_mut(), None, elapsed);
@@ -132,83 +137,128 @@ async fn open(
     id: &str,
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
-    authenticate(snapshot, &head.uri, &head.headers)?;
+    let identity = authenticate(snapshot, &head.uri, &head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
     let admission = admit(app, general).await?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
-    let call = open_call(snapshot, head, parsed, path.model, received, id)?;
-    Ok((call, admission))
+    let opening = Opening {
+        snapshot,
+        head,
+        identity,
+        received,
+        created: app.clock.unix_seconds(),
+        id,
+    };
+    Ok((opening.open(parsed, path.model)?, admission))
 }
 
-fn open_call(
-    snapshot: &Arc<Snapshot>,
-    head: &request::Parts,
-    parsed: Parsed,
-    path_model: Option<String>,
+/// What a call is opened with.
+struct Opening<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    head: &'a request::Parts,
+    identity: Identity,
     received: Instant,
-    id: &str,
-) -> Result<Call> {
-    let portkey = portkey::read(&head.headers)?;
-    let Parsed {
-        model,
-        mut request,
-        controls,
-    } = parsed;
-    let forced = snapshot.config.general.completion_model.clone();
-    let asked = path_model.or(model);
-    let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
-        Error::bad_request(
-            "model",
-            "/chat/completions: Missing required parameter: 'model'.",
-        )
-    })?;
-    request.portkey = portkey.active;
-    if let Some(strict) = portkey.strict {
-        request.content_blocks = !strict;
-    }
-    for beta in &portkey.betas {
-        if !request.betas.contains(beta) {
-            request.betas.push(beta.clone());
+    created: u64,
+    id: &'a str,
+}
+
+impl Opening<'_> {
+    fn open(self, parsed: Parsed, path_model: Option<String>) -> Result<Call> {
+        let (snapshot, head) = (self.snapshot, self.head);
+        let portkey = portkey::read(&head.headers)?;
+        let Parsed {
+            model,
+            mut request,
+            controls,
+        } = parsed;
+        let forced = snapshot.config.general.completion_model.clone();
+        let asked = path_model.or(model);
+        let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
+            Error::bad_request(
+                "model",
+                "/chat/completions: Missing required parameter: 'model'.",
+            )
+        })?;
+        request.portkey = portkey.active;
+        if let Some(strict) = portkey.strict {
+            request.content_blocks = !strict;
         }
+        for beta in &portkey.betas {
+            if !request.betas.contains(beta) {
+                request.betas.push(beta.clone());
+            }
+        }
+        if snapshot.config.general.always_include_stream_usage {
+            request.include_usage = true;
+        }
+        let mut options = self.options(controls, portkey.timeout_ms)?;
+        options.direct = portkey.active;
+        for (name, value) in portkey.credentials {
+            bring(&mut options, &name, value);
+        }
+        let span = tracing::info_span!(
+            target: names::TRACE_TARGET,
+            "chat",
+            otel.name = %format_args!("{} {}", head.method, head.uri.path()),
+            otel.kind = "server",
+            url.path = head.uri.path(),
+            litellm.call_id = self.id,
+            http.response.status_code = tracing::field::Empty,
+            gen_ai.usage.input_tokens = tracing::field::Empty,
+            gen_ai.usage.output_tokens = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        crate::telemetry::adopt_parent(&span, &head.headers);
+        Ok(Call {
+            id: self.id.to_owned(),
+            snapshot: Arc::clone(snapshot),
+            received: self.received,
+            shown_model: asked.unwrap_or_else(|| model.clone()),
+            model,
+            request,
+            options,
+            traceparent: snapshot
+                .config
+                .litellm
+                .forward_traceparent
+                .then(|| head.headers.get("traceparent").cloned())
+                .flatten(),
+            identity: self.identity,
+            answer_id: format!("chatcmpl-{}", crate::random::uuid()),
+            created: self.created,
+            span,
+        })
     }
-    if snapshot.config.general.always_include_stream_usage {
-        request.include_usage = true;
+
+    /// What the caller decided, and its key for it.
+    fn options(&self, controls: Controls, portkey_ms: Option<u64>) -> Result<CallOptions> {
+        let headers = &self.head.headers;
+        let config = &self.snapshot.config;
+        let cache = match &self.snapshot.cache {
+            Some(_) => CacheControls::of(&controls.other, headers)?,
+            None => CacheControls::default(),
+        };
+        let mut options = call_options(headers, controls, portkey_ms)?;
+        options.include_fallback_errors &= config.general.expose_fallback_errors;
+        if config.general.reject_client_tags {
+            options.tags.clear();
+        }
+        if let Some(key) = self.identity.key() {
+            let own = &key.config;
+            cache.check_allowed(own.allowed_cache_controls.as_deref())?;
+            let tags = own.tags.iter().filter(|tag| !options.tags.contains(tag));
+            let tags: Vec<String> = tags.cloned().collect();
+            options.tags.extend(tags);
+            options.num_retries = options.num_retries.or(own.router.num_retries);
+            options.tenant = Tenant {
+                key: Some(key.id.clone()),
+                team: own.team_id.clone(),
+            };
+        }
+        options.cache = cache;
+        Ok(options)
     }
-    let mut options = call_options(&head.headers, controls, portkey.timeout_ms)?;
-    options.direct = portkey.active;
-    for (name, value) in portkey.credentials {
-        bring(&mut options, &name, value);
-    }
-    let span = tracing::info_span!(
-        target: names::TRACE_TARGET,
-        "chat",
-        otel.name = %format_args!("{} {}", head.method, head.uri.path()),
-        otel.kind = "server",
-        url.path = head.uri.path(),
-        litellm.call_id = id,
-        http.response.status_code = tracing::field::Empty,
-        gen_ai.usage.input_tokens = tracing::field::Empty,
-        gen_ai.usage.output_tokens = tracing::field::Empty,
-        error.type = tracing::field::Empty,
-    );
-    crate::telemetry::adopt_parent(&span, &head.headers);
-    Ok(Call {
-        id: id.to_owned(),
-        snapshot: Arc::clone(snapshot),
-        received,
-        shown_model: asked.unwrap_or_else(|| model.clone()),
-        model,
-        request,
-        options,
-        traceparent: snapshot
-            .config
-            .litellm
-            .forward_traceparent
-            .then(|| head.headers.get("traceparent").cloned())
-            .flatten(),
-        span,
-    })
 }
 
 /// A call whose model has a comma: of several models, where no model is called so.
@@ -229,10 +279,10 @@ async fn of_several(app: &Arc<App>, call: Call, admission: Admission) -> Respons
 }
 
 /// What stays the same for every piece of the answer to `call`.
-fn envelope(app: &App, call: &Call) -> Envelope {
+fn envelope(call: &Call) -> Envelope {
     Envelope {
-        id: format!("chatcmpl-{}", crate::random::uuid()),
-        created: app.clock.unix_seconds(),
+        id: call.answer_id.clone(),
+        created: call.created,
         model: call.shown_model.clone(),
         include_usage: call.request.include_usage,
         content_blocks: call.request.content_blocks,
@@ -240,17 +290,18 @@ fn envelope(app: &App, call: &Call) -> Envelope {
 }
 
 /// Writes a whole answer as its client reads it.
-pub(super) fn whole_body(app: &App, call: &Call, reply: &ChatAnswer) -> Bytes {
-    Chat.answer(reply, &envelope(app, call))
+pub(super) fn whole_body(call: &Call, reply: &ChatAnswer) -> Bytes {
+    Chat.answer(reply, &envelope(call))
 }
 
 /// Runs the call and renders what came of it.
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
-    let envelope = envelope(app, &call);
+    let mut envelope = envelope(&call);
     let outcome = match keepalive(&call) {
         None => tokio::select! {
-            outcome = app.pipeline.run(&call, &mut settlement) => outcome,
+            // Boxed, so that a connection does not carry the room for a call while it rests.
+            outcome = Box::pin(app.pipeline.run(&call, &mut settlement)) => outcome,
             () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
         },
         Some(period) => {
@@ -270,26 +321,22 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             }
         }
     };
+    if let Some((id, created)) = settlement.kept_as() {
+        id.clone_into(&mut envelope.id);
+        envelope.created = created;
+    }
     match outcome {
         Ok(Reply::Whole(reply)) => {
             settlement.used(reply.usage.unwrap_or_default());
             let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
-            say(
-                response.headers_mut(),
-                Some(settlement.journal()),
-                settlement.elapsed(),
-            );
+            say_success(response.headers_mut(), &settlement);
             insert(response.headers_mut(), names::CALL_ID, &call.id);
             settlement.completed();
             response
         }
         Ok(Reply::Stream(first, source)) => {
             let mut headers = HeaderMap::with_capacity(32);
-            say(
-                &mut headers,
-                Some(settlement.journal()),
-                settlement.elapsed(),
-            );
+            say_success(&mut headers, &settlement);
             if source.may_resume() {
                 insert(&mut headers, names::STREAM_RECOVERY, "resume");
             }
@@ -390,7 +437,7 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     let mut response = error_response_naming(error, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
-    say(headers, Some(settlement.journal()), settlement.elapsed());
+    say_call(headers, &settlement);
     if let Some(served) = &settlement.journal().entries().served
         && error.kind() == ErrorKind::Timeout
     {
@@ -403,8 +450,26 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     response
 }
 
+/// The headers of a success: who served, what it took, what is left of the limits.
+pub(super) fn say_success(headers: &mut HeaderMap, settlement: &Settlement) {
+    say_call(headers, settlement);
+    for (name, value) in settlement.limit_headers() {
+        headers.insert(name, value);
+    }
+}
+
+/// The headers of an answer to a call, a success or an error.
+fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
+    say(headers, Some(settlement.journal()), settlement.elapsed());
+    if let Some(facts) = settlement.cache_facts() {
+        let hit = if facts.hit { "true" } else { "false" };
+        insert(headers, names::CACHE_HIT, hit);
+        insert(headers, names::CACHE_KEY, &facts.key);
+    }
+}
+
 /// The headers that every answer after authentication has.
-pub(super) fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
+fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
     say_served(headers, journal);
     headers.insert(
         HeaderName::from_static(names::VERSION),

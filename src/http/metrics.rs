@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::App;
 use super::admin::{refused, require_admin};
-use crate::router::RuntimeView;
+use crate::router::{GroupRuntime, RuntimeView};
 use crate::state::Snapshot;
 use crate::telemetry::metrics::{
     CONTENT_TYPE, DeploymentLevels, DeploymentState, GroupLevels, Levels,
@@ -45,7 +45,7 @@ fn levels(app: &App, snapshot: &Snapshot) -> Levels {
                 GroupLevels {
                     name: group.name.clone(),
                     in_flight: group.runtime.in_flight.load(Ordering::Relaxed),
-                    queued: group.runtime.queued.load(Ordering::Relaxed),
+                    queued: queued(&group.runtime),
                     retry_tokens: budget
                         .zip(config)
                         .map(|(budget, config)| budget.level(config, now).0),
@@ -72,6 +72,10 @@ fn levels(app: &App, snapshot: &Snapshot) -> Levels {
             .as_ref()
             .map(|store| store.is_up()),
     }
+}
+
+fn queued(runtime: &GroupRuntime) -> u64 {
+    u64::try_from(runtime.queue.len()).unwrap_or(u64::MAX)
 }
 
 fn state(view: &RuntimeView, now: Instant) -> DeploymentState {

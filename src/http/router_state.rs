@@ -25,7 +25,7 @@ struct Group {
     name: String,
     strategy: &'static str,
     in_flight: u64,
-    queued: u64,
+    queued: usize,
     retry_budget: Option<RetryBudget>,
     deployments: Vec<DeploymentState>,
 }
@@ -141,7 +141,7 @@ impl Group {
             name: group.name.clone(),
             strategy: group.strategy.name.name(),
             in_flight: runtime.in_flight.load(Ordering::Relaxed),
-            queued: runtime.queued.load(Ordering::Relaxed),
+            queued: runtime.queue.len(),
             retry_budget: budget.map(|(budget, config)| {
                 let (tokens, refused_total) = budget.level(config, moment.now);
                 RetryBudget {

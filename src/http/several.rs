@@ -14,7 +14,7 @@ use http::StatusCode;
 
 use super::App;
 use super::headers::{insert, json};
-use super::inference::{failed, say, whole_body};
+use super::inference::{failed, say_success, whole_body};
 use crate::dialect::{Dialect as _, chat::ChatCompletions as Chat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};
@@ -61,9 +61,9 @@ pub(super) async fn answer(
 ) -> Response {
     let asking = names.into_iter().map(|name| one(app, call, name));
     if fastest {
-        return first(app, asking.collect()).await;
+        return first(asking.collect()).await;
     }
-    array(app, join_all(asking).await)
+    array(join_all(asking).await)
 }
 
 /// What came of one model.
@@ -84,24 +84,21 @@ async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
     Outcome { call, books, reply }
 }
 
-async fn first(
-    app: &Arc<App>,
-    mut asking: FuturesUnordered<impl Future<Output = Outcome>>,
-) -> Response {
+async fn first(mut asking: FuturesUnordered<impl Future<Output = Outcome>>) -> Response {
     let mut last = None;
     while let Some(outcome) = asking.next().await {
         if outcome.reply.is_ok() {
-            let mut response = array(app, vec![outcome]);
+            let mut response = array(vec![outcome]);
             insert(response.headers_mut(), names::FASTEST_RESPONSE, "True");
             return response;
         }
         last = Some(outcome);
     }
-    array(app, last.into_iter().collect())
+    array(last.into_iter().collect())
 }
 
 /// Writes what came: the array, or the one completion or error that there is.
-fn array(app: &App, mut outcomes: Vec<Outcome>) -> Response {
+fn array(mut outcomes: Vec<Outcome>) -> Response {
     let Some(good) = outcomes.iter().position(|outcome| outcome.reply.is_ok()) else {
         outcomes.truncate(1);
         return match outcomes.pop() {
@@ -123,14 +120,14 @@ fn array(app: &App, mut outcomes: Vec<Outcome>) -> Response {
         let mut books = outcome.books;
         if place == good {
             let headers = response.headers_mut();
-            say(headers, Some(books.journal()), books.elapsed());
+            say_success(headers, &books);
             insert(headers, names::CALL_ID, &outcome.call.id);
         }
         body.push(if place == 0 { b'[' } else { b',' });
         match outcome.reply {
             Ok(Reply::Whole(reply)) => {
                 books.used(reply.usage.unwrap_or_default());
-                body.extend_from_slice(&whole_body(app, &outcome.call, &reply));
+                body.extend_from_slice(&whole_body(&outcome.call, &reply));
                 books.completed();
             }
             Ok(Reply::Stream(..)) => body.extend_from_slice(b"null"),

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderName, HeaderValue};
 
 use crate::clock::rfc3339;
-use crate::error::{Error, ErrorKind, Fallback, Result};
+use crate::error::{Error, ErrorKind, Fallback};
 use crate::keys::{Identity, KeyPolicy, ModelName};
-use crate::limit::{Cost, Full, Level, LimitName, Limiter, Meters, Permit, Refused, Scope};
+use crate::limit::{Full, Level, LimitName, Meters, Refused, Scope};
 use crate::router::Router;
 
 /// How long a client should wait for a slot: nobody knows when a call ends.
@@ -62,27 +62,14 @@ pub fn needs_tokens(meters: &[Arc<Meters>]) -> bool {
     meters.iter().any(|meters| meters.counts_tokens())
 }
 
-/// Takes a call from all limits of its caller, or from none.
+/// Words why a call was not taken from its caller's limits.
 ///
-/// # Errors
-///
-/// [`ErrorKind::LimitReached`], which may fall back where the limit is the key's on one model;
-/// [`ErrorKind::Overloaded`] where the shared store cannot be asked and that refuses calls.
-///
-/// # Cancel safety
-///
-/// What was taken is given back.
-pub async fn admit(
-    limiter: &Limiter,
-    meters: &[Arc<Meters>],
-    cost: Cost,
-    now: Instant,
-    wall: SystemTime,
-) -> Result<Permit> {
-    match limiter.take(meters, cost, now).await {
-        Ok(permit) => Ok(permit),
-        Err(Refused::Full(full)) => Err(limit_reached(full, wall)),
-        Err(Refused::StoreAway) => Err(Refused::store_away()),
+/// [`ErrorKind::LimitReached`], which may fall back where the limit is the key's on one model; [`ErrorKind::Overloaded`]
+/// where the shared store cannot be asked and that refuses calls.
+pub fn refused(refused: Refused, wall: SystemTime) -> Error {
+    match refused {
+        Refused::Full(full) => limit_reached(full, wall),
+        Refused::StoreAway => Refused::store_away(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DeploymentLimits, RateLimits};
+use crate::error::Result;
 use crate::limit::Rates;
+use crate::limit::{Cost, Limiter, Permit};
 
 const COST: Cost = Cost {
     requests: 1,
@@ -46,7 +48,8 @@ fn by_name(headers: Vec<Header>) -> HashMap<String, String> {
 
 async fn taken(meters: &[Arc<Meters>], now: Instant) -> Result<Permit> {
     let wall = UNIX_EPOCH + Duration::from_millis(1_709_210_096_500);
-    admit(&Limiter::default(), meters, COST, now, wall).await
+    let taken = Limiter::default().take(meters, COST, now).await;
+    taken.map_err(|full| refused(full, wall))
 }
 
 #[tokio::test]

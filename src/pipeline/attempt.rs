@@ -12,9 +12,10 @@ use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::limit::Permit;
 use crate::router::{
-    CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
+    Asked, CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
 };
-use crate::state::Snapshot;
+use crate::state::{Parts, Sharing, Snapshot};
+use crate::telemetry::events::{attempt_finished, cooled_down};
 
 /// An attempt under way.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Attempt {
     group: Arc<ModelGroup>,
     snapshot: Arc<Snapshot>,
     clock: SharedClock,
+    sharing: Arc<Sharing>,
+    asked: Asked,
     in_flight: InFlight,
     permit: Permit,
     timeout_by_caller: bool,
@@ -40,7 +43,8 @@ pub(super) struct Start<'a> {
     pub(super) picked: &'a Picked,
     pub(super) group: &'a Arc<ModelGroup>,
     pub(super) snapshot: &'a Arc<Snapshot>,
-    pub(super) clock: &'a SharedClock,
+    pub(super) parts: &'a Parts,
+    pub(super) asked: &'a Asked,
     pub(super) permit: Permit,
     pub(super) retry_cost: Option<RetryCost>,
 }
@@ -55,8 +59,10 @@ impl Attempt {
             deployment,
             group: Arc::clone(start.group),
             snapshot: Arc::clone(start.snapshot),
-            sent: start.clock.now(),
-            clock: Arc::clone(start.clock),
+            sent: start.parts.clock.now(),
+            clock: Arc::clone(&start.parts.clock),
+            sharing: Arc::clone(&start.parts.sharing),
+            asked: start.asked.clone(),
             permit: start.permit,
             timeout_by_caller: false,
             retry_cost: start.retry_cost,
@@ -84,7 +90,9 @@ impl Attempt {
     pub(super) fn content_came(&mut self) {
         let now = self.clock.now();
         self.first_content = Some(now);
-        self.in_flight.first_content(now);
+        if self.in_flight.first_content(now) {
+            self.tell_warm();
+        }
     }
 
     /// Ends it well.
@@ -100,9 +108,15 @@ impl Attempt {
             input_tokens: usage.prompt_tokens(),
             output_tokens: usage.output_tokens,
         };
-        self.in_flight.succeeded(sample, now);
-        self.permit
-            .settle(usage.prompt_tokens(), usage.output_tokens);
+        if self.in_flight.succeeded(sample, now) {
+            self.tell_warm();
+        }
+        attempt_finished(&self.deployment.metrics, Ok(()), sample.elapsed);
+        self.permit.settle_usage(&usage);
+        self.book_cost(&usage, now);
+        let settings = &self.snapshot.config.router;
+        self.group
+            .remember(&self.asked, &self.deployment.id, settings, now);
         let config = self.snapshot.config.router.retry_budget;
         if let (Some(budget), Some(config)) = (self.group.runtime.retry_budget(config), config) {
             budget.succeeded(self.retry_cost, config);
@@ -121,6 +135,35 @@ impl Attempt {
             timeout_by_caller: self.timeout_by_caller,
         };
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        let _cooled = self.in_flight.failed(error, rules, now, wall);
+        let elapsed = now.saturating_duration_since(self.sent);
+        attempt_finished(&self.deployment.metrics, Err(error), elapsed);
+        if let Some(cooled) = self.in_flight.failed(error, rules, now, wall) {
+            cooled_down(
+                &self.deployment.metrics,
+                error,
+                cooled.duration,
+                cooled.step,
+            );
+            self.sharing.nudge();
+        }
+    }
+
+    /// Books what the answer cost on every budget that it counts against.
+    fn book_cost(&self, usage: &Usage, now: Instant) {
+        let cost = self.deployment.cost(usage);
+        if cost <= 0.0 {
+            return;
+        }
+        if let Some(budget) = self.deployment.entry.limits.budget {
+            self.deployment.spender().spend.add(cost, budget, now);
+        }
+        if let Some(budget) = self.snapshot.config.router.provider_budget {
+            self.deployment.provider.spend.add(cost, budget, now);
+        }
+    }
+
+    /// Tells other instances that the deployment is well again.
+    fn tell_warm(&self) {
+        self.sharing.warm(&self.deployment);
     }
 }

@@ -3,19 +3,17 @@
 //! A failure is told to its deployment before the next pick. Retries are bounded four times: by their number, by the
 //! group's retry budget, by `num_retries_per_request` and by the call's deadline.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Reply;
 use super::attempt::{Attempt, Start};
+use super::room::{Patience, ready};
 use super::trip::{Hop, Trip};
 use super::{hedge, resume};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::limit::{Full, Permit, Refused};
-use crate::router::{
-    Allowance, Backoff, Decision, Deployment, History, NoPick, Pass, Picked, RetryCost, RetryRules,
-    Situation,
-};
+use crate::limit::Permit;
+use crate::router::{Allowance, Backoff, Decision, Picked, RetryCost, RetryRules, Situation};
+use crate::telemetry::events;
 
 /// What was tried in one group.
 #[derive(Debug, Default)]
@@ -40,14 +38,14 @@ pub(super) struct Tries {
 ///
 /// The newest error.
 pub(super) async fn run(trip: &mut Trip<'_>, hop: &Hop<'_>) -> Result<Reply> {
-    trip.journal.enter(&hop.shown);
+    trip.journal.enter(hop);
     go_on(trip, hop, &mut Tries::default()).await
 }
 
 /// Goes on trying from what was tried already.
 pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries) -> Result<Reply> {
     loop {
-        let (picked, permit) = match ready(trip, hop, tries, &[]).await {
+        let (picked, permit) = match ready(trip, hop, tries, &[], Patience::Queue).await {
             Ok(ready) => ready,
             Err(none) => return Err(tries.last.take().unwrap_or(none)),
         };
@@ -77,73 +75,11 @@ pub(super) fn begin(
         picked,
         group: &hop.group,
         snapshot: &trip.call.snapshot,
-        clock: &trip.parts.clock,
+        parts: trip.parts,
+        asked: &hop.asked,
         permit,
         retry_cost: tries.cost.take(),
     })
-}
-
-/// Picks a deployment that has room, and takes its permit. `except` are left out beside what the hop leaves out.
-///
-/// # Errors
-///
-/// Why there is none: what the client would be told.
-pub(super) async fn ready(
-    trip: &Trip<'_>,
-    hop: &Hop<'_>,
-    tries: &Tries,
-    except: &[String],
-) -> Result<(Picked, Permit)> {
-    let mut excluded = hop.excluded.clone();
-    excluded.extend_from_slice(except);
-    if trip.resuming {
-        excluded.extend(resume::cannot(&hop.group));
-    }
-    let mut fullest: Option<Full> = None;
-    loop {
-        let history = History {
-            tried: &tries.tried,
-            refused: &tries.refused,
-            excluded: &excluded,
-            tier: hop.tier,
-        };
-        let now = trip.parts.clock.now();
-        let dice = &trip.parts.dice;
-        let picked = hop
-            .group
-            .pick(&hop.asked, history, trip.settings(), dice, now)
-            .map_err(|none| match fullest {
-                Some(full) => all_full(full.retry_after),
-                None => no_pick(none),
-            })?;
-        let meters = &picked.deployment.meters;
-        if !meters.is_limited() {
-            return Ok((picked, Permit::default()));
-        }
-        let limiter = &trip.parts.limiter;
-        match limiter
-            .take(&[Arc::clone(meters)], hop.asked.cost, now)
-            .await
-        {
-            Ok(permit) => return Ok((picked, permit)),
-            Err(Refused::StoreAway) => {
-                give_back(&picked.deployment, picked.pass, trip);
-                return Err(Refused::store_away());
-            }
-            Err(Refused::Full(full)) => {
-                give_back(&picked.deployment, picked.pass, trip);
-                excluded.push(picked.deployment.id.clone());
-                let sooner = |known: &Full| known.retry_after <= full.retry_after;
-                fullest = Some(fullest.filter(sooner).unwrap_or(full));
-            }
-        }
-    }
-}
-
-/// A pass that is not used: a probe is due again.
-pub(super) fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
-    let now = trip.parts.clock.now();
-    deployment.runtime.breaker.abandoned(pass, now);
 }
 
 /// Says whether the group is tried again after `error`, and waits until it is time.
@@ -175,7 +111,7 @@ pub(super) fn judge(
         made: tries.made,
         floor: trip.settings().retry_after,
         upstream: error.retry_after().filter(|_| hop.honours_retry_after()),
-        another_ready: hop.group.deployments.len() > 1 && ready > 0 && !hop.by_id,
+        another_ready: hop.group.deployments.len() > 1 && ready > 0 && !hop.group.called_by_id,
     }
     .wait(trip.parts.dice.draw());
     if (trip.deadline()).is_some_and(|deadline| now + wait >= deadline) {
@@ -186,6 +122,9 @@ pub(super) fn judge(
     }
     tries.cost = budgeted(trip, hop, error)?;
     tries.made += 1;
+    if let Some(metrics) = hop.group.metrics() {
+        events::retry_made(metrics, error.kind());
+    }
     let mut entries = trip.journal.entries();
     entries.retries = tries.made;
     entries.max_retries = Some(allowance.count);
@@ -206,15 +145,12 @@ fn wanted(
         entries.served.as_ref()?.deployment.entry.num_retries
     };
     let rules = RetryRules {
-        policy: settings
-            .group_retry_policies
-            .get(&hop.group.name)
-            .or(settings.retry_policy.as_ref()),
+        policy: trip.retry_policy(hop.group.configured_name()),
         asked: trip.call.options.num_retries,
         deployment: deployment(),
         router: settings.num_retries,
     };
-    let ready = if hop.by_id {
+    let ready = if hop.group.called_by_id {
         1
     } else {
         hop.group.ready_total(now)
@@ -250,40 +186,13 @@ fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Option<Option<Retr
     let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) else {
         return Some(None);
     };
-    budget
-        .take(error.kind(), config, trip.parts.clock.now())
-        .map(Some)
-}
-
-fn no_pick(none: NoPick) -> Error {
-    match none {
-        NoPick::Error(error) => error,
-        NoPick::Cooling { retry_after } => Error::new(
-            ErrorKind::NoDeployment,
-            format!(
-                "No deployments available for selected model, Try again in {} seconds.",
-                seconds_up(retry_after)
-            ),
-        )
-        .with_retry_after(Some(retry_after)),
-        NoPick::Full { retry_after } => all_full(retry_after),
+    let cost = budget.take(error.kind(), config, trip.parts.clock.now());
+    if cost.is_none()
+        && let Some(metrics) = hop.group.metrics()
+    {
+        events::retry_refused(metrics);
     }
-}
-
-/// Every deployment that is left is at a limit.
-fn all_full(retry_after: Option<Duration>) -> Error {
-    let wait = retry_after.unwrap_or(Duration::from_secs(1));
-    Error::new(
-        ErrorKind::NoDeployment,
-        "No deployments available for selected model: every one is at a limit of requests, tokens or calls at one time.",
-    )
-    .with_type("rate_limit_error")
-    .with_retry_after(Some(wait))
-}
-
-/// Whole seconds, rounded up.
-fn seconds_up(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+    cost.map(Some)
 }
 
 fn log(trip: &Trip<'_>, error: &Error) {

@@ -9,6 +9,7 @@ use crate::cache::{CacheControls, Tenant};
 use crate::canonical::ChatRequest;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
 use crate::error::{Error, ErrorKind};
+use crate::keys::Identity;
 use crate::state::Snapshot;
 
 /// One client request, with all its attempts.
@@ -30,6 +31,12 @@ pub struct Call {
     pub options: CallOptions,
     /// The caller's `traceparent`, where it is to be sent on (`forward_traceparent_to_llm_provider`).
     pub traceparent: Option<HeaderValue>,
+    /// Who calls.
+    pub identity: Identity,
+    /// The id of its answer: `chatcmpl-…`.
+    pub answer_id: String,
+    /// When the answer counts as made, in seconds since 1970.
+    pub created: u64,
     /// The span that attempts hang under.
     pub span: tracing::Span,
 }
@@ -123,6 +130,15 @@ impl Call {
             first_content: at(first)?,
             end: hard.and_then(at),
         })
+    }
+}
+
+impl CallFallbacks {
+    /// Returns every target that the request names.
+    pub fn targets(&self) -> impl Iterator<Item = &FallbackTarget> {
+        let lists = [&self.general, &self.context_window, &self.content_policy];
+        let rules = lists.into_iter().flatten().flatten();
+        rules.flat_map(|rule| &rule.targets).chain(&self.direct)
     }
 }
 

@@ -8,10 +8,12 @@ use std::pin::Pin;
 
 use super::Reply;
 use super::attempt::Attempt;
-use super::attempts::{Tries, begin, give_back, ready};
+use super::attempts::{Tries, begin};
+use super::room::{Patience, give_back, ready};
 use super::send::{self, Reason};
 use super::trip::{Hop, Trip};
 use crate::error::{ErrorKind, Result};
+use crate::telemetry::events::{HedgeOutcome, hedge_finished};
 
 /// Sends `first`, and a hedge beside it where one is due.
 ///
@@ -44,7 +46,11 @@ pub(super) async fn send(
     };
     trip.journal.entries().hedged = true;
     let hedging = Box::pin(send::attempt(trip, hop, hedge, Reason::Hedge));
-    race(sending, hedging).await
+    let (result, outcome) = race(sending, hedging).await;
+    if let Some(metrics) = hop.group.metrics() {
+        hedge_finished(metrics, outcome);
+    }
+    result
 }
 
 /// The other deployment, where there is one that is ready and the budget has the tokens.
@@ -54,7 +60,9 @@ async fn second(
     tries: &mut Tries,
     first: String,
 ) -> Option<Attempt> {
-    let (picked, permit) = ready(trip, hop, tries, &[first]).await.ok()?;
+    let (picked, permit) = ready(trip, hop, tries, &[first], Patience::None)
+        .await
+        .ok()?;
     let config = trip.settings().retry_budget;
     if let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) {
         let now = trip.parts.clock.now();
@@ -71,15 +79,18 @@ async fn second(
 async fn race(
     mut first: Pin<Box<impl Future<Output = Result<Reply>>>>,
     mut hedge: Pin<Box<impl Future<Output = Result<Reply>>>>,
-) -> Result<Reply> {
+) -> (Result<Reply>, HedgeOutcome) {
     tokio::select! {
         result = &mut first => match result {
-            Ok(reply) => Ok(reply),
-            Err(error) => hedge.await.map_err(|_| error),
+            Ok(reply) => (Ok(reply), HedgeOutcome::Lost),
+            Err(error) => match hedge.await {
+                Ok(reply) => (Ok(reply), HedgeOutcome::Won),
+                Err(_) => (Err(error), HedgeOutcome::Lost),
+            },
         },
         result = &mut hedge => match result {
-            Ok(reply) => Ok(reply),
-            Err(_) => first.await,
+            Ok(reply) => (Ok(reply), HedgeOutcome::Won),
+            Err(_) => (first.await, HedgeOutcome::Lost),
         },
     }
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use super::trip::Hop;
 use crate::error::Error;
-use crate::router::Deployment;
+use crate::router::{Deployment, ModelGroup};
 
 /// The journal of one call.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Entries {
     pub served: Option<Served>,
     /// The group whose answer or error it is, as the client knows it.
     pub group: Option<String>,
+    /// The same as the router knows it.
+    pub serving: Option<Arc<ModelGroup>>,
     /// Retries in that group.
     pub retries: u32,
     /// How many retries that group may make; known once one was made.
@@ -81,6 +84,7 @@ impl Served {
 pub(super) struct Leg {
     served: Option<Served>,
     group: Option<String>,
+    serving: Option<Arc<ModelGroup>>,
     retries: u32,
     max_retries: Option<u32>,
 }
@@ -102,9 +106,10 @@ impl Journal {
     }
 
     /// Begins with a group.
-    pub(super) fn enter(&self, group: &str) {
+    pub(super) fn enter(&self, hop: &Hop<'_>) {
         let mut entries = self.entries();
-        entries.group = Some(group.to_owned());
+        entries.group = Some(hop.shown.clone());
+        entries.serving = Some(Arc::clone(&hop.group));
         entries.retries = 0;
         entries.max_retries = None;
     }
@@ -121,12 +126,18 @@ impl Journal {
         self.entries().served = Some(served);
     }
 
+    /// Takes over who serves, from the journal of a call that this one shares.
+    pub(super) fn copy_from(&self, other: &Self) {
+        self.back_to(other.leg());
+    }
+
     /// Puts the failed group's part aside.
     pub(super) fn leg(&self) -> Leg {
         let entries = self.entries();
         Leg {
             served: entries.served.clone(),
             group: entries.group.clone(),
+            serving: entries.serving.clone(),
             retries: entries.retries,
             max_retries: entries.max_retries,
         }
@@ -137,6 +148,7 @@ impl Journal {
         let mut entries = self.entries();
         entries.served = leg.served;
         entries.group = leg.group;
+        entries.serving = leg.serving;
         entries.retries = leg.retries;
         entries.max_retries = leg.max_retries;
     }

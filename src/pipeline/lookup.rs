@@ -93,6 +93,7 @@ mod tests {
     use crate::canonical::{AnswerBlock, ChatAnswer, ChatRequest, Text};
     use crate::clock::{ManualClock, SharedClock};
     use crate::config::{CacheConfig, Config, Environment};
+    use crate::keys::Identity;
     use crate::pipeline::CallOptions;
     use crate::state::{Parts, Snapshot};
     use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
@@ -118,6 +119,9 @@ mod tests {
             request: ChatRequest::default(),
             options: CallOptions::default(),
             traceparent: None,
+            identity: Identity::Anyone,
+            answer_id: "chatcmpl-1".to_owned(),
+            created: 9,
             span: tracing::Span::none(),
         }
     }

@@ -6,7 +6,9 @@
 pub mod admit;
 mod attempt;
 mod attempts;
+mod cached;
 mod call;
+mod gate;
 mod hedge;
 mod journal;
 mod lookup;
@@ -15,6 +17,7 @@ mod mock;
 mod plan;
 mod relay;
 mod resume;
+mod room;
 mod send;
 mod settle;
 mod stream;
@@ -31,7 +34,6 @@ pub use relay::Progress;
 pub use settle::Settlement;
 pub use stream::ChunkSource;
 pub use trip::RetryWish;
-use trip::Trip;
 
 use crate::canonical::{ChatAnswer, ChatChunk};
 use crate::error::Result;
@@ -41,6 +43,8 @@ use crate::state::Parts;
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     parts: Parts,
+    /// Equal calls under way.
+    flights: Arc<cached::Shared>,
 }
 
 /// The answer to a call.
@@ -55,7 +59,10 @@ pub enum Reply {
 impl Pipeline {
     /// Makes the pipeline.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            flights: Arc::default(),
+        }
     }
 
     /// Returns what calls are run with.
@@ -73,13 +80,18 @@ impl Pipeline {
     ///
     /// Dropping the future ends the call upstream at once; nothing is left behind.
     pub async fn run(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
+        gate::check_key(call, &self.parts)?;
         let asked = Cow::Borrowed(&call.request);
-        let mut hop = plan::hop(call, &self.parts, &call.model, asked)?;
-        books.journal().enter(&hop.shown);
-        hop.request = media::fetch(call, &self.parts).await?;
-        let mut trip = Trip::new(call, &self.parts, books.journal());
-        trip.attempted.note_group(&hop.shown);
-        trip.attempted.note_group(&hop.group.name);
-        walk::run(&mut trip, &hop, 0).await
+        let hop = plan::hop(call, &self.parts, &call.model, asked)?;
+        books.journal().enter(&hop);
+        if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
+            return Box::pin(walk::around(call, &self.parts, &hop, books, error)).await;
+        }
+        if call.snapshot.cache.is_none() {
+            return self.route(call, books).await;
+        }
+        let tags = plan::deciding_tags(call, &hop);
+        let group = hop.group.name.clone();
+        Box::pin(cached::answer(self, call, books, &group, tags)).await
     }
 }

@@ -32,8 +32,7 @@ pub enum Progress {
 pub(super) struct Relay {
     body: Option<Body>,
     frames: FrameReader,
-    /// `None` where there is nothing to read.
-    decoder: Option<Box<dyn Decoder<Chat>>>,
+    decoder: Box<dyn Decoder<Chat>>,
     idle: Duration,
     last_read: Instant,
     end: Option<Instant>,
@@ -65,28 +64,11 @@ impl Relay {
         Self {
             body: Some(body),
             frames: FrameReader::new(),
-            decoder: Some(decoder),
+            decoder,
             idle,
             last_read: clock.now(),
             end,
             silence: Box::pin(tokio::time::sleep(idle)),
-            clock: Arc::clone(clock),
-            fault: None,
-            attempt: None,
-            usage: Usage::default(),
-        }
-    }
-
-    /// A stream that has already ended, for an answer that came whole.
-    pub(super) fn ended(decoder: Option<Box<dyn Decoder<Chat>>>, clock: &SharedClock) -> Self {
-        Self {
-            body: None,
-            frames: FrameReader::new(),
-            decoder,
-            idle: Duration::MAX,
-            last_read: clock.now(),
-            end: None,
-            silence: Box::pin(tokio::time::sleep(Duration::ZERO)),
             clock: Arc::clone(clock),
             fault: None,
             attempt: None,
@@ -176,18 +158,14 @@ impl Relay {
                 kind: frame.name(),
                 payload: frame.payload(),
             };
-            if let Some(decoder) = &mut self.decoder {
-                decoder.event(event, out)?;
-            }
+            self.decoder.event(event, out)?;
         }
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<ChatChunk>) -> Result<Progress> {
         self.frames.finish()?;
-        if let Some(decoder) = &mut self.decoder {
-            decoder.end(out)?;
-        }
+        self.decoder.end(out)?;
         Ok(Progress::Done)
     }
 

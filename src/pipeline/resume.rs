@@ -17,11 +17,12 @@ use super::{Call, Journal, Reply, Served, walk};
 use crate::canonical::{
     ChatChunk, ChatRequest, Content, Message, ResponseFormat, Role, Text, Usage,
 };
-use crate::catalog::Flag;
+use crate::catalog::{Flag, Size, Tokenizer};
 use crate::config::StreamRecovery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::router::{Attempted, ModelGroup};
 use crate::state::Parts;
+use crate::telemetry::events::stream_resumed;
 
 /// Longest text that is kept for a continuation.
 const LONGEST_TEXT: usize = 1024 * 1024;
@@ -61,6 +62,8 @@ pub(super) struct Recovery {
     reported: Option<Usage>,
     /// The parts that broke: what each reported, and about how many tokens it wrote.
     broken: Vec<(Option<Usage>, u64)>,
+    /// How the model cuts text into tokens.
+    tokenizer: Tokenizer,
     /// How much of the text is of parts that broke, in bytes.
     continued_at: usize,
     fault: Option<Error>,
@@ -81,7 +84,12 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
     let Reply::Stream(first, mut source) = reply else {
         return reply;
     };
-    let serving = serving(trip.journal.entries().served.as_ref());
+    let (serving, tokenizer) = {
+        let entries = trip.journal.entries();
+        let served = entries.served.as_ref();
+        let tokenizer = served.map(|served| served.deployment.tokenizer);
+        (serving(served), tokenizer.unwrap_or_default())
+    };
     if let Some((id, true)) = serving
         && is_plain_text(&hop.request)
     {
@@ -94,7 +102,6 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
                 shown: hop.shown.clone(),
                 request: std::borrow::Cow::Owned(hop.request.clone().into_owned()),
                 asked: hop.asked.clone(),
-                by_id: hop.by_id,
                 tier: hop.tier,
                 excluded: hop.excluded.clone(),
                 retry: hop.retry.clone(),
@@ -110,6 +117,7 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
             deployments: vec![id],
             reported: None,
             broken: Vec::new(),
+            tokenizer,
             continued_at: 0,
             fault: None,
             resuming: None,
@@ -274,7 +282,9 @@ impl Recovery {
             .unwrap_or_default()
             .clone_into(&mut self.trailing);
         let part = text.get(self.continued_at..).unwrap_or_default();
-        let written = approximate_tokens(part);
+        let mut size = Size::default();
+        size.add_json(part);
+        let written = size.tokens(self.tokenizer);
         self.broken.push((self.reported.take(), written));
         self.continued_at = text.len();
         let mut request = self.hop.request.clone().into_owned();
@@ -328,6 +338,7 @@ impl Recovery {
         match outcome {
             Ok(continued) => {
                 self.times += 1;
+                self.tell(Ok(()));
                 self.journal.entries().resumed += 1;
                 self.tries = continued.tries;
                 self.attempted = continued.attempted;
@@ -338,8 +349,17 @@ impl Recovery {
             }
             Err(error) => {
                 self.is_beyond = true;
+                self.tell(Err(error.kind()));
                 Poll::Ready(Err(self.fault.take().unwrap_or(error)))
             }
+        }
+    }
+}
+
+impl Recovery {
+    fn tell(&self, outcome: Result<(), ErrorKind>) {
+        if let Some(metrics) = self.hop.group.metrics() {
+            stream_resumed(metrics, outcome);
         }
     }
 }
@@ -376,21 +396,19 @@ impl Asking {
             let message = "a stream was continued by a whole answer";
             return Err(Error::new(ErrorKind::Internal, message));
         };
+        let Some(relay) = source.into_relay() else {
+            let message = "a stream was continued by a kept answer";
+            return Err(Error::new(ErrorKind::Internal, message));
+        };
         let (attempted, further) = (trip.attempted, trip.further);
         let deployment = serving(self.journal.entries().served.as_ref()).map(|(id, _)| id);
         Ok(Continued {
             first,
-            relay: source.into_relay(),
+            relay,
             tries: self.tries,
             attempted,
             further,
             deployment: deployment.unwrap_or_default(),
         })
     }
-}
-
-/// About how many tokens a text has.
-fn approximate_tokens(text: &str) -> u64 {
-    let letters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
-    letters.div_ceil(4)
 }

@@ -94,8 +94,7 @@ fn mocked(trip: &Trip<'_>, mock: &RawJson) -> Reply {
     if !trip.call.request.stream {
         return Reply::Whole(Box::new(mock::whole(mock)));
     }
-    let relay = Relay::ended(None, &trip.parts.clock);
-    Reply::Stream(mock::chunks(mock), Box::new(ChunkSource::new(relay)))
+    Reply::Stream(mock::chunks(mock), Box::new(ChunkSource::ended()))
 }
 
 /// What an attempt comes to: a stream still needs its attempt, a whole answer has ended it.
@@ -171,8 +170,13 @@ fn seconds(duration: Duration) -> String {
 fn timeout(call: &Call, deployment: &Deployment) -> Duration {
     let router = &call.snapshot.config.router;
     let entry = &deployment.entry;
+    let of_key = call
+        .identity
+        .key()
+        .and_then(|key| key.config.router.timeout);
     let whole = || {
         let said = (call.options.timeout)
+            .or(of_key)
             .or_else(|| of_tier(call, &entry.tier_timeouts))
             .or(deployment.timeouts.whole);
         said.unwrap_or(router.timeout)
@@ -252,7 +256,7 @@ async fn exchanged(
         return Ok(Answer::Stream(first, Box::new(relay)));
     }
     let body = response.body.collect(MAX_ANSWER_BYTES).await?;
-    let (reply, usage) = whole(call, body, &served.upstream_headers, decoder, parts)?;
+    let (reply, usage) = whole(call, body, &served.upstream_headers, decoder)?;
     attempt.succeeded(usage);
     Ok(Answer::Whole(reply))
 }
@@ -271,7 +275,6 @@ fn whole(
     body: Bytes,
     headers: &HeaderMap,
     mut decoder: Box<dyn Decoder<Chat>>,
-    parts: &Parts,
 ) -> Result<(Reply, Usage)> {
     let answers = [WireAnswer { headers, body }];
     let answer = match decoder.whole(&answers)? {
@@ -288,8 +291,7 @@ fn whole(
         return Ok((Reply::Whole(Box::new(answer)), usage));
     }
     let chunks = decoder.chunks(answer);
-    let relay = Relay::ended(Some(decoder), &parts.clock);
-    let source = Box::new(ChunkSource::new(relay));
+    let source = Box::new(ChunkSource::ended());
     Ok((Reply::Stream(chunks, source), usage))
 }
 

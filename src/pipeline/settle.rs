@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Call, Journal, Served};
+use super::admit::{Header, caller_headers, group_headers};
+use super::{CacheFacts, Call, Journal, Lookup, Served};
 use crate::canonical::{ChatChunk, Usage};
 use crate::clock::SharedClock;
 use crate::error::Error;
+use crate::limit::{Meters, Permit};
 use crate::telemetry::events::{CallRecord, call_finished};
 
 /// Books a call when it is dropped, whatever ended it: the end of the answer, an error, or the client's hang-up.
@@ -15,6 +17,14 @@ pub struct Settlement {
     call: Arc<Call>,
     clock: SharedClock,
     journal: Arc<Journal>,
+    /// The caller's right to make the call.
+    permit: Permit,
+    is_settled: bool,
+    /// The caller's limits.
+    meters: Vec<Arc<Meters>>,
+    cache: Option<CacheFacts>,
+    /// `id` and `created` of an answer that was kept.
+    kept: Option<(String, u64)>,
     usage: Usage,
     status: u16,
     outcome: &'static str,
@@ -29,6 +39,11 @@ impl Settlement {
             call,
             clock,
             journal: Arc::default(),
+            permit: Permit::default(),
+            is_settled: false,
+            meters: Vec::new(),
+            cache: None,
+            kept: None,
             usage: Usage::default(),
             status: 499,
             outcome: "given_up",
@@ -39,6 +54,45 @@ impl Settlement {
     /// Returns the call.
     pub fn call(&self) -> &Arc<Call> {
         &self.call
+    }
+
+    /// Holds the caller's permit, and knows the limits that it is of, until the call is over.
+    pub(super) fn hold(&mut self, permit: Permit, meters: Vec<Arc<Meters>>) {
+        self.permit = permit;
+        self.meters = meters;
+    }
+
+    /// Notes what looking into the cache came to.
+    pub(super) fn looked_up(&mut self, lookup: &Lookup) {
+        self.cache = lookup.facts();
+    }
+
+    /// Notes that the answer was kept, with its first `id` and `created`.
+    pub(super) fn kept(&mut self, id: String, created: u64) {
+        self.kept = Some((id, created));
+    }
+
+    /// Returns `id` and `created` of an answer that was kept.
+    pub fn kept_as(&self) -> Option<(&str, u64)> {
+        self.kept
+            .as_ref()
+            .map(|(id, created)| (id.as_str(), *created))
+    }
+
+    /// Returns what the client is told of the cache.
+    pub fn cache_facts(&self) -> Option<&CacheFacts> {
+        self.cache.as_ref()
+    }
+
+    /// Returns the headers about limits: the group's and the caller's.
+    pub fn limit_headers(&self) -> Vec<Header> {
+        let now = self.clock.now();
+        let serving = self.journal.entries().serving.clone();
+        let group = self.journal.entries().group.clone().unwrap_or_default();
+        let deployments = serving.iter().flat_map(|group| &group.deployments);
+        let mut headers = group_headers(deployments.map(|deployment| &deployment.meters), now);
+        headers.extend(caller_headers(&self.meters, &group, now));
+        headers
     }
 
     /// Returns what is learned of the call.
@@ -60,6 +114,8 @@ impl Settlement {
 
     /// Notes the tokens of a whole answer.
     pub fn used(&mut self, usage: Usage) {
+        self.permit.settle_usage(&usage);
+        self.is_settled = true;
         self.usage = usage;
     }
 
@@ -82,6 +138,9 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        if !self.is_settled {
+            self.permit.settle_usage(&self.usage);
+        }
         let entries = self.journal.entries();
         let served = entries.served.as_ref();
         let span = &self.call.span;

@@ -1,26 +1,65 @@
-//! A streamed answer as its client sees it: one stream, even where several deployments wrote it.
+//! A streamed answer as its client sees it: one stream, whoever writes it, and kept on its way if it is to be.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
+use tokio::time::Sleep;
+
+use super::cached::Piece;
 use super::relay::{Progress, Relay};
 use super::resume::Recovery;
+use crate::cache::{Assembler, Slot, Waiter};
 use crate::canonical::ChatChunk;
-use crate::error::Result;
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Where the chunks of a streamed answer come from.
 #[derive(Debug)]
 pub struct ChunkSource {
-    relay: Relay,
+    inner: Inner,
     recovery: Option<Box<Recovery>>,
+    recorder: Option<Box<Recorder>>,
+}
+
+/// Who writes the answer.
+#[derive(Debug)]
+enum Inner {
+    /// A deployment.
+    Relay(Box<Relay>),
+    /// A call that this one shares; and when its caller stops waiting.
+    Shared(Waiter<Piece>, Option<Pin<Box<Sleep>>>),
+    /// Nobody: all of it is there.
+    Ended,
 }
 
 impl ChunkSource {
-    /// Makes the source of an answer that ends with its first fault.
-    pub(super) fn new(relay: Relay) -> Self {
+    fn of(inner: Inner) -> Self {
         Self {
-            relay,
+            inner,
             recovery: None,
+            recorder: None,
         }
+    }
+
+    /// Makes the source of an answer that a deployment writes.
+    pub(super) fn new(relay: Relay) -> Self {
+        Self::of(Inner::Relay(Box::new(relay)))
+    }
+
+    /// Makes the source of an answer that has come to its end.
+    pub(super) fn ended() -> Self {
+        Self::of(Inner::Ended)
+    }
+
+    /// Makes the source of an answer that others share; going on past `end` is an error.
+    pub(super) fn shared(waiter: Waiter<Piece>, end: Option<Instant>, clock: &SharedClock) -> Self {
+        let end = end.map(|end| {
+            let left = end.saturating_duration_since(clock.now());
+            Box::pin(tokio::time::sleep(left))
+        });
+        Self::of(Inner::Shared(waiter, end))
     }
 
     /// Lets the answer continue elsewhere when it breaks.
@@ -28,9 +67,17 @@ impl ChunkSource {
         self.recovery = Some(Box::new(recovery));
     }
 
+    /// Has the answer kept when it has come to its end.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(Box::new(recorder));
+    }
+
     /// Returns what reads the present deployment's answer.
-    pub(super) fn into_relay(self) -> Relay {
-        self.relay
+    pub(super) fn into_relay(self) -> Option<Relay> {
+        match self.inner {
+            Inner::Relay(relay) => Some(*relay),
+            Inner::Shared(..) | Inner::Ended => None,
+        }
     }
 
     /// Says whether the answer may continue elsewhere when it breaks.
@@ -48,18 +95,40 @@ impl ChunkSource {
         cx: &mut Context<'_>,
         out: &mut Vec<ChatChunk>,
     ) -> Poll<Result<Progress>> {
+        let before = out.len();
+        let result = ready!(self.poll_recovering(cx, out));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.saw(out.get(before..).unwrap_or_default());
+            match &result {
+                Ok(Progress::More) => {}
+                Ok(Progress::Done) => {
+                    if let Some(recorder) = self.recorder.take() {
+                        recorder.keep();
+                    }
+                }
+                Err(_) => self.recorder = None,
+            }
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_recovering(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Poll<Result<Progress>> {
         let Some(recovery) = &mut self.recovery else {
-            return self.relay.poll_chunks(cx, out);
+            return self.inner.poll_chunks(cx, out);
         };
         loop {
             let before = out.len();
             if recovery.is_resuming() {
                 let relay = ready!(recovery.poll_resume(cx, out))?;
-                self.relay = relay;
+                self.inner = Inner::Relay(Box::new(relay));
                 recovery.look_at(before, out);
                 return Poll::Ready(Ok(Progress::More));
             }
-            let result = ready!(self.relay.poll_chunks(cx, out));
+            let result = ready!(self.inner.poll_chunks(cx, out));
             recovery.look_at(before, out);
             match result {
                 Ok(progress) => return Poll::Ready(Ok(progress)),
@@ -71,5 +140,72 @@ impl ChunkSource {
                 return Poll::Ready(Ok(Progress::More));
             }
         }
+    }
+}
+
+impl Inner {
+    fn poll_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Poll<Result<Progress>> {
+        match self {
+            Self::Relay(relay) => relay.poll_chunks(cx, out),
+            Self::Ended => Poll::Ready(Ok(Progress::Done)),
+            Self::Shared(waiter, end) => {
+                if let Poll::Ready(next) = waiter.poll_next(cx) {
+                    return Poll::Ready(match next {
+                        Some(Ok(Piece::Chunks(chunks))) => {
+                            out.extend(chunks);
+                            Ok(Progress::More)
+                        }
+                        Some(Ok(Piece::Began(_) | Piece::Whole(_))) => Ok(Progress::More),
+                        Some(Err(error)) => Err(error),
+                        None => Ok(Progress::Done),
+                    });
+                }
+                match end {
+                    None => Poll::Pending,
+                    Some(end) => {
+                        ready!(end.as_mut().poll(cx));
+                        let message = "the deadline of the call has passed";
+                        Poll::Ready(Err(Error::new(ErrorKind::Timeout, message)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Puts a stream together on its way, to be kept.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    assembler: Assembler,
+    slot: Slot,
+    id: String,
+    created: u64,
+}
+
+impl Recorder {
+    /// Makes one; `None` where the answer is not to be kept.
+    pub(super) fn new(slot: Slot, id: &str, created: u64) -> Option<Self> {
+        Some(Self {
+            assembler: slot.assembler()?,
+            slot,
+            id: id.to_owned(),
+            created,
+        })
+    }
+
+    /// Looks at chunks that have come.
+    pub(super) fn saw(&mut self, chunks: &[ChatChunk]) {
+        for chunk in chunks {
+            self.assembler.saw(chunk);
+        }
+    }
+
+    fn keep(self) {
+        self.slot
+            .fill_stream(self.assembler, &self.id, self.created);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Call, Journal};
 use crate::canonical::ChatRequest;
-use crate::config::RouterSettings;
+use crate::config::{ByClass, RouterSettings};
 use crate::router::{Asked, Attempted, Fallbacks, ModelGroup};
 use crate::state::Parts;
 
@@ -38,8 +38,6 @@ pub(super) struct Hop<'a> {
     pub request: Cow<'a, ChatRequest>,
     /// What selection looks at.
     pub asked: Asked,
-    /// Whether the client named one deployment by its id.
-    pub by_id: bool,
     /// The `order` tier that it is about.
     pub tier: Option<i64>,
     /// Deployments that are left out, by id.
@@ -99,6 +97,14 @@ impl<'a> Trip<'a> {
     pub(super) fn fallbacks(&self) -> Fallbacks<'a> {
         let settings = self.settings();
         let mut lists = Fallbacks::of_router(&settings.fallbacks, settings.fallback_on_4xx);
+        if let Some(key) = self.call.identity.key() {
+            let of_key = &key.config.router;
+            lists.general = of_key.fallbacks.as_deref().unwrap_or(lists.general);
+            let context_window = of_key.context_window_fallbacks.as_deref();
+            lists.context_window = context_window.unwrap_or(lists.context_window);
+            let content_policy = of_key.content_policy_fallbacks.as_deref();
+            lists.content_policy = content_policy.unwrap_or(lists.content_policy);
+        }
         let own = &self.call.options.fallbacks;
         if let Some(general) = &own.general {
             lists.general = general;
@@ -111,6 +117,16 @@ impl<'a> Trip<'a> {
         }
         lists.direct = &own.direct;
         lists
+    }
+
+    /// Returns the retry policy of a group: the key's, else the router's for it, else the router's.
+    pub(super) fn retry_policy(&self, group: &str) -> Option<&'a ByClass> {
+        let settings = self.settings();
+        let of_key = self.call.identity.key();
+        of_key
+            .and_then(|key| key.config.router.group_retry_policies.get(group))
+            .or_else(|| settings.group_retry_policies.get(group))
+            .or(settings.retry_policy.as_ref())
     }
 
     /// Takes one of the sends that `num_retries_per_request` leaves; says whether there was one.

@@ -6,13 +6,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
-use super::{Reply, attempts, plan};
+use super::{Call, Reply, Settlement, attempts, gate, media, plan};
 use crate::canonical::{ChatChunk, ChatRequest};
 use crate::config::{FallbackTarget, StrategyName};
 use crate::dialect::chat;
 use crate::error::{Error, ErrorKind, Fallback, Result};
+use crate::state::Parts;
+use crate::telemetry::{events, names};
 
 /// A walk, which may begin another.
 type Walking<'w> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'w>>;
@@ -32,6 +35,54 @@ pub(super) async fn run<'a>(trip: &mut Trip<'a>, hop: &Hop<'a>, depth: u32) -> R
         Err(error) => error,
     };
     after(trip, hop, depth, error).await
+}
+
+/// The fallbacks of a call that a limit of its key on the model kept from its group; any other error stands.
+///
+/// # Errors
+///
+/// `error`, where nothing else answers.
+pub(super) async fn around(
+    call: &Arc<Call>,
+    parts: &Parts,
+    hop: &Hop<'_>,
+    books: &mut Settlement,
+    error: Error,
+) -> Result<Reply> {
+    if error.fallback(false) == Fallback::None || call.options.fallbacks.disabled {
+        return Err(error);
+    }
+    let journal = Arc::clone(books.journal());
+    let mut trip = Trip::new(call, parts, &journal);
+    trip.attempted.note_group(&hop.shown);
+    let names = [hop.shown.as_str(), hop.group.configured_name()];
+    let leg = journal.leg();
+    for target in trip.fallbacks().after(&names, &error) {
+        if !trip.attempted.is_new(&target) {
+            continue;
+        }
+        let Ok(next) = hop_to(&trip, &target, hop) else {
+            continue;
+        };
+        if gate::enter(call, &next, parts, books).await.is_err() {
+            continue;
+        }
+        fell_back(&trip, hop, &target.model, &error);
+        let request = media::fetch(call, parts).await?;
+        let next = Hop {
+            request: if target.overrides.is_empty() {
+                request
+            } else {
+                next.request.clone()
+            },
+            ..next
+        };
+        if let Ok(reply) = run(&mut trip, &next, 1).await {
+            return Ok(reply);
+        }
+    }
+    journal.back_to(leg);
+    Err(error)
 }
 
 /// What follows when a group failed with `error`.
@@ -73,7 +124,7 @@ async fn tiers<'a>(
     let reached = {
         let entries = trip.journal.entries();
         let served = entries.served.as_ref();
-        served.and_then(|served| served.deployment.entry.limits.order)
+        served.and_then(|served| hop.group.order_of(&served.deployment))
     };
     let mut last = None;
     for tier in hop.group.tiers() {
@@ -85,7 +136,9 @@ async fn tiers<'a>(
             tier: Some(tier),
             ..hop.clone()
         };
-        match attempts::run(trip, &hop).await {
+        let outcome = attempts::run(trip, &hop).await;
+        ended(trip, &hop, &hop.shown, &outcome);
+        match outcome {
             Ok(reply) => return Ok(reply),
             Err(error) => last = Some(error),
         }
@@ -120,7 +173,9 @@ async fn by_weight<'a>(
         }
         rest.excluded.push(failed);
         fell_back(trip, hop, &hop.shown, &error);
-        match attempts::run(trip, &rest).await {
+        let outcome = attempts::run(trip, &rest).await;
+        ended(trip, hop, &hop.shown, &outcome);
+        match outcome {
             Ok(reply) => return Some(reply),
             Err(next) => error = next,
         }
@@ -138,7 +193,7 @@ async fn targets<'a>(
     if depth >= trip.settings().max_fallbacks {
         return None;
     }
-    let names = [hop.shown.as_str(), hop.group.name.as_str()];
+    let names = [hop.shown.as_str(), hop.group.configured_name()];
     let mut lists = trip.fallbacks();
     if depth > 0 {
         lists = lists.for_later_group();
@@ -147,15 +202,18 @@ async fn targets<'a>(
         if !trip.attempted.is_new(&target) {
             continue;
         }
-        if !plan::may_call(trip.call, &target.model) || !trip.may_go_on() {
-            continue;
-        }
-        fell_back(trip, hop, &target.model, error);
+        // What the key may not call, and what is not there, is passed over.
         let Ok(next) = hop_to(trip, &target, hop) else {
             continue;
         };
+        if !trip.may_go_on() {
+            return None;
+        }
+        fell_back(trip, hop, &target.model, error);
         let walking: Walking<'_> = Box::pin(run(trip, &next, depth + 1));
-        if let Ok(reply) = walking.await {
+        let outcome = walking.await;
+        ended(trip, hop, &target.model, &outcome);
+        if let Ok(reply) = outcome {
             return Some(reply);
         }
     }
@@ -196,9 +254,23 @@ fn fell_back(trip: &Trip<'_>, from: &Hop<'_>, to: &str, error: &Error) {
         entries.errors.push(error.clone());
     }
     drop(entries);
-    tracing::debug!(
-        call_id = %trip.call.id, from = %from.shown, to, reason = error.kind().name(), "falling back"
-    );
+    if let Some(metrics) = from.group.metrics() {
+        events::fallback_made(metrics, target_label(trip, to), error.kind());
+    }
+}
+
+/// Says what became of a step to another tier or group.
+fn ended(trip: &Trip<'_>, from: &Hop<'_>, to: &str, outcome: &Result<Reply>) {
+    if let Some(metrics) = from.group.metrics() {
+        let outcome = outcome.as_ref().map(drop).map_err(Error::kind);
+        events::fallback_finished(metrics, target_label(trip, to), outcome);
+    }
+}
+
+/// A target's name where it is the file's; a caller's own word is no label.
+fn target_label<'n>(trip: &'n Trip<'_>, name: &'n str) -> &'n str {
+    let group = trip.call.snapshot.router.group(name);
+    group.map_or(names::OTHER, |group| group.configured_name())
 }
 
 /// An answer that says nothing but that its content was refused is an error where another group may answer.
@@ -215,7 +287,7 @@ fn refused(trip: &Trip<'_>, hop: &Hop<'_>, reply: &Reply) -> Option<Error> {
     if !is_refused || trip.call.options.fallbacks.disabled {
         return None;
     }
-    let names = [hop.shown.as_str(), hop.group.name.as_str()];
+    let names = [hop.shown.as_str(), hop.group.configured_name()];
     let error = Error::new(
         ErrorKind::ContentPolicy,
         "the model's answer was stopped by a content filter",

@@ -56,6 +56,7 @@ impl Deployment {
             runtime,
             meters: Arc::clone(&self.meters),
             metrics: Arc::clone(&self.metrics),
+            provider: Arc::clone(&self.provider),
             pattern: Some(Arc::clone(self)),
             tag_patterns: self.tag_patterns.clone(),
             cost_per_token: cost_per_token(&entry, &target.facts),

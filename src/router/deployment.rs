@@ -9,8 +9,8 @@ use http::HeaderValue;
 use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DeploymentRuntime, Gap, strategy_of};
-use crate::canonical::Chat;
+use super::{DeploymentRuntime, Gap, ProviderRuntime, strategy_of};
+use crate::canonical::{Chat, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
@@ -52,6 +52,8 @@ pub struct Deployment {
     pub headers: DeploymentHeaders,
     /// What was learned of it; the same in every snapshot that has this id.
     pub runtime: Arc<DeploymentRuntime>,
+    /// What all deployments together spent.
+    pub provider: Arc<ProviderRuntime>,
     /// Its limits, and what is used of them.
     pub meters: Arc<Meters>,
     /// What is counted of it; one that a caller describes is counted with all others of that kind.
@@ -94,7 +96,7 @@ pub struct DeploymentHeaders {
 }
 
 /// What deployments are built with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Builder<'a> {
     /// The whole configuration.
     pub config: &'a Config,
@@ -102,6 +104,8 @@ pub struct Builder<'a> {
     pub credentials: &'a CredentialStore,
     /// Where it is counted.
     pub metrics: &'a Metrics,
+    /// What all deployments together spend.
+    pub provider: Arc<ProviderRuntime>,
 }
 
 impl Builder<'_> {
@@ -146,6 +150,7 @@ impl Builder<'_> {
             meters: Arc::new(Meters::of_deployment_under(&id, &limits, rates, None)),
             metrics: Arc::clone(self.metrics.other()),
             pattern: None,
+            provider: Arc::clone(&self.provider),
             tag_patterns: tag_patterns(entry)?,
             cost_per_token: cost_per_token(entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
@@ -219,6 +224,39 @@ impl Deployment {
             id: self.id.clone(),
             model: self.model.clone(),
         });
+    }
+
+    /// Returns what an answer cost, in US dollars; 0 where the prices are not known.
+    ///
+    /// Tokens read from the prompt cache, and those written to it, have prices of their own; where those are not known they
+    /// cost what other input does.
+    pub fn cost(&self, usage: &Usage) -> f64 {
+        let facts = &self.target.facts;
+        let input = self
+            .entry
+            .input_cost_per_token
+            .or(facts.input_cost_per_token);
+        let output = self
+            .entry
+            .output_cost_per_token
+            .or(facts.output_cost_per_token);
+        let (input, output) = (input.unwrap_or(0.0), output.unwrap_or(0.0));
+        let parts = [
+            (usage.input_tokens, input),
+            (usage.output_tokens, output),
+            (
+                usage.cache_read_tokens,
+                facts.cache_read_cost_per_token.unwrap_or(input),
+            ),
+            (
+                usage.cache_write_tokens,
+                facts.cache_write_cost_per_token.unwrap_or(input),
+            ),
+        ];
+        parts
+            .into_iter()
+            .map(|(tokens, price)| f64::from(u32::try_from(tokens).unwrap_or(u32::MAX)) * price)
+            .sum()
     }
 
     /// Returns what its spend is booked on: a concrete model's is its pattern's.

@@ -71,6 +71,8 @@ pub struct Router {
     /// `model_alias_map`: names that are replaced before anything else.
     renames: BTreeMap<String, String>,
     warnings: Vec<Finding>,
+    /// What all deployments together spent.
+    provider: Arc<ProviderRuntime>,
 }
 
 /// Returns how a deployment of the model group `name` is picked when that is called: as the routing group says that has
@@ -100,6 +102,7 @@ impl Router {
             config,
             credentials,
             metrics,
+            provider: previous.map_or_else(Arc::default, |old| Arc::clone(&old.provider)),
         };
         let mut findings = Findings::default();
         let deployments = deployments(&builder, previous, &mut findings);
@@ -109,6 +112,7 @@ impl Router {
         let mut router = Self {
             aliases: config.router.aliases.clone(),
             renames: config.litellm.model_alias_map.clone(),
+            provider: builder.provider,
             ..Self::default()
         };
         router.add_groups(&deployments, &config.router, previous);
@@ -220,6 +224,11 @@ impl Router {
         self.routing_names.push(name.clone());
         self.routing_groups.insert(name.clone(), Arc::new(group));
         None
+    }
+
+    /// Returns what all deployments together spent.
+    pub fn provider(&self) -> &Arc<ProviderRuntime> {
+        &self.provider
     }
 
     /// Returns the deployment with this id.

@@ -13,6 +13,7 @@ use super::usage::Minute;
 pub use super::usage::Usage;
 use crate::config::{RetryBudgetConfig, StrategyArgs};
 use crate::error::{Error, ErrorKind, Fault};
+use crate::limit::Queue;
 
 /// Everything learned about one deployment.
 #[derive(Debug, Default)]
@@ -223,7 +224,7 @@ pub struct GroupRuntime {
     /// Calls under way.
     pub in_flight: AtomicU64,
     /// Calls that wait for a slot.
-    pub queued: AtomicU64,
+    pub queue: Arc<Queue>,
 }
 
 impl GroupRuntime {
@@ -236,11 +237,6 @@ impl GroupRuntime {
     /// Counts a call under way until the guard is dropped.
     pub fn begin(self: &Arc<Self>) -> Counted {
         Counted::new(self, |runtime| &runtime.in_flight)
-    }
-
-    /// Counts a call that waits for a slot until the guard is dropped.
-    pub fn queue(self: &Arc<Self>) -> Counted {
-        Counted::new(self, |runtime| &runtime.queued)
     }
 }
 

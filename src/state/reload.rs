@@ -177,6 +177,7 @@ impl Reloader {
 async fn serve(worker: Arc<Worker>, mut asked: mpsc::Receiver<Request>, stop: CancellationToken) {
     loop {
         let first = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             request = asked.recv() => request,
         };

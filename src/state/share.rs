@@ -73,11 +73,8 @@ impl Sharer {
         }
     }
 
-    /// Exchanges as a task of `tracker` until `stop`, and once more then. Whoever notifies what is returned has it exchange
-    /// at once.
-    pub fn start(mut self, tracker: &TaskTracker, stop: CancellationToken) -> Arc<Notify> {
-        let nudge = Arc::new(Notify::new());
-        let nudged = Arc::clone(&nudge);
+    /// Exchanges as a task of `tracker` until `stop`, and once more then; at once, whenever `nudged`.
+    pub fn start(mut self, tracker: &TaskTracker, stop: CancellationToken, nudged: Arc<Notify>) {
         tracker.spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -91,7 +88,6 @@ impl Sharer {
             }
             self.exchange().await;
         });
-        nudge
     }
 
     /// Exchanges once. Where the store is away nothing of other instances' calls is known; how many they were, and what

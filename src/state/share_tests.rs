@@ -181,7 +181,8 @@ async fn a_nudge_exchanges_at_once_and_the_end_exchanges_once_more() {
     let two = Two::new();
     let [sharer, _] = two.sharers;
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let nudge = sharer.start(&tracker, stop.clone());
+    let nudge = Arc::new(Notify::new());
+    sharer.start(&tracker, stop.clone(), Arc::clone(&nudge));
     two.known[0].unspent.lock().unwrap().push(Spent {
         key: "deployment:a".to_owned(),
         period: None,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tokio_util::task::TaskTracker;
 
+use super::Sharing;
 use crate::cache::{ResponseCache, Surroundings};
 use crate::clock::SharedClock;
 use crate::config::{AwsParams, Config, Findings};
@@ -31,6 +32,10 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     /// What several instances share, where Redis is configured.
     pub store: Option<Arc<dyn Store>>,
+    /// Where the response cache keeps answers, where that is not the same.
+    pub cache_store: Option<Arc<dyn Store>>,
+    /// Tells other instances news.
+    pub sharing: Arc<Sharing>,
     /// Tasks that shutdown waits for.
     pub tracker: TaskTracker,
     /// Everything that is counted.
@@ -51,6 +56,8 @@ impl Parts {
             dice: Arc::default(),
             limiter: Arc::default(),
             store: None,
+            cache_store: None,
+            sharing: Arc::default(),
             tracker: TaskTracker::new(),
             metrics: Arc::default(),
         }
@@ -118,7 +125,7 @@ impl Snapshot {
             previous.map(|previous| &previous.router),
         )?;
         let surroundings = Surroundings {
-            store: parts.store.as_ref(),
+            store: parts.cache_store.as_ref().or(parts.store.as_ref()),
             clock: &parts.clock,
             tracker: &parts.tracker,
         };

@@ -4,6 +4,7 @@
 //! each other of cooldowns and load, counters of spend, and bytes for the response cache. Each operation is one round trip
 //! and has a stated bound in time. Nothing here decides what happens when the store is away: who uses it does, and says so.
 
+mod counted;
 mod memory;
 mod redis;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub use self::counted::counted;
 pub use self::memory::MemoryStore;
 pub use self::redis::{connect, connect_trusting};
 

@@ -13,75 +13,121 @@ use std::sync::Arc;
 
 use self::caller::Caller;
 use super::Call;
+use super::admit::model_name;
 use super::trip::Hop;
 use crate::canonical::ChatRequest;
-use crate::config::{AwsParams, DeploymentConfig};
+use crate::config::{Affinity, AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limit::Cost;
+use crate::keys::{Access, VirtualKey};
 use crate::provider::bedrock::model_id::ModelId;
-use crate::router::{Asked, Builder, Deployment, Match, ModelGroup};
+use crate::router::{Asked, Builder, Deployment, ModelGroup, Sticky, StickyCaller};
 use crate::state::{Parts, Simulated};
 
 /// Finds what serves `call` when it asks for the model called `name`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a credential member that the caller may not send;
-/// [`ErrorKind::Unauthenticated`] where the caller must bring credentials of its own.
+/// [`ErrorKind::UnknownModel`]; [`ErrorKind::Forbidden`] for a model that the caller's key may not call;
+/// [`ErrorKind::BadRequest`] for a credential member that the caller may not send; [`ErrorKind::Unauthenticated`] where the
+/// caller must bring credentials of its own.
 pub(super) fn hop<'a>(
     call: &Call,
     parts: &Parts,
     name: &str,
     request: Cow<'a, ChatRequest>,
 ) -> Result<Hop<'a>> {
-    let (group, by_id) = group(call, parts, name)?;
+    let key = call.identity.key();
+    let name = key.map_or(name, |key| key.rename(name));
+    let access_groups = match key {
+        Some(key) if !call.options.direct => access(key, call, name)?,
+        _ => None,
+    };
+    let (group, shown) = group(call, parts, name)?;
+    let mut asked = asked(call, &group, &request);
+    asked.access_groups = access_groups;
     Ok(Hop {
-        asked: asked(call, &group, &request),
+        asked,
         group,
-        shown: name.to_owned(),
+        shown,
         request,
-        by_id,
         tier: None,
         excluded: Vec::new(),
         retry: None,
     })
 }
 
-/// Says whether the caller's key may call the model.
-pub(super) fn may_call(call: &Call, name: &str) -> bool {
-    let _ = (call, name);
-    true
+/// The access groups by which alone the key may call the model; `None`: it may by name.
+fn access(key: &VirtualKey, call: &Call, name: &str) -> Result<Option<Vec<String>>> {
+    let model = model_name(&call.snapshot.router, name);
+    match key.access(&model) {
+        Access::ByName => Ok(None),
+        Access::ByGroups(groups) => Ok(Some(groups)),
+        Access::Denied => Err(Error::new(
+            ErrorKind::Forbidden,
+            "the key may not call this model",
+        )),
+    }
+}
+
+/// The tags that decide who serves; empty where tag routing is off.
+pub(super) fn deciding_tags<'a>(call: &Call, hop: &'a Hop<'_>) -> &'a [String] {
+    let settings = &call.snapshot.config.router.tags;
+    let of_deployment = || {
+        let mut deployments = hop.group.deployments.iter();
+        deployments.any(|deployment| deployment.entry.info.tag_filtering == Some(true))
+    };
+    if settings.enabled || hop.asked.tag_filtering || of_deployment() {
+        &hop.asked.tags
+    } else {
+        &[]
+    }
 }
 
 /// What selection looks at.
 fn asked(call: &Call, group: &ModelGroup, request: &ChatRequest) -> Asked {
-    let _ = group;
-    Asked {
-        stream: request.stream,
-        cost: Cost {
-            requests: 1,
-            ..Cost::default()
-        },
-        tags: call.options.tags.clone(),
-        user_agent: call.options.user_agent.clone(),
-        ..Asked::default()
+    let settings = &call.snapshot.config.router;
+    let options = &call.options;
+    let mut asked = Asked::of(request);
+    asked.tags.clone_from(&options.tags);
+    asked.user_agent.clone_from(&options.user_agent);
+    if let Some(key) = call.identity.key() {
+        let own = &key.config.router;
+        asked.tag_filtering = own.tag_filtering;
+        asked.strategy = own.strategy;
+        asked.team.clone_from(&key.config.team_id);
+        if let Some(weights) = own.weights.get(group.configured_name()) {
+            asked.weights = weights.clone().into_iter().collect();
+        }
     }
+    asked.measure(request, group, settings);
+    let affinity = group.affinity(settings);
+    if affinity != Affinity::default() {
+        let key = call.identity.key().map(|key| key.id.as_str());
+        let caller = StickyCaller {
+            caller: key.or(options.user.as_deref()),
+            session: options.session.as_deref(),
+        };
+        let least = group.prompt_cache_min_tokens();
+        asked.sticky = Sticky::of(request, caller, affinity, least);
+    }
+    asked
 }
 
-fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, bool)> {
+fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, String)> {
     if call.options.direct {
-        return Ok((direct(call, parts)?, false));
+        return Ok((direct(call, parts)?, name.to_owned()));
     }
     let config = &call.snapshot.config;
     let resolved = call
         .snapshot
         .router
         .admit(name, config.general.unknown_model_status)?;
-    let by_id = resolved.matched == Match::DeploymentId;
-    if call.options.brought.is_empty() {
-        return Ok((resolved.group, by_id));
-    }
-    Ok((as_the_caller_sees_it(call, &resolved.group, parts)?, by_id))
+    let group = if call.options.brought.is_empty() {
+        resolved.group
+    } else {
+        as_the_caller_sees_it(call, &resolved.group, parts)?
+    };
+    Ok((group, resolved.shown))
 }
 
 /// A request that names a Bedrock id and brings its own credentials.
@@ -156,6 +202,7 @@ fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Depl
     let builder = Builder {
         config: &call.snapshot.config,
         credentials: &parts.credentials,
+        provider: Arc::clone(call.snapshot.router.provider()),
         metrics: &parts.metrics,
     };
     builder.build(&entry)

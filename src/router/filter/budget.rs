@@ -1,4 +1,4 @@
-//! Deployments that have spent their budget.
+//! Deployments that have spent their budget, or that of all together.
 
 use super::{Left, Scope, keep};
 use crate::error::{Error, ErrorKind};
@@ -8,8 +8,10 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     keep(
         left,
         |deployment| {
-            let is_over = |budget| deployment.spender().spend.is_over(budget, scope.now);
-            !deployment.entry.limits.budget.is_some_and(is_over)
+            let own = |budget| deployment.spender().spend.is_over(budget, scope.now);
+            let of_all = |budget| deployment.provider.spend.is_over(budget, scope.now);
+            !deployment.entry.limits.budget.is_some_and(own)
+                && !scope.settings.provider_budget.is_some_and(of_all)
         },
         || {
             let message = "No deployments available - crossed budget";

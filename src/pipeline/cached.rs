@@ -1,0 +1,252 @@
+//! A call with the response cache on: a kept answer, an equal call under way, or an answer of its own that is kept.
+//!
+//! Equal calls share one call upstream: it runs in a task of its own, and every caller, the first one included, reads what
+//! it brings. So it lives while one of them waits, and whoever hangs up ends it for nobody else. It has no deadline of the
+//! first caller's; each waits as long as it said it would.
+
+use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+
+use super::call::deadline_passed;
+use super::lookup::{Lookup, look_up};
+use super::stream::{ChunkSource, Recorder};
+use super::trip::Trip;
+use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, walk};
+use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
+use crate::canonical::{ChatAnswer, ChatChunk};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a shared call brings.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    /// It has an answer; who serves it stands in this journal.
+    Began(Arc<Journal>),
+    /// The whole answer.
+    Whole(Arc<ChatAnswer>),
+    /// Some chunks of a streamed one.
+    Chunks(Vec<ChatChunk>),
+}
+
+/// What one chunk of a streamed answer is taken to need in memory.
+const CHUNK_BYTES: usize = 256;
+
+/// Answers a call out of the cache, or has `pipeline` answer it and keeps that.
+///
+/// # Errors
+///
+/// What the client is told.
+pub(super) async fn answer(
+    pipeline: &Pipeline,
+    call: &Arc<Call>,
+    books: &mut Settlement,
+    group: &str,
+    tags: &[String],
+) -> Result<Reply> {
+    let lookup = look_up(call, group, tags).await;
+    books.looked_up(&lookup);
+    match lookup {
+        Lookup::Off(_) => pipeline.route(call, books).await,
+        Lookup::Hit(_, stored) => Ok(kept(call, *stored, books)),
+        Lookup::Miss(slot) => {
+            let flights = &pipeline.flights;
+            if slot.may_lead() {
+                let waiter = match flights.join(slot.key()) {
+                    Joined::Follower(waiter) => waiter,
+                    Joined::Leader(lead, waiter) => {
+                        let leading = lead_call(pipeline.clone(), Arc::clone(call), lead, slot);
+                        pipeline.parts.tracker.spawn(leading);
+                        waiter
+                    }
+                };
+                return follow(pipeline, call, books, waiter).await;
+            }
+            let following = slot
+                .may_follow()
+                .then(|| flights.follow(slot.key()))
+                .flatten();
+            if let Some(waiter) = following {
+                return follow(pipeline, call, books, waiter).await;
+            }
+            let reply = pipeline.route(call, books).await?;
+            Ok(keep(call, slot, reply))
+        }
+    }
+}
+
+/// A kept answer, as this client wants it.
+fn kept(call: &Call, stored: Stored, books: &mut Settlement) -> Reply {
+    books.kept(stored.id, stored.created);
+    if !call.request.stream {
+        return Reply::Whole(Box::new(stored.answer));
+    }
+    let source = ChunkSource::ended();
+    Reply::Stream(replay(stored.answer), Box::new(source))
+}
+
+/// Keeps an answer on its way to the client; a stream when it has come to its end.
+fn keep(call: &Call, slot: Slot, reply: Reply) -> Reply {
+    match reply {
+        Reply::Whole(answer) => {
+            slot.fill_whole(&answer, &call.answer_id, call.created);
+            Reply::Whole(answer)
+        }
+        Reply::Stream(first, mut source) => {
+            if let Some(mut recorder) = Recorder::new(slot, &call.answer_id, call.created) {
+                recorder.saw(&first);
+                source.record(recorder);
+            }
+            Reply::Stream(first, source)
+        }
+    }
+}
+
+/// Makes the call that others share.
+async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot: Slot) {
+    let mut shared = Call::clone(&call);
+    shared.options.timeout = None;
+    shared.options.stream_timeout = None;
+    shared.options.deadline = None;
+    let call = Arc::new(shared);
+    let journal = Arc::<Journal>::default();
+    let Some(outcome) = lead
+        .while_awaited(pipeline.route_into(&call, &journal))
+        .await
+    else {
+        return;
+    };
+    let end = match outcome {
+        Err(error) => {
+            lead.push(Piece::Began(journal), 0).await;
+            Err(error)
+        }
+        Ok(reply) => {
+            lead.push(Piece::Began(journal), 0).await;
+            hand_out(keep(&call, slot, reply), &lead).await
+        }
+    };
+    lead.finish(end);
+}
+
+/// Hands an answer to all who wait.
+async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
+    let (first, mut source) = match reply {
+        Reply::Whole(answer) => {
+            let bytes = answer.blocks.len() * CHUNK_BYTES;
+            lead.push(Piece::Whole(Arc::from(answer)), bytes).await;
+            return Ok(());
+        }
+        Reply::Stream(first, source) => (first, source),
+    };
+    let mut chunks = first;
+    loop {
+        let bytes = chunks.len() * CHUNK_BYTES;
+        if !chunks.is_empty()
+            && !lead
+                .push(Piece::Chunks(std::mem::take(&mut chunks)), bytes)
+                .await
+        {
+            return Ok(());
+        }
+        let reading = poll_fn(|cx| {
+            if lead.poll_abandoned(cx).is_ready() {
+                return std::task::Poll::Ready(None);
+            }
+            source.poll_chunks(cx, &mut chunks).map(Some)
+        });
+        match reading.await {
+            None => return Ok(()),
+            Some(Ok(Progress::More)) => {}
+            Some(Ok(Progress::Done)) => {
+                let bytes = chunks.len() * CHUNK_BYTES;
+                lead.push(Piece::Chunks(chunks), bytes).await;
+                return Ok(());
+            }
+            Some(Err(error)) => {
+                let bytes = chunks.len() * CHUNK_BYTES;
+                lead.push(Piece::Chunks(chunks), bytes).await;
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Reads what a shared call brings, as long as this caller waits.
+async fn follow(
+    pipeline: &Pipeline,
+    call: &Arc<Call>,
+    books: &mut Settlement,
+    mut waiter: Waiter<Piece>,
+) -> Result<Reply> {
+    let beginning = within_deadline(pipeline, call, beginning(&mut waiter, books));
+    let first = beginning.await?;
+    match first {
+        Piece::Whole(answer) => Ok(Reply::Whole(Box::new(ChatAnswer::clone(&answer)))),
+        Piece::Chunks(first) => {
+            let end = call.deadline().and_then(|deadline| deadline.end);
+            let source = ChunkSource::shared(waiter, end, &pipeline.parts.clock);
+            Ok(Reply::Stream(first, Box::new(source)))
+        }
+        Piece::Began(_) => Err(Error::new(ErrorKind::Internal, "a shared call began twice")),
+    }
+}
+
+/// The first piece of the answer; who serves it goes into the books.
+async fn beginning(waiter: &mut Waiter<Piece>, books: &mut Settlement) -> Result<Piece> {
+    loop {
+        match waiter.next().await {
+            Some(Ok(Piece::Began(journal))) => books.journal().copy_from(&journal),
+            Some(piece) => return piece,
+            None => {
+                let message = "the answer of a shared call ended before it began";
+                return Err(Error::new(ErrorKind::Garbled, message));
+            }
+        }
+    }
+}
+
+async fn within_deadline<T>(
+    pipeline: &Pipeline,
+    call: &Call,
+    waiting: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(deadline) = call.deadline() else {
+        return waiting.await;
+    };
+    let now = pipeline.parts.clock.now();
+    let left = deadline.first_content.saturating_duration_since(now);
+    tokio::time::timeout(left, waiting)
+        .await
+        .unwrap_or_else(|_| Err(deadline_passed()))
+}
+
+impl Pipeline {
+    /// Routes a call: its group, then what follows when that fails.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told.
+    pub(super) async fn route(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
+        let journal = Arc::clone(books.journal());
+        self.route_into(call, &journal).await
+    }
+
+    /// Like [`Pipeline::route`], with what is learned in `journal`.
+    pub(super) async fn route_into(
+        &self,
+        call: &Arc<Call>,
+        journal: &Arc<Journal>,
+    ) -> Result<Reply> {
+        let asked = Cow::Borrowed(&call.request);
+        let mut hop = super::plan::hop(call, &self.parts, &call.model, asked)?;
+        journal.enter(&hop);
+        hop.request = super::media::fetch(call, &self.parts).await?;
+        let mut trip = Trip::new(call, &self.parts, journal);
+        trip.attempted.note_group(&hop.shown);
+        trip.attempted.note_group(hop.group.configured_name());
+        walk::run(&mut trip, &hop, 0).await
+    }
+}
+
+/// Equal calls under way.
+pub(super) type Shared = Flights<Piece>;

@@ -1,0 +1,106 @@
+//! The caller's own gate: may its key make this call, and is there room in its limits?
+//!
+//! Everything is asked once per call, before a deployment is chosen. A limit of the key on one model leaves other models:
+//! then the fallbacks are tried, each asked for at this gate again (`router.md` §7.3).
+
+use std::sync::Arc;
+
+use super::admit::{self, model_name};
+use super::trip::Hop;
+use super::{Call, Settlement};
+use crate::error::Result;
+use crate::keys::{ModelName, Wanted};
+use crate::limit::{Meters, Permit, Refused};
+use crate::state::Parts;
+use crate::telemetry::events;
+
+/// Checks the caller's key: the model, the fallbacks that it names itself, its expiry and its budget.
+///
+/// # Errors
+///
+/// What the client is told.
+pub(super) fn check_key(call: &Call, parts: &Parts) -> Result<()> {
+    let Some(key) = call.identity.key() else {
+        return Ok(());
+    };
+    let router = &call.snapshot.router;
+    let model = model_name(router, key.rename(&call.model));
+    let fallbacks: Vec<ModelName<'_>> = call
+        .options
+        .fallbacks
+        .targets()
+        .map(|target| model_name(router, key.rename(&target.model)))
+        .collect();
+    key.check_call(&Wanted {
+        model: &model,
+        fallbacks: &fallbacks,
+        is_free: is_free(call),
+        now: parts.clock.now(),
+        wall: parts.clock.wall(),
+        budget_status: call.snapshot.config.litellm.budget_status,
+    })
+    .map(drop)
+}
+
+/// Whether the model costs nothing, by an explicit price of 0.
+fn is_free(call: &Call) -> bool {
+    let free = Some(0.0);
+    call.snapshot
+        .router
+        .resolve(&call.model)
+        .is_some_and(|resolved| {
+            resolved.group.deployments.iter().all(|deployment| {
+                let entry = &deployment.entry;
+                entry.input_cost_per_token == free && entry.output_cost_per_token == free
+            })
+        })
+}
+
+/// Takes the call from all limits of its caller, or from none.
+///
+/// # Errors
+///
+/// The limit that has no room; it may fall back where it is the key's on one model.
+pub(super) async fn take(
+    call: &Call,
+    hop: &Hop<'_>,
+    parts: &Parts,
+) -> Result<(Permit, Vec<Arc<Meters>>)> {
+    let policy = &call.snapshot.keys;
+    let group = hop.group.configured_name();
+    let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
+    if meters.is_empty() {
+        return Ok((Permit::default(), meters));
+    }
+    let mut asked = hop.asked.clone();
+    if admit::needs_tokens(&meters) {
+        asked.measure_for(&hop.request, &hop.group);
+    }
+    let (now, wall) = (parts.clock.now(), parts.clock.wall());
+    match parts.limiter.take(&meters, asked.cost, now).await {
+        Ok(permit) => Ok((permit, meters)),
+        Err(refused) => {
+            if let Refused::Full(full) = refused {
+                let (scope, limit) = (full.scope.name(), full.limit.name());
+                events::limit_rejected(&call.snapshot.metrics, scope, limit);
+            }
+            Err(admit::refused(refused, wall))
+        }
+    }
+}
+
+/// Takes the call from its caller's limits, and has the books hold the permit until it is over.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(super) async fn enter(
+    call: &Call,
+    hop: &Hop<'_>,
+    parts: &Parts,
+    books: &mut Settlement,
+) -> Result<()> {
+    let (permit, meters) = take(call, hop, parts).await?;
+    books.hold(permit, meters);
+    Ok(())
+}
