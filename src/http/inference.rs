@@ -438,6 +438,11 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
     say_call(headers, &settlement);
+    // Where no deployment could be looked for, the group may be known all the same.
+    let is_told = settlement.journal().entries().group.is_some();
+    if !is_told && call.snapshot.router.resolve(&call.model).is_some() {
+        insert(headers, names::MODEL_GROUP, &call.model);
+    }
     if let Some(served) = &settlement.journal().entries().served
         && error.kind() == ErrorKind::Timeout
     {

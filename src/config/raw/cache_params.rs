@@ -1,6 +1,6 @@
 //! `cache_params`: options of the response cache.
 
-use super::redis::CONNECTION;
+use super::redis_keys::CONNECTION;
 use super::{Key, Kind, Table, Unknown};
 use Kind::{Any, Choice, Count, Flag, List, Number, Positive, Seconds, Secret, Text};
 

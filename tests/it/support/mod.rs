@@ -44,7 +44,7 @@ fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
         format!("/fault/{fault}")
     };
     format!(
-        "  - {{model_name: \"{name}\", model_info: {{id: {id}}}, litellm_params: {{model: bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0, \
+        "  - {{model_name: \"{name}\", model_info: {{id: {id}}}, litellm_params: {{model: bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0, \
          aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, aws_region_name: us-west-2, \
          aws_bedrock_runtime_endpoint: \"$URL{place}\", extra_headers: {{x-deployment: {id}}}{params}}}}}\n"
     )
