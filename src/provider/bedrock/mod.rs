@@ -2,6 +2,7 @@
 
 pub mod arn;
 mod base_model;
+mod chat;
 pub mod converse;
 pub mod event_stream;
 pub mod family;

@@ -6,15 +6,15 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::chunks::into_chunks;
-use super::context::{DecodeContext, JSON_TOOL, JsonTool};
-use super::json_tool;
 use super::reply::{Block, CitationsContent, Image, Metadata, Reasoning, Reply, ToolUse};
 use super::stream::StreamState;
-use super::thinking_tags::{Piece, TagReader};
-use super::usage::Thought;
 use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, StopReason, Text};
 use crate::error::{Error, ErrorKind};
+use crate::provider::bedrock::chat::chunks::into_chunks;
+use crate::provider::bedrock::chat::context::{DecodeContext, JSON_TOOL, JsonTool};
+use crate::provider::bedrock::chat::json_tool;
+use crate::provider::bedrock::chat::thinking_tags::{Piece, TagReader};
+use crate::provider::bedrock::chat::thought::Thought;
 use crate::provider::{Decoded, Decoder, TransformError, WireAnswer, WireEvent};
 
 /// Reads the answer to one Converse request.

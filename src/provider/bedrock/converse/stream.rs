@@ -7,17 +7,17 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::context::DecodeContext;
 use super::decode::{
     Calls, clients_name, garbled, json_tool_of, parse, picture, response_fields, stop_reason,
 };
-use super::json_tool::JsonStream;
 use super::reply::{
     BlockDelta, BlockStart, BlockStop, Delta, Image, MessageStop, Metadata, Reasoning, ToolUse,
 };
-use super::thinking_tags::{Piece, TagReader};
-use super::usage::Thought;
 use crate::canonical::{ChatChunk, RawJson, Text};
+use crate::provider::bedrock::chat::context::DecodeContext;
+use crate::provider::bedrock::chat::json_tool::JsonStream;
+use crate::provider::bedrock::chat::thinking_tags::{Piece, TagReader};
+use crate::provider::bedrock::chat::thought::Thought;
 use crate::provider::{TransformError, WireEvent};
 
 /// How far a streamed answer has come.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::Wire;
 use super::blocks::Block;
 use super::cache::CachePolicy;
 use super::content::is_replayed;
@@ -14,30 +15,35 @@ use crate::error::{Error, Result};
 use crate::provider::Repairs;
 
 /// The conversation while it is mended.
-pub(super) type Messages<'a> = Vec<Cow<'a, Message>>;
+pub(crate) type Messages<'a> = Vec<Cow<'a, Message>>;
 
 /// What stands in where somebody has to say something.
 const CONTINUE: &str = "Please continue.";
+
+/// What stands in place of a text that says nothing.
+const PLACEHOLDER: &str = "(no text)";
 
 /// What precedes instructions that came in the middle of the conversation.
 const OPERATOR_NOTE: &str = "Operator note (not from the user): the following was originally a mid-conversation system-role reminder.";
 
 /// How messages are mended.
 #[derive(Debug, Clone)]
-pub(super) struct Mending {
+pub(crate) struct Mending {
     /// Whether messages are mended at all (`modify_params`).
-    pub(super) modify: bool,
+    pub(crate) modify: bool,
     /// What a user says to make the model go on, if that may be put in.
-    pub(super) user: Option<Message>,
+    pub(crate) user: Option<Message>,
     /// What the assistant says between two turns of the user, if that may be put in.
-    pub(super) assistant: Option<Text>,
+    pub(crate) assistant: Option<Text>,
     /// Whether a guardrail looks at the request.
-    pub(super) guardrail: bool,
+    pub(crate) guardrail: bool,
+    /// What stands in place of a text that says nothing, where nothing else may be put in.
+    placeholder: Option<Text>,
 }
 
 impl Mending {
     /// Takes together what the operator and the request say.
-    pub(super) fn new(
+    pub(crate) fn new(
         repairs: &Repairs,
         user: Option<&Message>,
         assistant: Option<&str>,
@@ -50,18 +56,29 @@ impl Mending {
             user: user.cloned().or_else(|| modify.then(continue_message)),
             assistant: said.map(Text::new),
             guardrail,
+            placeholder: None,
         }
     }
 
+    /// Takes to what a format does with texts that say nothing: Anthropic's refuses them, and a message without any.
+    pub(crate) fn for_wire(mut self, wire: Wire) -> Self {
+        self.placeholder = (wire == Wire::Messages).then(|| Text::new(PLACEHOLDER));
+        self
+    }
+
     /// Returns the text that stands in for an empty answer.
-    pub(super) fn assistant_text(&self) -> Option<Text> {
+    pub(crate) fn assistant_text(&self) -> Option<Text> {
         let said = self.assistant.clone();
         said.or_else(|| self.user.is_some().then(|| Text::new(CONTINUE)))
+            .or_else(|| self.placeholder.clone())
     }
 
     /// Returns the text that stands in for an empty user message.
-    pub(super) fn user_text(&self) -> Option<Text> {
-        match &self.user.as_ref()?.content {
+    pub(crate) fn user_text(&self) -> Option<Text> {
+        let Some(user) = &self.user else {
+            return self.placeholder.clone();
+        };
+        match &user.content {
             Content::Text(text) => Some(text.clone()),
             Content::Parts(parts) => parts.iter().find_map(|part| match &part.kind {
                 PartKind::Text(text) => Some(text.clone()),
@@ -73,7 +90,7 @@ impl Mending {
 }
 
 /// Borrows the conversation, so that only what is mended is copied.
-pub(super) fn borrow(messages: &[Message]) -> Messages<'_> {
+pub(crate) fn borrow(messages: &[Message]) -> Messages<'_> {
     messages.iter().map(Cow::Borrowed).collect()
 }
 
@@ -94,7 +111,7 @@ fn part(kind: PartKind, cache: Option<CacheControl>) -> Part {
 }
 
 /// Takes the leading instructions out of the conversation.
-pub(super) fn split_system(messages: &mut Messages<'_>, cache: CachePolicy) -> Vec<Block> {
+pub(crate) fn split_system(messages: &mut Messages<'_>, cache: CachePolicy) -> Vec<Block> {
     let leading = messages
         .iter()
         .take_while(|message| message.role == Role::System)
@@ -123,7 +140,23 @@ pub(super) fn split_system(messages: &mut Messages<'_>, cache: CachePolicy) -> V
 }
 
 /// Turns instructions in the middle of the conversation into notes of the user, never between a call and its result.
-pub(super) fn turn_later_system_into_notes(messages: &mut Messages<'_>) {
+pub(crate) fn turn_later_system_into_notes(messages: &mut Messages<'_>) {
+    move_later_system(messages, |message| note(message).map(user_message));
+}
+
+/// Keeps instructions in the middle of the conversation as such, never between a call and its result.
+pub(crate) fn keep_later_system(messages: &mut Messages<'_>) {
+    move_later_system(messages, |message| {
+        let texts = texts_of(message);
+        (!texts.is_empty()).then(|| Message {
+            role: Role::System,
+            content: Content::Parts(texts),
+            ..Message::default()
+        })
+    });
+}
+
+fn move_later_system(messages: &mut Messages<'_>, rewrite: impl Fn(&Message) -> Option<Message>) {
     if !messages.iter().any(|message| message.role == Role::System) {
         return;
     }
@@ -139,7 +172,9 @@ pub(super) fn turn_later_system_into_notes(messages: &mut Messages<'_>) {
     let mut held = Vec::new();
     for (message, followed) in messages.drain(..).zip(followed_by_result) {
         if message.role == Role::System {
-            let Some(note) = note(&message) else { continue };
+            let Some(note) = rewrite(&message) else {
+                continue;
+            };
             if followed {
                 held.push(Cow::Owned(note));
             } else {
@@ -159,8 +194,9 @@ fn is_result(message: &Message) -> bool {
     matches!(message.role, Role::Tool | Role::Function)
 }
 
-fn note(message: &Message) -> Option<Message> {
-    let texts: Vec<Part> = match &message.content {
+/// Returns the texts of a message that say something.
+fn texts_of(message: &Message) -> Vec<Part> {
+    match &message.content {
         Content::Text(text) if !text.is_blank() => {
             vec![part(PartKind::Text(text.clone()), message.cache.clone())]
         }
@@ -170,24 +206,28 @@ fn note(message: &Message) -> Option<Message> {
             .cloned()
             .collect(),
         Content::Text(_) | Content::Absent => Vec::new(),
-    };
+    }
+}
+
+fn note(message: &Message) -> Option<Content> {
+    let texts = texts_of(message);
     if texts.is_empty() {
         return None;
     }
     let mut parts = vec![part(PartKind::Text(Text::new(OPERATOR_NOTE)), None)];
     parts.extend(texts);
-    Some(user_message(Content::Parts(parts)))
+    Some(Content::Parts(parts))
 }
 
 /// Says whether the conversation has calls of tools or their results.
-pub(super) fn has_tool_blocks(messages: &[Cow<'_, Message>]) -> bool {
+pub(crate) fn has_tool_blocks(messages: &[Cow<'_, Message>]) -> bool {
     messages
         .iter()
         .any(|message| is_result(message) || !message.tool_calls.is_empty())
 }
 
 /// Says whether Claude, which must see what it thought before a call, would miss it in this conversation.
-pub(super) fn misses_thinking(messages: &[Cow<'_, Message>]) -> bool {
+pub(crate) fn misses_thinking(messages: &[Cow<'_, Message>]) -> bool {
     let is_shown = |thinking: &Thinking| is_replayed(Kind::Claude, thinking);
     let has_thinking = |message: &Cow<'_, Message>| {
         let in_parts = match &message.content {
@@ -211,7 +251,7 @@ pub(super) fn misses_thinking(messages: &[Cow<'_, Message>]) -> bool {
 }
 
 /// Turns calls of tools and their results into text, for a request that brings no tools.
-pub(super) fn turn_tool_blocks_into_text(messages: &mut Messages<'_>, guardrail: bool) {
+pub(crate) fn turn_tool_blocks_into_text(messages: &mut Messages<'_>, guardrail: bool) {
     for message in messages.iter_mut() {
         if is_result(message) {
             *message = Cow::Owned(result_as_text(message, guardrail));
@@ -278,7 +318,7 @@ fn result_as_text(message: &Message, guardrail: bool) -> Message {
 }
 
 /// Shows the guardrail what the user said last, unless the client has marked what it is to look at.
-pub(super) fn guard_last_user_turn(messages: &mut Messages<'_>) {
+pub(crate) fn guard_last_user_turn(messages: &mut Messages<'_>) {
     for message in messages.iter_mut().rev() {
         if message.role != Role::User {
             return;
@@ -311,7 +351,7 @@ fn guarded(old: &Part) -> Part {
 }
 
 /// Makes the user speak first and last, where that may be mended.
-pub(super) fn ensure_user_speaks(messages: &mut Messages<'_>, mending: &Mending) -> Result<()> {
+pub(crate) fn ensure_user_speaks(messages: &mut Messages<'_>, mending: &Mending) -> Result<()> {
     let Some(user) = &mending.user else {
         if messages.is_empty() {
             return Err(Error::bad_request(

@@ -17,7 +17,7 @@ const ROOM_FOR_ANSWER: u64 = 4096;
 
 /// In whose words a model is told how to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Claude's `thinking` and `output_config`.
     Claude,
     /// `reasoning_effort` as written.
@@ -34,7 +34,7 @@ pub(super) enum Way {
 
 impl Way {
     /// Returns the way of a model.
-    pub(super) fn of(model: &Model<'_>) -> Self {
+    pub(crate) fn of(model: &Model<'_>) -> Self {
         match model.kind {
             Kind::Claude if model.reasons() => Self::Claude,
             Kind::Claude | Kind::DeepSeekR1 => Self::Refused,
@@ -50,37 +50,37 @@ impl Way {
 
 /// What a request says of thinking, in the model's words.
 #[derive(Debug, Default)]
-pub(super) struct Reasoning {
+pub(crate) struct Reasoning {
     /// Members of `additionalModelRequestFields`.
-    pub(super) fields: Vec<(&'static str, Value)>,
+    pub(crate) fields: Vec<(&'static str, Value)>,
     /// Whether the model will think, so that no tool can be forced.
-    pub(super) thinks: bool,
+    pub(crate) thinks: bool,
     /// The limit of output tokens that follows, where the client names none.
-    pub(super) max_tokens: Option<u64>,
+    pub(crate) max_tokens: Option<u64>,
     /// Whether the limit and the sampling parameters must be left out.
-    pub(super) without_sampling: bool,
+    pub(crate) without_sampling: bool,
     /// Whether the beta for efforts is needed.
-    pub(super) needs_effort_beta: bool,
+    pub(crate) needs_effort_beta: bool,
 }
 
 /// What the words are chosen by.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The model.
-    pub(super) model: &'a Model<'a>,
+    pub(crate) model: &'a Model<'a>,
     /// What the client says.
-    pub(super) params: &'a ChatParams,
+    pub(crate) params: &'a ChatParams,
     /// Whether an effort means a share of `max_tokens`, as Portkey has it.
-    pub(super) portkey: bool,
+    pub(crate) portkey: bool,
     /// Whether the model must not think because the calls it made before were replayed without thinking.
-    pub(super) broken_history: bool,
+    pub(crate) broken_history: bool,
     /// Whether what is not supported is left out instead of refused.
-    pub(super) drop: bool,
+    pub(crate) drop: bool,
 }
 
 impl Question<'_> {
     /// Says in the model's words what the client says of thinking.
-    pub(super) fn answer(&self, warnings: &mut Vec<String>) -> Result<Reasoning> {
+    pub(crate) fn answer(&self, warnings: &mut Vec<String>) -> Result<Reasoning> {
         let effort = self.params.reasoning_effort.as_ref();
         let mut out = Reasoning::default();
         match Way::of(self.model) {
@@ -354,7 +354,7 @@ fn nova2(effort: Option<&RawJson>, out: &mut Reasoning, warnings: &mut Vec<Strin
 }
 
 /// Reads an effort: a string, or an object that has one.
-pub(super) fn effort_name(effort: &RawJson) -> Result<String> {
+pub(crate) fn effort_name(effort: &RawJson) -> Result<String> {
     let value = effort.to_value();
     let name = value.as_str().or_else(|| value.get("effort")?.as_str());
     name.map(str::to_owned)

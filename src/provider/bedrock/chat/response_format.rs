@@ -5,6 +5,7 @@ use std::io;
 use serde_json::ser::Formatter;
 use serde_json::{Value, json};
 
+use super::Wire;
 use super::context::{JSON_TOOL, JsonTool};
 use super::definitions::{self, Budget};
 use super::kind::Model;
@@ -15,10 +16,10 @@ use crate::error::{Error, Result};
 
 /// How the answer is held to a schema.
 #[derive(Debug)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// Not at all.
     Free,
-    /// By `outputConfig`.
+    /// By the model's own means.
     Native(Value),
     /// By a tool that the model must call.
     Tool {
@@ -30,7 +31,7 @@ pub(super) enum Format {
 }
 
 /// Decides how the answer is held to the schema that the client gave.
-pub(super) fn plan(
+pub(crate) fn plan(
     format: Option<&ResponseFormat>,
     model: &Model<'_>,
     budget: &mut Budget,
@@ -38,9 +39,9 @@ pub(super) fn plan(
     match format {
         None | Some(ResponseFormat::Text | ResponseFormat::JsonObject) => Ok(Format::Free),
         Some(ResponseFormat::JsonSchema(format)) if model.takes_schema() => {
-            Ok(Format::Native(native(format)))
+            Ok(Format::Native(native(format, model.wire)))
         }
-        Some(ResponseFormat::JsonSchema(format)) => stand_in(format, budget),
+        Some(ResponseFormat::JsonSchema(format)) => stand_in(format, model.wire, budget),
         Some(ResponseFormat::Other(raw)) => Err(Error::bad_request(
             "response_format",
             format!(
@@ -51,9 +52,12 @@ pub(super) fn plan(
     }
 }
 
-/// Writes `outputConfig` for a schema.
-pub(super) fn native(format: &JsonSchemaFormat) -> Value {
+/// Writes `outputConfig`, or the `format` of Anthropic's `output_config`, for a schema.
+pub(crate) fn native(format: &JsonSchemaFormat, wire: Wire) -> Value {
     let schema = schema::for_answer(format.schema.to_value());
+    if wire == Wire::Messages {
+        return json!({"type": "json_schema", "schema": schema});
+    }
     let mut inner = json!({ "schema": in_pythons_spacing(&schema) });
     if let Value::Object(inner) = &mut inner {
         if let Some(name) = &format.name {
@@ -67,7 +71,7 @@ pub(super) fn native(format: &JsonSchemaFormat) -> Value {
 }
 
 /// Reads the schema of Anthropic's `output_config.format`.
-pub(super) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
+pub(crate) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
     let schema = format.get("schema").filter(|schema| schema.is_object())?;
     Some(JsonSchemaFormat {
         name: None,
@@ -77,7 +81,7 @@ pub(super) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
     })
 }
 
-fn stand_in(format: &JsonSchemaFormat, budget: &mut Budget) -> Result<Format> {
+fn stand_in(format: &JsonSchemaFormat, wire: Wire, budget: &mut Budget) -> Result<Format> {
     let schema = definitions::inline(format.schema.to_value(), budget).map_err(|excess| {
         let problem = excess.problem();
         Error::bad_request(
@@ -87,6 +91,8 @@ fn stand_in(format: &JsonSchemaFormat, budget: &mut Budget) -> Result<Format> {
     })?;
     let wrapped = !schema::is_object(&schema);
     let schema = if wrapped { wrap(schema) } else { schema };
+    let has_values = || schema.pointer("/properties/values").is_some();
+    let may_be_values = wire == Wire::Messages && !has_values();
     let description = format.description.as_deref().unwrap_or(JSON_TOOL);
     Ok(Format::Tool {
         spec: Spec {
@@ -94,8 +100,12 @@ fn stand_in(format: &JsonSchemaFormat, budget: &mut Budget) -> Result<Format> {
             description: Some(Text::new(description)),
             schema: Schema::Mended(schema::for_tool(schema, true)),
             strict: false,
+            deferred: false,
         },
-        tool: JsonTool { wrapped },
+        tool: JsonTool {
+            wrapped,
+            may_be_values,
+        },
     })
 }
 
@@ -181,7 +191,9 @@ mod tests {
             })),
             strict: None,
         };
-        let Format::Tool { spec, tool } = stand_in(&format, &mut Budget::default()).unwrap() else {
+        let Format::Tool { spec, tool } =
+            stand_in(&format, Wire::Converse, &mut Budget::default()).unwrap()
+        else {
             panic!()
         };
         let Schema::Mended(schema) = spec.schema else {

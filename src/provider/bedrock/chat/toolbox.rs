@@ -1,9 +1,10 @@
 //! Tools, their names, the betas they need and the schema that the answer is held to: settled before the messages are
 //! looked at, because they decide what becomes of tool calls in the conversation.
 
-use super::betas::Betas;
+use super::Wire;
+use super::betas::{Betas, STRUCTURED_OUTPUTS};
 use super::cache::{CachePolicy, Injections};
-use super::context::{JSON_TOOL, JsonTool};
+use super::context::{DecodeContext, JSON_TOOL, JsonTool};
 use super::definitions::Budget;
 use super::history::{self, Messages};
 use super::kind::Model;
@@ -13,44 +14,54 @@ use super::tools::{Reader, Spec, Tools, has_grounding};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, ToolChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Target;
+use crate::provider::bedrock::model_id::ModelId;
 
 /// What a request brings beside its messages.
 #[derive(Debug, Default)]
-pub(super) struct Toolbox {
+pub(crate) struct Toolbox {
     /// The tools that are sent.
-    pub(super) tools: Tools,
+    pub(crate) tools: Tools,
     /// The names they are sent under.
-    pub(super) namer: Namer,
+    pub(crate) namer: Namer,
     /// The betas that are asked for and needed.
-    pub(super) betas: Betas,
+    pub(crate) betas: Betas,
     /// Betas that came by a header, for a header.
-    pub(super) header_betas: Vec<String>,
+    pub(crate) header_betas: Vec<String>,
     /// Set when a tool stands in for a schema.
-    pub(super) json_tool: Option<JsonTool>,
-    /// `outputConfig` that holds the answer to a schema.
-    pub(super) output_config: Option<RawJson>,
+    pub(crate) json_tool: Option<JsonTool>,
+    /// What holds the answer to a schema: `outputConfig` of Converse, `output_config.format` of Messages.
+    pub(crate) output_config: Option<RawJson>,
     /// Whether the client brought tools of its own.
-    pub(super) has_own_tools: bool,
+    pub(crate) has_own_tools: bool,
     json_spec: Option<Spec>,
 }
 
 impl Toolbox {
     /// Reads the tools, the schema and the betas of a request.
-    pub(super) fn new(
+    pub(crate) fn new(
         request: &ChatRequest,
         params: &ChatParams,
         model: &Model<'_>,
         target: &Target,
         warnings: &mut Vec<String>,
     ) -> Result<Self> {
-        let mut out = Self::default();
+        let mut out = Self {
+            namer: Namer::new(model.wire),
+            betas: Betas::new(model.wire),
+            ..Self::default()
+        };
         if model.may_be_claude() {
             out.header_betas = out.betas.ask_all(request, params, target);
         }
         let mut budget = Budget::default();
         match held_to_schema(params, model, &mut budget, warnings)? {
             Format::Free => {}
-            Format::Native(config) => out.output_config = Some(RawJson::from_value(&config)),
+            Format::Native(config) => {
+                if model.wire == Wire::Messages {
+                    out.betas.add(STRUCTURED_OUTPUTS);
+                }
+                out.output_config = Some(RawJson::from_value(&config));
+            }
             Format::Tool { spec, tool } => {
                 out.namer.keep(JSON_TOOL);
                 out.json_tool = Some(tool);
@@ -73,8 +84,20 @@ impl Toolbox {
         Ok(out)
     }
 
+    /// Returns what the reader of the answer must know.
+    pub(crate) fn context(self, model: &ModelId, streamed: bool) -> DecodeContext {
+        DecodeContext {
+            tool_names: self.namer.renamed(),
+            json_tool: self.json_tool,
+            base: model.base.clone(),
+            tools: self.tools.names,
+            streamed,
+            ..DecodeContext::default()
+        }
+    }
+
     /// Adds the tools that nobody wrote into `tools`, and makes the conversation and the tools fit each other.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         list: &mut Messages<'_>,
         params: &ChatParams,
@@ -82,7 +105,7 @@ impl Toolbox {
         injections: &Injections,
         rules: OrphanRules,
     ) -> Result<()> {
-        let is_none = params.tool_choice == Some(ToolChoice::None);
+        let is_none = params.tool_choice == Some(ToolChoice::None) && model.wire == Wire::Converse;
         if is_none && !history::has_tool_blocks(list) {
             self.tools.clear();
         }
@@ -102,18 +125,18 @@ impl Toolbox {
 
 /// What becomes of tool calls in a conversation without tools, which Bedrock refuses.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OrphanRules {
+pub(crate) struct OrphanRules {
     /// They stay, and need a tool; else they become text.
-    pub(super) keep: bool,
+    pub(crate) keep: bool,
     /// A tool may be made up for them.
-    pub(super) modify: bool,
+    pub(crate) modify: bool,
     /// Text of a tool is shown to the guardrail.
-    pub(super) guardrail: bool,
+    pub(crate) guardrail: bool,
 }
 
 impl OrphanRules {
     /// Makes the conversation and the tools fit each other.
-    pub(super) fn apply(self, list: &mut Messages<'_>, tools: &mut Tools) -> Result<()> {
+    pub(crate) fn apply(self, list: &mut Messages<'_>, tools: &mut Tools) -> Result<()> {
         if !tools.is_empty() || !history::has_tool_blocks(list) {
             return Ok(());
         }
@@ -152,7 +175,7 @@ fn held_to_schema(
     if let (Format::Free, Some(asked)) = (&format, asked) {
         match response_format::of_output_config(asked) {
             Some(asked) if model.takes_schema() => {
-                return Ok(Format::Native(response_format::native(&asked)));
+                return Ok(Format::Native(response_format::native(&asked, model.wire)));
             }
             _ => warnings.push("output_config.format was left out: not supported".to_owned()),
         }

@@ -1,7 +1,8 @@
 //! Names of tools and ids of tool calls, made fit for Bedrock.
 //!
-//! Bedrock takes `[a-zA-Z0-9_-]{1,64}` as a tool's name and `[a-zA-Z0-9_.:-]{1,64}` as a call's id
-//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html>). What is changed gets a hash
+//! Converse takes `[a-zA-Z0-9_-]{1,64}` as a tool's name and `[a-zA-Z0-9_.:-]{1,64}` as a call's id
+//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html>), Anthropic's own format
+//! `[a-zA-Z0-9_-]{1,128}` and `[a-zA-Z0-9_-]+`. What is changed gets a hash
 //! of the original, so that different names stay different; the map lives as long as the request.
 
 use std::borrow::Cow;
@@ -9,14 +10,16 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
+use super::Wire;
 use super::context::ToolNames;
 
+/// The longest id of a call.
 const LONGEST: usize = 64;
 /// What is left of a name that gets a hash: room for `_` and 8 digits.
 const KEPT: usize = 55;
 
 /// Returns the first `digits` hex digits of the SHA-256 over `parts`.
-pub(super) fn hex_digest(parts: &[&[u8]], digits: usize) -> String {
+pub(crate) fn hex_digest(parts: &[&[u8]], digits: usize) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);
@@ -38,8 +41,11 @@ fn with_hash(fit: &str, original: &str) -> String {
 }
 
 /// Makes a tool call's id fit for Bedrock; equal ids give equal ids, so calls and results still match.
-pub(super) fn tool_use_id(id: &str) -> Cow<'_, str> {
-    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+fn tool_use_id(id: &str, wire: Wire) -> Cow<'_, str> {
+    let is_fit = |c: char| match c {
+        '.' | ':' => wire == Wire::Converse,
+        _ => c.is_ascii_alphanumeric() || matches!(c, '_' | '-'),
+    };
     if id.len() <= LONGEST && !id.is_empty() && id.chars().all(is_fit) {
         return Cow::Borrowed(id);
     }
@@ -52,19 +58,37 @@ pub(super) fn tool_use_id(id: &str) -> Cow<'_, str> {
 
 /// Gives the tools of one request their names.
 #[derive(Debug, Default)]
-pub(super) struct Namer {
+pub(crate) struct Namer {
+    wire: Wire,
     sent: HashMap<String, String>,
     taken: HashSet<String>,
 }
 
 impl Namer {
+    /// Names tools for a format.
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self {
+            wire,
+            ..Self::default()
+        }
+    }
+
+    /// Makes a tool call's id fit for Bedrock; equal ids give equal ids, so calls and results still match.
+    pub(crate) fn call_id<'i>(&self, id: &'i str) -> Cow<'i, str> {
+        tool_use_id(id, self.wire)
+    }
+
     /// Returns what Bedrock is to call the client's `original`.
-    pub(super) fn name(&mut self, original: &str) -> String {
+    pub(crate) fn name(&mut self, original: &str) -> String {
         if let Some(sent) = self.sent.get(original) {
             return sent.clone();
         }
-        let mut sent = fit_name(original);
-        if sent.len() > LONGEST || self.taken.contains(&sent) {
+        let longest = match self.wire {
+            Wire::Converse => LONGEST,
+            Wire::Messages => 2 * LONGEST,
+        };
+        let mut sent = fit_name(original, self.wire);
+        if sent.len() > longest || self.taken.contains(&sent) {
             sent = with_hash(&sent, original);
         }
         self.taken.insert(sent.clone());
@@ -73,13 +97,13 @@ impl Namer {
     }
 
     /// Keeps a name that Bedrock is to know as it is.
-    pub(super) fn keep(&mut self, name: &str) {
+    pub(crate) fn keep(&mut self, name: &str) {
         self.taken.insert(name.to_owned());
         self.sent.insert(name.to_owned(), name.to_owned());
     }
 
     /// Keeps the names of the tools that were renamed, for the answer.
-    pub(super) fn renamed(self) -> ToolNames {
+    pub(crate) fn renamed(self) -> ToolNames {
         let mut names = ToolNames::default();
         let mut renamed: Vec<_> = self
             .sent
@@ -94,9 +118,10 @@ impl Namer {
     }
 }
 
-fn fit_name(original: &str) -> String {
+fn fit_name(original: &str, wire: Wire) -> String {
     let mut out = String::with_capacity(original.len() + 1);
-    if !original.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    let must_begin_with_letter = wire == Wire::Converse || original.is_empty();
+    if must_begin_with_letter && !original.starts_with(|c: char| c.is_ascii_alphabetic()) {
         out.push('a');
     }
     out.extend(original.chars().map(|c| {
@@ -115,10 +140,13 @@ mod tests {
 
     #[test]
     fn odd_ids_keep_their_place_and_get_a_hash() {
-        assert_eq!(tool_use_id("call 2!"), "call_2__e2da46a7");
-        assert_eq!(tool_use_id("call_1.a:b-c"), "call_1.a:b-c");
-        let long = tool_use_id(&"x".repeat(100)).into_owned();
-        assert_eq!(long.len(), 64);
+        let converse = Namer::default();
+        assert_eq!(converse.call_id("call 2!"), "call_2__e2da46a7");
+        assert_eq!(converse.call_id("call_1.a:b-c"), "call_1.a:b-c");
+        assert_eq!(converse.call_id(&"x".repeat(100)).len(), 64);
+        let messages = Namer::new(Wire::Messages);
+        assert!(messages.call_id("a.b").starts_with("a_b_"));
+        assert_eq!(messages.call_id("call-1_x"), "call-1_x");
     }
 
     #[test]
@@ -131,6 +159,9 @@ mod tests {
         assert_eq!(namer.name("1st"), "a1st");
         assert_eq!(namer.name("größe"), "gr__e");
         assert_eq!(namer.name(&"n".repeat(65)).len(), 64);
+        let mut messages = Namer::new(Wire::Messages);
+        assert_eq!(messages.name("1st"), "1st");
+        assert_eq!(messages.name(&"n".repeat(128)).len(), 128);
         let renamed = namer.renamed();
         assert_eq!(renamed.original("get_time"), "get.time");
         assert_eq!(renamed.original(&second), "get time");

@@ -1,9 +1,8 @@
-//! `tool_choice` → `toolConfig.toolChoice`.
+//! `tool_choice`: which tool the model must call.
 //!
 //! Converse has no "none", Claude cannot be forced while it thinks, and some models cannot be forced at all.
 
-use serde_json::{Value, json};
-
+use super::Wire;
 use super::context::JSON_TOOL;
 use super::kind::Model;
 use super::names::Namer;
@@ -11,39 +10,55 @@ use crate::canonical::ToolChoice;
 use crate::catalog::Flag;
 use crate::error::{Error, Result};
 
+/// Which tool the model must call, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The model decides.
+    Auto,
+    /// Some tool.
+    Any,
+    /// This tool, by the name that Bedrock knows.
+    Tool(String),
+    /// None: only Anthropic's format can say it.
+    None,
+}
+
 /// What the choice is made by.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The model.
-    pub(super) model: &'a Model<'a>,
+    pub(crate) model: &'a Model<'a>,
     /// What the client says.
-    pub(super) choice: Option<&'a ToolChoice>,
+    pub(crate) choice: Option<&'a ToolChoice>,
     /// Whether the client brought tools of its own.
-    pub(super) has_tools: bool,
+    pub(crate) has_tools: bool,
     /// Whether a tool stands in for a schema.
-    pub(super) json_tool: bool,
+    pub(crate) json_tool: bool,
     /// Whether the model will think.
-    pub(super) thinks: bool,
+    pub(crate) thinks: bool,
     /// Whether what the model does not take is left out.
-    pub(super) drop: bool,
+    pub(crate) drop: bool,
 }
 
 impl Question<'_> {
-    /// Returns `toolChoice`, if one is sent.
-    pub(super) fn answer(&self, namer: &mut Namer) -> Result<Option<Value>> {
+    /// Returns the choice, if one is sent.
+    pub(crate) fn answer(&self, namer: &mut Namer) -> Result<Option<Choice>> {
         let forced = match (self.json_tool, self.choice) {
             (true, Some(ToolChoice::Named(name))) if self.has_tools => named(name, namer),
             (true, Some(ToolChoice::None)) => named(JSON_TOOL, namer),
             // Forcing the stand-in would put the client's own tools out of reach.
-            (true, _) if self.has_tools => json!({"any": {}}),
+            (true, _) if self.has_tools => Choice::Any,
             (true, _) => named(JSON_TOOL, namer),
             (false, Some(ToolChoice::Named(name))) => named(name, namer),
             (false, Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. })) => {
-                json!({"any": {}})
+                Choice::Any
             }
-            (false, Some(ToolChoice::Auto)) => return Ok(Some(auto())),
+            (false, Some(ToolChoice::Auto)) => return Ok(Some(Choice::Auto)),
+            (false, Some(ToolChoice::None)) if self.model.wire == Wire::Messages => {
+                return Ok(Some(Choice::None));
+            }
             (false, Some(ToolChoice::Allowed { .. })) => {
-                return Ok(self.model.takes_tool_choice().then(auto));
+                return Ok(self.model.takes_tool_choice().then_some(Choice::Auto));
             }
             (false, Some(ToolChoice::None | ToolChoice::Other(_)) | None) => return Ok(None),
         };
@@ -53,11 +68,11 @@ impl Question<'_> {
             return Ok(is_sent.then_some(forced));
         }
         if self.thinks {
-            return Ok(Some(auto()));
+            return Ok(Some(Choice::Auto));
         }
         match (may_force, self.drop) {
             (true, _) => Ok(Some(forced)),
-            (false, true) => Ok(Some(auto())),
+            (false, true) => Ok(Some(Choice::Auto)),
             (false, false) => Err(Error::bad_request(
                 "tool_choice",
                 "litellm.UnsupportedParamsError: the model cannot be forced to use a tool. To relax the choice to \
@@ -67,10 +82,6 @@ impl Question<'_> {
     }
 }
 
-fn auto() -> Value {
-    json!({"auto": {}})
-}
-
-fn named(name: &str, namer: &mut Namer) -> Value {
-    json!({"tool": {"name": namer.name(name)}})
+fn named(name: &str, namer: &mut Namer) -> Choice {
+    Choice::Tool(namer.name(name))
 }

@@ -11,18 +11,19 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::JsonTool;
+use super::context::JsonTool;
 use crate::canonical::Text;
 
 /// Returns the answer that a whole call has as its arguments.
-pub(super) fn unwrap(arguments: &str, tool: JsonTool) -> &str {
+pub(crate) fn unwrap(arguments: &str, tool: JsonTool) -> &str {
     let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(arguments) else {
         return arguments;
     };
     let inner = if tool.wrapped {
         members.get("value")
     } else if members.len() == 1 {
-        members.get("properties")
+        let values = members.get("values").filter(|_| tool.may_be_values);
+        members.get("properties").or(values)
     } else {
         None
     };
@@ -31,7 +32,7 @@ pub(super) fn unwrap(arguments: &str, tool: JsonTool) -> &str {
 
 /// Unwraps arguments that come in pieces.
 #[derive(Debug)]
-pub(super) struct JsonStream {
+pub(crate) struct JsonStream {
     tool: JsonTool,
     state: State,
 }
@@ -52,13 +53,13 @@ enum State {
 
 impl JsonStream {
     /// Makes the reader of one call's arguments.
-    pub(super) fn new(tool: JsonTool) -> Self {
+    pub(crate) fn new(tool: JsonTool) -> Self {
         let state = State::Prefix(String::new());
         Self { tool, state }
     }
 
     /// Takes a piece of the arguments and returns what of the answer is certain.
-    pub(super) fn feed(&mut self, fragment: Text) -> Option<Text> {
+    pub(crate) fn feed(&mut self, fragment: Text) -> Option<Text> {
         match &mut self.state {
             State::Pass => Some(fragment).filter(|fragment| !fragment.is_empty()),
             State::Done => None,
@@ -76,7 +77,7 @@ impl JsonStream {
     }
 
     /// Returns what was held back; the call is over.
-    pub(super) fn finish(&mut self) -> Option<Text> {
+    pub(crate) fn finish(&mut self) -> Option<Text> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Prefix(held) | State::Hold(held) if !held.is_empty() => {
                 Some(Text::new(unwrap(&held, self.tool)))
@@ -86,12 +87,12 @@ impl JsonStream {
     }
 
     fn decide(&mut self, held: String) -> Option<Text> {
-        let key = if self.tool.wrapped {
-            "value"
-        } else {
-            "properties"
+        let found = match (self.tool.wrapped, self.tool.may_be_values) {
+            (true, _) => match_key(&held, "value"),
+            (false, true) => match_key(&held, "properties").or(match_key(&held, "values")),
+            (false, false) => match_key(&held, "properties"),
         };
-        match match_key(&held, key) {
+        match found {
             KeyMatch::Partial => {
                 self.state = State::Prefix(held);
                 None
@@ -140,6 +141,17 @@ enum KeyMatch {
     Value(usize),
     /// It is something else.
     Other,
+}
+
+impl KeyMatch {
+    /// Returns what is known of two keys, of which at most one is there.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Value(at), _) | (_, Self::Value(at)) => Self::Value(at),
+            (Self::Partial, _) | (_, Self::Partial) => Self::Partial,
+            (Self::Other, Self::Other) => Self::Other,
+        }
+    }
 }
 
 /// Compares `text` with `{"key":`, with white space between as JSON allows it.
@@ -206,8 +218,18 @@ impl ValueEnd {
 mod tests {
     use super::*;
 
-    const PLAIN: JsonTool = JsonTool { wrapped: false };
-    const WRAPPED: JsonTool = JsonTool { wrapped: true };
+    const PLAIN: JsonTool = JsonTool {
+        wrapped: false,
+        may_be_values: false,
+    };
+    const WRAPPED: JsonTool = JsonTool {
+        wrapped: true,
+        may_be_values: false,
+    };
+    const VALUES: JsonTool = JsonTool {
+        wrapped: false,
+        may_be_values: true,
+    };
 
     fn stream(pieces: &[&str], tool: JsonTool) -> String {
         let mut reader = JsonStream::new(tool);
@@ -223,7 +245,10 @@ mod tests {
         out
     }
 
-    const CASES: [(&str, JsonTool, &str); 15] = [
+    const CASES: [(&str, JsonTool, &str); 18] = [
+        (r#"{"values": {"a": 1}}"#, VALUES, r#"{"a": 1}"#),
+        (r#"{"values": {"a": 1}}"#, PLAIN, r#"{"values": {"a": 1}}"#),
+        (r#"{"valued": 1}"#, VALUES, r#"{"valued": 1}"#),
         (r#"{"a": 1}"#, PLAIN, r#"{"a": 1}"#),
         (r#"{"properties": {"a": 1}}"#, PLAIN, r#"{"a": 1}"#),
         (r#" { "properties" : [1] } "#, PLAIN, "[1]"),

@@ -6,7 +6,7 @@
 /// The name of the tool that stands in for a JSON schema on models without structured answers of their own.
 pub(crate) const JSON_TOOL: &str = "json_tool_call";
 
-/// What a Converse request leaves behind for the reader of its answer.
+/// What a request leaves behind for the reader of its answer.
 #[derive(Debug, Clone, Default)]
 pub struct DecodeContext {
     /// The tools that Bedrock knows by another name than the client.
@@ -19,17 +19,20 @@ pub struct DecodeContext {
     pub is_llama: bool,
     /// The tools that were sent, by the client's names; empty when none were.
     pub tools: Vec<String>,
-    /// Whether `/converse-stream` was asked. A client that streams may still get a whole answer.
+    /// Whether a stream was asked for. A client that streams may still get a whole answer.
     pub streamed: bool,
     /// Whether the client itself asked for `additionalModelResponseFieldPaths`, and so is shown what they brought.
     pub response_fields: bool,
 }
 
 /// How the stand-in tool for a JSON schema was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JsonTool {
     /// The schema is not an object, so it was put under the one property `value`, which must be taken out again.
     pub wrapped: bool,
+    /// The schema has no property `values`, so that an object with this one key is the answer in one more wrapping: what
+    /// Claude makes of it by its own API now and then.
+    pub may_be_values: bool,
 }
 
 /// Which tools Bedrock knows by another name than the client.

@@ -1,10 +1,20 @@
 //! A whole answer as the chunks that a stream of it would have had, for models that Bedrock cannot stream.
 
-use super::reply::CitationsContent;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use crate::canonical::{AnswerBlock, ChatAnswer, ChatChunk, RawJson, Text};
 
+/// The citations of a block, as they are written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Cited<'a> {
+    #[serde(borrow)]
+    citations: Option<Vec<&'a RawValue>>,
+}
+
 /// Takes an answer apart, every part of it.
-pub(super) fn into_chunks(answer: ChatAnswer) -> Vec<ChatChunk> {
+pub(crate) fn into_chunks(answer: ChatAnswer) -> Vec<ChatChunk> {
     let mut chunks = Vec::with_capacity(answer.blocks.len() + 3);
     let mut calls = 0;
     for (block, content) in (0..).zip(answer.blocks) {
@@ -54,7 +64,7 @@ fn push_block(block: u32, content: AnswerBlock, calls: &mut u32, out: &mut Vec<C
         }
         AnswerBlock::Citations { text, raw } => {
             out.push(ChatChunk::Text { block, text });
-            let cited: CitationsContent<'_> = raw.parse().unwrap_or_default();
+            let cited: Cited<'_> = raw.parse().unwrap_or_default();
             let citations = cited.citations.into_iter().flatten();
             out.extend(citations.map(|citation| ChatChunk::Citation {
                 block,

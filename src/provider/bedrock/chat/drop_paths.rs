@@ -18,7 +18,7 @@ const PARAM: &str = "additional_drop_params";
 const MOST_PATHS: usize = 64;
 
 /// Removes what the operator and the request name.
-pub(super) fn apply(
+pub(crate) fn apply(
     params: &mut ChatParams,
     operators: &[String],
     callers: &[String],

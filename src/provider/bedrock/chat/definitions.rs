@@ -18,7 +18,7 @@ const DEEPEST: usize = 128;
 
 /// What the copies of one request may still cost.
 #[derive(Debug)]
-pub(super) struct Budget(usize);
+pub(crate) struct Budget(usize);
 
 impl Default for Budget {
     fn default() -> Self {
@@ -36,7 +36,7 @@ impl Budget {
 
 /// Why a schema cannot be written without references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Excess {
+pub(crate) enum Excess {
     /// The copies would be too large.
     Size,
     /// The copies would nest too deep.
@@ -45,7 +45,7 @@ pub(super) enum Excess {
 
 impl Excess {
     /// Says it to the client.
-    pub(super) fn problem(self) -> &'static str {
+    pub(crate) fn problem(self) -> &'static str {
         match self {
             Self::Size => "its definitions are too large where they are written in place of `$ref`",
             Self::Depth => {
@@ -56,7 +56,7 @@ impl Excess {
 }
 
 /// Puts definitions where they are referred to; one that refers to itself stays a reference there.
-pub(super) fn inline(mut schema: Value, budget: &mut Budget) -> Result<Value, Excess> {
+pub(crate) fn inline(mut schema: Value, budget: &mut Budget) -> Result<Value, Excess> {
     let mut definitions = HashMap::new();
     for place in ["definitions", "$defs"] {
         if let Some(Value::Object(found)) = schema.get_mut(place).map(Value::take) {

@@ -5,8 +5,11 @@
 
 use crate::canonical::Text;
 
-/// The tags, with what ends them.
-const TAGS: [(&str, &str); 3] = [
+/// Tags, with what ends each.
+type Tags = &'static [(&'static str, &'static str)];
+
+/// The tags that models write by Converse.
+const TAGS: Tags = &[
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<budget:thinking>", "</budget:thinking>"),
@@ -14,12 +17,19 @@ const TAGS: [(&str, &str); 3] = [
 
 /// A piece of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Text for the client.
     Text(Text),
     /// Reasoning.
     Thinking(Text),
 }
+
+/// Tags of models that write `<reasoning>` where the others write `<think>`.
+const REASONING_TAGS: Tags = &[
+    ("<reasoning>", "</reasoning>"),
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+];
 
 /// Where in the block the reader is.
 #[derive(Debug)]
@@ -28,28 +38,74 @@ enum State {
     Start(String),
     /// Behind the tag, with what may become `close`.
     Inside { close: &'static str, held: String },
+    /// Behind the closing tag, before what is not white space.
+    Gap,
     /// Past all tags.
     Plain,
 }
 
+/// How a model marks its reasoning.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    tags: Tags,
+    /// What ends the reasoning of a model that begins with it, mostly without saying so.
+    untagged_close: Option<&'static str>,
+    /// Whether white space behind the reasoning belongs to the tag.
+    trims: bool,
+}
+
 /// Splits one block of text into reasoning and text.
 #[derive(Debug)]
-pub(super) struct TagReader(State);
+pub(crate) struct TagReader {
+    state: State,
+    manner: Manner,
+}
 
 impl Default for TagReader {
     fn default() -> Self {
-        Self(State::Start(String::new()))
+        Self::new(Manner {
+            tags: TAGS,
+            untagged_close: None,
+            trims: false,
+        })
     }
 }
 
 impl TagReader {
+    fn new(manner: Manner) -> Self {
+        Self {
+            state: State::Start(String::new()),
+            manner,
+        }
+    }
+
+    /// Reads a model that may begin with `<reasoning>`; white space behind it is not part of the answer.
+    pub(crate) fn of_reasoning() -> Self {
+        Self::new(Manner {
+            tags: REASONING_TAGS,
+            untagged_close: None,
+            trims: true,
+        })
+    }
+
+    /// Reads a model whose prompt ends with `<think>`: it reasons until `</think>`, with or without the tag before.
+    pub(crate) fn of_prompted_thinking() -> Self {
+        Self::new(Manner {
+            tags: TAGS,
+            untagged_close: Some("</think>"),
+            trims: true,
+        })
+    }
+
     /// Takes the next piece of the block and hands on what is certain.
-    pub(super) fn feed(&mut self, text: Text, mut out: impl FnMut(Piece)) {
-        match &mut self.0 {
+    pub(crate) fn feed(&mut self, text: Text, mut out: impl FnMut(Piece)) {
+        let is_tagged = self.manner.untagged_close.is_none();
+        match &mut self.state {
             State::Plain => emit(Piece::Text(text), &mut out),
-            State::Start(held) if held.is_empty() && !may_begin_with_tag(&text) => {
+            State::Gap => self.skip_gap(&text.decoded(), &mut out),
+            State::Start(held) if is_tagged && held.is_empty() && !may_begin_with_tag(&text) => {
                 if !text.is_empty() {
-                    self.0 = State::Plain;
+                    self.state = State::Plain;
                 }
                 emit(Piece::Text(text), &mut out);
             }
@@ -68,45 +124,70 @@ impl TagReader {
     }
 
     /// Hands on what was held back; the block is over.
-    pub(super) fn finish(&mut self, mut out: impl FnMut(Piece)) {
-        match std::mem::replace(&mut self.0, State::Plain) {
+    pub(crate) fn finish(&mut self, mut out: impl FnMut(Piece)) {
+        match std::mem::replace(&mut self.state, State::Plain) {
+            State::Start(held) if self.manner.untagged_close.is_some() => {
+                emit(Piece::Thinking(Text::new(&held)), &mut out);
+            }
             State::Start(held) => emit(Piece::Text(Text::new(&held)), &mut out),
             State::Inside { held, .. } => emit(Piece::Thinking(Text::new(&held)), &mut out),
-            State::Plain => {}
+            State::Gap | State::Plain => {}
         }
     }
 
     fn begin(&mut self, out: &mut impl FnMut(Piece)) {
-        let State::Start(held) = &self.0 else { return };
-        for (open, close) in TAGS {
+        let State::Start(held) = &self.state else {
+            return;
+        };
+        for (open, close) in self.manner.tags {
             if let Some(inside) = held.strip_prefix(open) {
                 let held = inside.to_owned();
-                self.0 = State::Inside { close, held };
+                self.state = State::Inside { close, held };
                 return self.look_for_end(out);
             }
         }
-        if !TAGS.iter().any(|(open, _)| open.starts_with(held.as_str())) {
-            let text = Text::new(held);
-            self.0 = State::Plain;
-            emit(Piece::Text(text), out);
+        let may_become_tag = |(open, _): &(&str, &str)| open.starts_with(held.as_str());
+        if self.manner.tags.iter().any(may_become_tag) {
+            return;
         }
+        if let Some(close) = self.manner.untagged_close {
+            let held = held.clone();
+            self.state = State::Inside { close, held };
+            return self.look_for_end(out);
+        }
+        let text = Text::new(held);
+        self.state = State::Plain;
+        emit(Piece::Text(text), out);
     }
 
     fn look_for_end(&mut self, out: &mut impl FnMut(Piece)) {
-        let State::Inside { close, held } = &mut self.0 else {
+        let State::Inside { close, held } = &mut self.state else {
             return;
         };
         if let Some((thinking, text)) = held.split_once(*close) {
-            let (thinking, text) = (Text::new(thinking), Text::new(text));
-            self.0 = State::Plain;
+            let (thinking, text) = (Text::new(thinking), text.to_owned());
             emit(Piece::Thinking(thinking), out);
-            emit(Piece::Text(text), out);
+            if self.manner.trims {
+                self.state = State::Gap;
+                self.skip_gap(&text, out);
+            } else {
+                self.state = State::Plain;
+                emit(Piece::Text(Text::new(&text)), out);
+            }
             return;
         }
         let keep = partial_end(held, close);
         let rest = held.split_off(held.len() - keep);
         let thinking = std::mem::replace(held, rest);
         emit(Piece::Thinking(Text::new(&thinking)), out);
+    }
+
+    fn skip_gap(&mut self, text: &str, out: &mut impl FnMut(Piece)) {
+        let text = text.trim_start();
+        if !text.is_empty() {
+            self.state = State::Plain;
+            emit(Piece::Text(Text::new(text)), out);
+        }
     }
 }
 
@@ -128,7 +209,7 @@ fn may_hold_tag(text: &Text) -> bool {
 }
 
 /// Returns how many bytes at the end of `text` may be the beginning of `tag`.
-fn partial_end(text: &str, tag: &str) -> usize {
+pub(crate) fn partial_end(text: &str, tag: &str) -> usize {
     let longest = tag.len().saturating_sub(1).min(text.len());
     (1..=longest)
         .rev()
@@ -177,6 +258,34 @@ mod tests {
             let (first, second) = whole.split_at(cut);
             assert_eq!(read(&[first, second]), expected, "{cut}");
         }
+    }
+
+    #[test]
+    fn prompted_thinking_needs_no_opening_tag() {
+        let read = |pieces: &[&str]| {
+            let mut reader = TagReader::of_prompted_thinking();
+            let (mut thinking, mut text) = (String::new(), String::new());
+            let mut take = |piece: Piece| match piece {
+                Piece::Text(piece) => text.push_str(&piece.decoded()),
+                Piece::Thinking(piece) => thinking.push_str(&piece.decoded()),
+            };
+            for piece in pieces {
+                reader.feed(Text::new(piece), &mut take);
+            }
+            reader.finish(&mut take);
+            (thinking, text)
+        };
+        for whole in [
+            "hm</think>\n\n Yes </think>",
+            "<think>hm</think>Yes </think>",
+        ] {
+            for (cut, _) in whole.char_indices() {
+                let (first, second) = whole.split_at(cut);
+                let expected = pair("hm", "Yes </think>");
+                assert_eq!(read(&[first, second]), expected, "{whole} at {cut}");
+            }
+        }
+        assert_eq!(read(&["<thi"]), pair("<thi", ""));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Images, documents, videos and sounds → Converse's blocks.
+//! Images, documents, videos and sounds → blocks.
 //!
 //! The MIME type decides the block, not the part that a client put the media in. Base64 text is passed on as it came.
 //! Formats: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html>.
@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Wire;
 use super::blocks::{Block, BlockSource, MediaBlock, Turn};
 use super::names::hex_digest;
 use crate::canonical::{Media, MediaKind, MediaSource, Text};
@@ -137,7 +138,42 @@ impl Form {
 }
 
 /// Makes the block of media whose bytes, or place in S3, are known.
-pub(super) fn block(media: &Media) -> Result<MediaBlock> {
+pub(crate) fn block(media: &Media, wire: Wire) -> Result<MediaBlock> {
+    let block = converse_block(media, wire)?;
+    match wire {
+        Wire::Converse => Ok(block),
+        Wire::Messages => for_messages(block),
+    }
+}
+
+/// Anthropic's own format takes images, PDFs and plain text, all with their bytes.
+fn for_messages(mut block: MediaBlock) -> Result<MediaBlock> {
+    const WHY: &str = "Invalid Message: this model is sent images (png jpeg gif webp) and documents (pdf, and plain text \
+                       of any kind) with their bytes; it cannot be sent";
+    let refused = |what: &str| Error::bad_request("messages", format!("{WHY} {what}."));
+    let is_text = matches!(block.format, "txt" | "csv" | "html" | "md");
+    match (&block.source, block.member) {
+        (BlockSource::S3 { .. }, _) => return Err(refused("a location in S3")),
+        (BlockSource::Bytes { text, from }, "document") if is_text => {
+            let plain = decode_text(text, *from).ok_or_else(|| refused("text that is no UTF-8"))?;
+            block.source = BlockSource::Text(Text::new(&plain));
+        }
+        (BlockSource::Bytes { .. }, "document") if block.format == "pdf" => {}
+        (BlockSource::Bytes { .. }, "image") => {}
+        (BlockSource::Text(_) | BlockSource::Content(_), _) => {}
+        _ => return Err(refused(&format!("media of type '{}'", block.format))),
+    }
+    Ok(block)
+}
+
+fn decode_text(text: &Text, from: usize) -> Option<String> {
+    let written = text.escaped().get(from..)?;
+    let unescaped = serde_json::from_str::<String>(&format!("\"{written}\"")).ok()?;
+    let dense: String = unescaped.split_whitespace().collect();
+    String::from_utf8(STANDARD.decode(dense).ok()?).ok()
+}
+
+fn converse_block(media: &Media, wire: Wire) -> Result<MediaBlock> {
     let source = match &media.source {
         MediaSource::Base64(text) => BlockSource::Bytes {
             text: text.clone(),
@@ -148,7 +184,7 @@ pub(super) fn block(media: &Media) -> Result<MediaBlock> {
             from: *payload,
         },
         MediaSource::S3 { uri, bucket_owner } => {
-            return in_s3(media, uri, bucket_owner.clone());
+            return in_s3(media, uri, bucket_owner.clone(), wire);
         }
         MediaSource::PlainText(text) => BlockSource::Text(text.clone()),
         MediaSource::TextParts(texts) => BlockSource::Content(texts.clone()),
@@ -161,10 +197,10 @@ pub(super) fn block(media: &Media) -> Result<MediaBlock> {
         MediaSource::Invalid(what) => return Err(unsupported(what)),
     };
     let form = form_of(media, &source)?;
-    Ok(finish(media, form, source))
+    Ok(finish(media, form, source, wire))
 }
 
-fn in_s3(media: &Media, uri: &str, bucket_owner: Option<String>) -> Result<MediaBlock> {
+fn in_s3(media: &Media, uri: &str, bucket_owner: Option<String>, wire: Wire) -> Result<MediaBlock> {
     let given = media.format.as_deref().or(media.mime.as_deref());
     let Some(given) = given else {
         return Err(Error::bad_request(
@@ -184,7 +220,8 @@ fn in_s3(media: &Media, uri: &str, bucket_owner: Option<String>) -> Result<Media
         ));
     }
     let uri = uri.to_owned();
-    Ok(finish(media, form, BlockSource::S3 { uri, bucket_owner }))
+    let source = BlockSource::S3 { uri, bucket_owner };
+    Ok(finish(media, form, source, wire))
 }
 
 fn form_of(media: &Media, source: &BlockSource) -> Result<Form> {
@@ -268,9 +305,13 @@ fn sniff(source: &BlockSource) -> Option<Form> {
     Form::of_extension(extension, MediaKind::File)
 }
 
-fn finish(media: &Media, form: Form, source: BlockSource) -> MediaBlock {
+fn finish(media: &Media, form: Form, source: BlockSource, wire: Wire) -> MediaBlock {
     let is_document = form.member == "document";
-    let name = is_document.then(|| document_name(media, form.format, &source));
+    let name = match wire {
+        _ if !is_document => None,
+        Wire::Converse => Some(document_name(media, form.format, &source)),
+        Wire::Messages => media.title.clone().or_else(|| media.filename.clone()),
+    };
     MediaBlock {
         member: form.member,
         format: form.format,
@@ -346,7 +387,7 @@ fn content_digest(source: &BlockSource) -> String {
 }
 
 /// Tells documents with one name apart: the first keeps it, others get `_2`, `_3`, …
-pub(super) fn number_documents(turns: &mut [Turn]) {
+pub(crate) fn number_documents(turns: &mut [Turn]) {
     let mut names: Vec<&mut String> = Vec::new();
     for turn in turns {
         for block in &mut turn.blocks {

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Which cache points the model takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CachePolicy {
+pub(crate) struct CachePolicy {
     allowed: bool,
     in_tools: bool,
     ttl: bool,
@@ -20,7 +20,7 @@ pub(super) struct CachePolicy {
 
 impl CachePolicy {
     /// Looks at what is known of the model; one that nobody knows keeps its cache points.
-    pub(super) fn of(model: &Model<'_>) -> Self {
+    pub(crate) fn of(model: &Model<'_>) -> Self {
         let facts = model.facts;
         let is_openai = matches!(model.kind, Kind::Gpt | Kind::GptOss);
         let refuses = facts.flag(Flag::PromptCacheBreakpoint) == Some(false)
@@ -35,7 +35,7 @@ impl CachePolicy {
     }
 
     /// Returns the cache point that `control` asks for in a message.
-    pub(super) fn point(self, control: Option<&CacheControl>) -> Option<CachePoint> {
+    pub(crate) fn point(self, control: Option<&CacheControl>) -> Option<CachePoint> {
         let control = control.filter(|_| self.allowed)?;
         let ttl = match control.ttl.as_deref() {
             Some("5m") if self.ttl => Some("5m"),
@@ -46,7 +46,7 @@ impl CachePolicy {
     }
 
     /// Returns the cache point that `control` asks for among the tools.
-    pub(super) fn tool_point(self, control: Option<&CacheControl>) -> Option<CachePoint> {
+    pub(crate) fn tool_point(self, control: Option<&CacheControl>) -> Option<CachePoint> {
         if self.in_tools {
             self.point(control)
         } else {
@@ -55,7 +55,7 @@ impl CachePolicy {
     }
 
     /// Appends the cache point that `control` asks for.
-    pub(super) fn push(self, control: Option<&CacheControl>, out: &mut Vec<Block>) {
+    pub(crate) fn push(self, control: Option<&CacheControl>, out: &mut Vec<Block>) {
         out.extend(self.point(control).map(Block::CachePoint));
     }
 }
@@ -65,10 +65,10 @@ const MOST_POINTS: usize = 64;
 
 /// Where the operator wants cache points: `cache_control_injection_points`.
 #[derive(Debug, Default)]
-pub(super) struct Injections {
+pub(crate) struct Injections {
     messages: Vec<WirePoint>,
     /// For the end of the tools.
-    pub(super) tools: Option<CacheControl>,
+    pub(crate) tools: Option<CacheControl>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -114,10 +114,10 @@ impl WirePoint {
 
 impl Injections {
     /// Name of the parameter.
-    pub(super) const NAME: &'static str = "cache_control_injection_points";
+    pub(crate) const NAME: &'static str = "cache_control_injection_points";
 
     /// Reads the parameter.
-    pub(super) fn read(raw: Option<&RawJson>) -> Result<Self> {
+    pub(crate) fn read(raw: Option<&RawJson>) -> Result<Self> {
         let Some(raw) = raw.filter(|raw| !raw.is_null()) else {
             return Ok(Self::default());
         };
@@ -146,7 +146,7 @@ impl Injections {
     }
 
     /// Marks the messages that are meant, by place or by role.
-    pub(super) fn apply(&self, messages: &mut [Cow<'_, Message>]) {
+    pub(crate) fn apply(&self, messages: &mut [Cow<'_, Message>]) {
         for point in &self.messages {
             if point.location != "message" {
                 continue;

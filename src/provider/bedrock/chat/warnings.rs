@@ -9,7 +9,7 @@ const MOST_BYTES: usize = 1024;
 ///
 /// Warnings are texts of ours: nothing of what the client sent may be in them, since they are logged and travel in a
 /// header.
-pub(super) fn fit(warnings: Vec<String>) -> Vec<String> {
+pub(crate) fn fit(warnings: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut room = MOST_BYTES;
     for warning in warnings {

@@ -1,10 +1,12 @@
-//! `anthropic-beta`: which betas Converse takes.
+//! `anthropic-beta`: which betas Bedrock takes.
 //!
-//! The table is data; `litellm_settings.bedrock_allowed_betas` extends it. A beta that is not in it is left out, because
-//! Bedrock refuses the whole request for one that it does not know.
+//! The tables are data; `litellm_settings.bedrock_allowed_betas` extends them. To Converse a beta that is not in its table
+//! is left out, because Bedrock refuses the whole request for one that it does not know. `InvokeModel` is sent what the
+//! caller asked for by name, but for those that it is known to refuse.
 
 use serde_json::Value;
 
+use super::Wire;
 use crate::canonical::{ChatParams, ChatRequest, RawJson, split_betas};
 use crate::provider::Target;
 
@@ -29,19 +31,54 @@ const TAKEN: [&str; 13] = [
 ];
 
 /// `output_config.effort` on models before adaptive thinking.
-pub(super) const EFFORT: &str = "effort-2025-11-24";
+pub(crate) const EFFORT: &str = "effort-2025-11-24";
 /// `eager_input_streaming` of a tool.
-pub(super) const FINE_GRAINED_TOOLS: &str = "fine-grained-tool-streaming-2025-05-14";
+pub(crate) const FINE_GRAINED_TOOLS: &str = "fine-grained-tool-streaming-2025-05-14";
 /// `context_management` with `compact_20260112`.
-pub(super) const COMPACT: &str = "compact-2026-01-12";
+pub(crate) const COMPACT: &str = "compact-2026-01-12";
+
+/// A schema that the answer is held to by Anthropic's own format.
+pub(crate) const STRUCTURED_OUTPUTS: &str = "structured-outputs-2025-11-13";
+/// Tools that are found by searching.
+pub(crate) const TOOL_SEARCH: &str = "tool-search-tool-2025-10-19";
+/// `context_management` with `clear_tool_uses_20250919`.
+pub(crate) const CONTEXT_MANAGEMENT: &str = "context-management-2025-06-27";
+
+/// How the betas begin that Bedrock takes nowhere.
+const REFUSED: [&str; 10] = [
+    "claude-code-",
+    "code-execution-",
+    "fast-mode-",
+    "files-api-",
+    "mcp-client-",
+    "oauth-",
+    "prompt-caching-",
+    "skills-",
+    "web-fetch-",
+    "web-search-",
+];
+
+/// Betas that `InvokeModel` knows by another name.
+const RENAMED: [(&str, &str); 1] = [("advanced-tool-use-2025-11-20", TOOL_SEARCH)];
 
 /// The betas of one request.
 #[derive(Debug, Default)]
-pub(super) struct Betas(Vec<String>);
+pub(crate) struct Betas {
+    list: Vec<String>,
+    wire: Wire,
+}
 
 impl Betas {
+    /// Collects betas for a format.
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self {
+            list: Vec::new(),
+            wire,
+        }
+    }
+
     /// Adds the betas that a request asks for, in every way it may; returns those that came by a header.
-    pub(super) fn ask_all(
+    pub(crate) fn ask_all(
         &mut self,
         request: &ChatRequest,
         params: &ChatParams,
@@ -55,7 +92,7 @@ impl Betas {
         for (_, value) in headers.filter(|(name, _)| name.eq_ignore_ascii_case(NAME)) {
             self.ask_each(&split_betas(value), allowed);
         }
-        let by_header = self.0.clone();
+        let by_header = self.list.clone();
         match params.extra("anthropic_beta").map(RawJson::to_value) {
             Some(Value::Array(list)) => {
                 for beta in list.iter().filter_map(Value::as_str) {
@@ -77,30 +114,38 @@ impl Betas {
         }
     }
 
-    /// Adds a beta that the client asked for, if Converse takes it; says whether it does.
+    /// Adds a beta that the client asked for, if the format takes it; says whether it does.
     fn ask(&mut self, beta: &str, allowed: &[String]) -> bool {
-        let taken = TAKEN.contains(&beta) || allowed.iter().any(|known| known == beta);
-        if taken {
+        let is_allowed = allowed.iter().any(|known| known == beta);
+        let taken = is_allowed
+            || match self.wire {
+                Wire::Converse => TAKEN.contains(&beta),
+                Wire::Messages => !REFUSED.iter().any(|start| beta.starts_with(start)),
+            };
+        let renamed = RENAMED.iter().find(|(known, _)| *known == beta);
+        if let (Wire::Messages, Some((_, name)), false) = (self.wire, renamed, is_allowed) {
+            self.add(name);
+        } else if taken {
             self.add(beta);
         }
         taken
     }
 
     /// Adds a beta that the request needs.
-    pub(super) fn add(&mut self, beta: &str) {
-        if !self.0.iter().any(|known| known == beta) {
-            self.0.push(beta.to_owned());
+    pub(crate) fn add(&mut self, beta: &str) {
+        if !self.list.iter().any(|known| known == beta) {
+            self.list.push(beta.to_owned());
         }
     }
 
     /// Says whether a beta that begins like this is there.
-    pub(super) fn has_prefix(&self, prefix: &str) -> bool {
-        self.0.iter().any(|beta| beta.starts_with(prefix))
+    pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
+        self.list.iter().any(|beta| beta.starts_with(prefix))
     }
 
     /// Returns the betas, in the order in which they came.
-    pub(super) fn list(&self) -> &[String] {
-        &self.0
+    pub(crate) fn list(&self) -> &[String] {
+        &self.list
     }
 }
 
@@ -120,5 +165,14 @@ mod tests {
             betas.list(),
             ["token-efficient-tools-2025-02-19", "future-2030"]
         );
+    }
+
+    #[test]
+    fn invoke_is_sent_what_was_asked_for_by_name() {
+        let mut betas = Betas::new(Wire::Messages);
+        assert!(betas.ask("future-2030", &[]));
+        assert!(!betas.ask("prompt-caching-2024-07-31", &[]));
+        assert!(betas.ask("advanced-tool-use-2025-11-20", &[]));
+        assert_eq!(betas.list(), ["future-2030", TOOL_SEARCH]);
     }
 }

@@ -11,12 +11,12 @@ const PREFIXES: [&str; 4] = ["computer_use_preview", "computer_", "bash_", "text
 const UNDATED: [&str; 3] = ["computer", "bash", "text_editor"];
 
 /// Says whether a tool of this type may be one for using a computer.
-pub(super) fn is_native(kind: &str) -> bool {
+pub(crate) fn is_native(kind: &str) -> bool {
     UNDATED.contains(&kind) || PREFIXES.iter().any(|prefix| kind.starts_with(prefix))
 }
 
 /// Returns the tool in Anthropic's form, if it is one for using a computer.
-pub(super) fn native(kind: &str, tool: &Map<String, Value>) -> Option<Value> {
+pub(crate) fn native(kind: &str, tool: &Map<String, Value>) -> Option<Value> {
     if UNDATED.contains(&kind) {
         return from_portkey(kind, tool);
     }
@@ -72,7 +72,7 @@ fn default_name(kind: &str) -> &'static str {
 }
 
 /// Returns the beta that a tool needs: by the date in its type, else by the model.
-pub(super) fn beta(tool: &Value, base: &str) -> &'static str {
+pub(crate) fn beta(tool: &Value, base: &str) -> &'static str {
     const NEWEST: [&str; 4] = ["opus-4-5", "opus-4-6", "opus-4-7", "sonnet-4-6"];
     const MIDDLE: [&str; 4] = ["sonnet-4", "haiku-4-5", "opus-4", "3-7-sonnet"];
     let kind = tool.get("type").and_then(Value::as_str).unwrap_or("");

@@ -6,18 +6,19 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::Wire;
 use super::blocks::{Block, Speaker, Turn};
 use super::cache::CachePolicy;
 use super::content::{Writer, assistant, tool_result, user};
 use super::history::{Mending, Messages};
 use super::kind::Model;
 use super::media;
-use super::names::{Namer, tool_use_id};
+use super::names::Namer;
 use crate::canonical::{Message, Role, Text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Cuts the conversation into Converse's messages.
-pub(super) fn turns(
+pub(crate) fn turns(
     messages: &Messages<'_>,
     model: &Model<'_>,
     cache: CachePolicy,
@@ -44,7 +45,7 @@ pub(super) fn turns(
         if group == Group::Result || group == Group::Assistant {
             drop_repeated_calls(&mut blocks);
         }
-        push(&mut out, group.speaker(), blocks, mending);
+        push(&mut out, group.speaker(model.wire), blocks, mending);
     }
     finish(&mut out, messages, model);
     Ok(out)
@@ -60,11 +61,11 @@ fn write(
     match &message.role {
         Role::User | Role::System => user(writer, message, blocks),
         Role::Assistant => {
-            let ids = ids.of_calls(index, message);
+            let ids = ids.of_calls(index, message, writer.namer);
             assistant(writer, message, ids, blocks)
         }
         Role::Tool | Role::Function => {
-            let id = ids.of_result(index, message);
+            let id = ids.of_result(index, message, writer.namer);
             tool_result(writer, message, id, blocks)
         }
         Role::Other(name) => Err(Error::bad_request(
@@ -80,6 +81,7 @@ enum Group {
     User,
     Result,
     Assistant,
+    System,
 }
 
 impl Group {
@@ -87,14 +89,16 @@ impl Group {
         match role {
             Role::Assistant => Self::Assistant,
             Role::Tool | Role::Function => Self::Result,
-            Role::User | Role::System | Role::Other(_) => Self::User,
+            Role::System => Self::System,
+            Role::User | Role::Other(_) => Self::User,
         }
     }
 
-    fn speaker(self) -> Speaker {
+    fn speaker(self, wire: Wire) -> Speaker {
         match self {
             Self::Assistant => Speaker::Assistant,
-            Self::User | Self::Result => Speaker::User,
+            Self::System if wire == Wire::Messages => Speaker::System,
+            Self::User | Self::Result | Self::System => Speaker::User,
         }
     }
 }
@@ -126,11 +130,11 @@ struct CallIds {
 }
 
 impl CallIds {
-    fn of_calls(&mut self, index: usize, message: &Message) -> Vec<String> {
+    fn of_calls(&mut self, index: usize, message: &Message, namer: &Namer) -> Vec<String> {
         let mut ids = Vec::with_capacity(message.tool_calls.len());
         for (place, call) in message.tool_calls.iter().enumerate() {
             let id = match call.id.as_deref().filter(|id| !id.is_empty()) {
-                Some(id) => tool_use_id(id).into_owned(),
+                Some(id) => namer.call_id(id).into_owned(),
                 None => format!("call_{index}_{place}"),
             };
             self.latest.insert(call.name.clone(), id.clone());
@@ -140,9 +144,9 @@ impl CallIds {
     }
 
     /// Returns the id that a result answers: its own, or that of the latest call of the function it names.
-    fn of_result(&self, index: usize, message: &Message) -> String {
+    fn of_result(&self, index: usize, message: &Message, namer: &Namer) -> String {
         if let Some(id) = message.tool_call_id.as_deref().filter(|id| !id.is_empty()) {
-            return tool_use_id(id).into_owned();
+            return namer.call_id(id).into_owned();
         }
         message
             .name
@@ -196,10 +200,15 @@ fn in_bedrocks_order(blocks: Vec<Block>) -> Vec<Block> {
 
 /// What can be said only of the whole: names of documents, text beside them, the order of answers, the end of a prefill.
 fn finish(turns: &mut [Turn], messages: &[Cow<'_, Message>], model: &Model<'_>) {
-    media::number_documents(turns);
+    let is_converse = model.wire == Wire::Converse;
+    if is_converse {
+        media::number_documents(turns);
+    }
     for turn in turns.iter_mut() {
         match turn.speaker {
-            Speaker::User => speak_beside_document(&mut turn.blocks),
+            Speaker::User if is_converse => speak_beside_document(&mut turn.blocks),
+            Speaker::User => results_first(&mut turn.blocks),
+            Speaker::System => {}
             Speaker::Assistant => {
                 turn.blocks = in_bedrocks_order(std::mem::take(&mut turn.blocks));
             }
@@ -211,6 +220,32 @@ fn finish(turns: &mut [Turn], messages: &[Cow<'_, Message>], model: &Model<'_>) 
     if ends_with_answer && model.is_claude() {
         trim_prefill(turns);
     }
+}
+
+/// Anthropic's format wants results of tools before anything else that the user says.
+fn results_first(blocks: &mut Vec<Block>) {
+    let is_result = |block: &Block| matches!(block, Block::ToolResult { .. });
+    let Some(last) = blocks.iter().rposition(is_result) else {
+        return;
+    };
+    let in_order = |block: &Block| is_result(block) || matches!(block, Block::CachePoint(_));
+    if blocks.iter().take(last).all(in_order) {
+        return;
+    }
+    let (mut results, mut others) = (Vec::with_capacity(blocks.len()), Vec::new());
+    let mut after_result = false;
+    for block in blocks.drain(..) {
+        if !matches!(block, Block::CachePoint(_)) {
+            after_result = is_result(&block);
+        }
+        if after_result {
+            results.push(block);
+        } else {
+            others.push(block);
+        }
+    }
+    results.append(&mut others);
+    *blocks = results;
 }
 
 /// Bedrock refuses a message that has a document but no text.
@@ -242,7 +277,7 @@ fn trim_prefill(turns: &mut [Turn]) {
 }
 
 /// Makes the error of a conversation in which nothing is said.
-pub(super) fn nothing_said() -> Error {
+pub(crate) fn nothing_said() -> Error {
     Error::new(
         ErrorKind::BadRequest,
         "Invalid Message: message content must not be empty.",

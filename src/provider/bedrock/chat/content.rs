@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Wire;
 use super::blocks::Block;
 use super::cache::CachePolicy;
 use super::history::Mending;
 use super::kind::{Kind, Model};
 use super::media;
 use super::messages::nothing_said;
-use super::names::{Namer, tool_use_id};
+use super::names::Namer;
 use crate::canonical::{
     CacheControl, Content, Media, Message, Part, PartKind, RawJson, Text, Thinking, ToolCall,
 };
@@ -17,19 +18,19 @@ use crate::error::{Error, Result};
 
 /// What blocks are written with.
 #[derive(Debug)]
-pub(super) struct Writer<'a, 'n> {
+pub(crate) struct Writer<'a, 'n> {
     /// The model they are for.
-    pub(super) model: &'a Model<'a>,
+    pub(crate) model: &'a Model<'a>,
     /// Which cache points it takes.
-    pub(super) cache: CachePolicy,
+    pub(crate) cache: CachePolicy,
     /// How empty texts are mended.
-    pub(super) mending: &'a Mending,
+    pub(crate) mending: &'a Mending,
     /// The tools' names.
-    pub(super) namer: &'n mut Namer,
+    pub(crate) namer: &'n mut Namer,
 }
 
 /// Appends what the user says.
-pub(super) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Block>) -> Result<()> {
+pub(crate) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Block>) -> Result<()> {
     match &message.content {
         Content::Absent => out.extend(writer.mending.user_text().map(Block::Text)),
         Content::Parts(parts) if parts.is_empty() => {
@@ -66,8 +67,10 @@ fn user_parts(writer: &Writer<'_, '_>, parts: &[Part], out: &mut Vec<Block>) -> 
             PartKind::GroundingSource(text) | PartKind::GroundingQuery(text) => {
                 grounding(writer, &part.kind, text)
             }
-            PartKind::Media(media) => media_block(media)?,
-            PartKind::SearchResult(raw) => Block::SearchResult(search_result(raw)?),
+            PartKind::Media(media) => media_block(writer, media)?,
+            PartKind::SearchResult(raw) => {
+                Block::SearchResult(search_result(raw, writer.model.wire)?)
+            }
             // Thinking is the model's; a client that sends it as the user's means nothing by it.
             PartKind::Thinking(_) => continue,
             PartKind::Json(_) => return Err(unknown("json")),
@@ -100,8 +103,8 @@ fn grounding(writer: &Writer<'_, '_>, kind: &PartKind, text: &Text) -> Block {
     )
 }
 
-fn media_block(media: &Media) -> Result<Block> {
-    media::block(media).map(|media| Block::Media(Box::new(media)))
+fn media_block(writer: &Writer<'_, '_>, media: &Media) -> Result<Block> {
+    media::block(media, writer.model.wire).map(|media| Block::Media(Box::new(media)))
 }
 
 fn unknown(kind: &str) -> Error {
@@ -112,7 +115,7 @@ fn unknown(kind: &str) -> Error {
 }
 
 /// Appends what the assistant said and called; `ids` are those of its calls.
-pub(super) fn assistant(
+pub(crate) fn assistant(
     writer: &mut Writer<'_, '_>,
     message: &Message,
     ids: Vec<String>,
@@ -159,7 +162,7 @@ fn assistant_parts(
                 Some(block) => block,
                 None => continue,
             },
-            PartKind::Media(media) => media_block(media)?,
+            PartKind::Media(media) => media_block(writer, media)?,
             PartKind::SearchResult(_) => return Err(unknown("search_result")),
             PartKind::Json(_) => return Err(unknown("json")),
             PartKind::Unknown(kind) => return Err(unknown(kind)),
@@ -186,7 +189,7 @@ fn reasoning(kind: Kind, thinking: &Thinking) -> Option<Block> {
 }
 
 /// Says whether thinking is replayed to the model, so that thinking may go on.
-pub(super) fn is_replayed(kind: Kind, thinking: &Thinking) -> bool {
+pub(crate) fn is_replayed(kind: Kind, thinking: &Thinking) -> bool {
     reasoning(kind, thinking).is_some()
 }
 
@@ -201,7 +204,8 @@ fn tool_use(
         let id = if place == 0 {
             id.to_owned()
         } else {
-            tool_use_id(&format!("{id}_{place}")).into_owned()
+            let next = format!("{id}_{place}");
+            writer.namer.call_id(&next).into_owned()
         };
         let name = name.clone();
         out.push(Block::ToolUse { id, name, input });
@@ -239,7 +243,7 @@ fn inputs(arguments: &str) -> Result<Vec<String>> {
 }
 
 /// Appends what a tool said.
-pub(super) fn tool_result(
+pub(crate) fn tool_result(
     writer: &Writer<'_, '_>,
     message: &Message,
     id: String,
@@ -251,7 +255,7 @@ pub(super) fn tool_result(
     let mut status = message.is_error.then_some("error");
     if let Some(results) = &message.search_results {
         for raw in results.parse::<Vec<RawJson>>().unwrap_or_default() {
-            content.push(Block::SearchResult(search_result(&raw)?));
+            content.push(Block::SearchResult(search_result(&raw, writer.model.wire)?));
         }
         status = status.or(Some("success"));
     } else {
@@ -292,9 +296,12 @@ fn result_parts(
             | PartKind::GroundingSource(text)
             | PartKind::GroundingQuery(text) => content.push(Block::Text(text.clone())),
             PartKind::Json(raw) => content.push(Block::Json(raw.clone())),
-            PartKind::SearchResult(raw) => content.push(Block::SearchResult(search_result(raw)?)),
+            PartKind::SearchResult(raw) => {
+                let result = search_result(raw, writer.model.wire)?;
+                content.push(Block::SearchResult(result));
+            }
             PartKind::Media(media) => {
-                let block = media::block(media)?;
+                let block = media::block(media, writer.model.wire)?;
                 if block.member == "image" && !images_inside {
                     content.push(Block::Text(Text::new(BELOW)));
                     beside.push(Block::Media(Box::new(block)));
@@ -310,20 +317,27 @@ fn result_parts(
 }
 
 /// Reads a search result in Anthropic's shape, whose members are Converse's.
-fn search_result(raw: &RawJson) -> Result<RawJson> {
+fn search_result(raw: &RawJson, wire: Wire) -> Result<RawJson> {
     let Value::Object(given) = raw.to_value() else {
         return Err(unknown("search_result"));
     };
+    let text_block = |text: &Value| match wire {
+        Wire::Converse => json!({ "text": text }),
+        Wire::Messages => json!({"type": "text", "text": text}),
+    };
     let mut out = Map::new();
+    if wire == Wire::Messages {
+        out.insert("type".to_owned(), json!("search_result"));
+    }
     for name in ["source", "title"] {
         let value = given.get(name).cloned();
         out.insert(name.to_owned(), value.unwrap_or_else(|| json!("")));
     }
     let content = match given.get("content") {
-        Some(Value::String(text)) => vec![json!({ "text": text })],
+        Some(text @ Value::String(_)) => vec![text_block(text)],
         Some(Value::Array(parts)) => parts
             .iter()
-            .filter_map(|part| part.get("text").map(|text| json!({ "text": text })))
+            .filter_map(|part| part.get("text").map(text_block))
             .collect(),
         _ => Vec::new(),
     };

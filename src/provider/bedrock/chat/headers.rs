@@ -51,7 +51,7 @@ const NOT_FROM_CALLERS_PREFIXES: [&str; 4] = ["amz-sdk-", "sec-", "x-amz", "x-fo
 const FROM_CALLERS_PREFIX: &str = "x-amzn-bedrock-";
 
 /// Collects the headers that the operator and the caller chose, and the betas.
-pub(super) fn collect(
+pub(crate) fn collect(
     params: &ChatParams,
     target: &Target,
     betas: &[String],

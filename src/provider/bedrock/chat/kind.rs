@@ -2,13 +2,14 @@
 //!
 //! Kinds are told by the base model's name; what the table of facts states of a model wins over its kind.
 
+use super::Wire;
 use crate::catalog::{Facts, Flag};
 use crate::provider::Target;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 
-/// Whose model it is, as far as Converse requests differ.
+/// Whose model it is, as far as requests differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Anthropic's Claude.
     Claude,
     /// Amazon Nova 2.
@@ -71,7 +72,7 @@ impl Kind {
 
 impl Kind {
     /// Says whether models of this kind may have written thinking without a signature.
-    pub(super) fn may_think_unsigned(self) -> bool {
+    pub(crate) fn may_think_unsigned(self) -> bool {
         !matches!(
             self,
             Self::Claude | Self::Nova | Self::Amazon | Self::Cohere | Self::Ai21
@@ -81,15 +82,17 @@ impl Kind {
 
 /// The model that a request is written for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Model<'a> {
+pub(crate) struct Model<'a> {
     /// Its id.
-    pub(super) id: &'a ModelId,
+    pub(crate) id: &'a ModelId,
     /// What is known of it.
-    pub(super) facts: &'a Facts,
+    pub(crate) facts: &'a Facts,
     /// Whose it is.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// Whether everything that any model may take is let through, because nobody knows what this one takes.
-    pub(super) permissive: bool,
+    pub(crate) permissive: bool,
+    /// In whose format the request is written.
+    pub(crate) wire: Wire,
 }
 
 /// Says whether the model string itself is an ARN; a `model_id` that replaces another id in the URL does not count.
@@ -100,18 +103,19 @@ fn is_arn(model: &ModelId) -> bool {
 
 impl<'a> Model<'a> {
     /// Looks at the model of a target.
-    pub(super) fn new(target: &'a Target) -> Self {
+    pub(crate) fn new(target: &'a Target, wire: Wire) -> Self {
         let id = &target.model;
         Self {
             id,
             facts: &target.facts,
             kind: Kind::of(id),
             permissive: is_arn(id) || id.route == Route::ConverseLike || !target.facts.known,
+            wire,
         }
     }
 
     /// Returns the id as errors name it: not an ARN, which tells the account, unless the client wrote it.
-    pub(super) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         let id = self.id;
         if id.wire.starts_with("arn:") && !is_arn(id) {
             &id.base
@@ -121,17 +125,17 @@ impl<'a> Model<'a> {
     }
 
     /// Says whether this is Claude.
-    pub(super) fn is_claude(&self) -> bool {
+    pub(crate) fn is_claude(&self) -> bool {
         self.kind == Kind::Claude
     }
 
     /// Says whether what only Claude takes may be sent: it is Claude, or it may be for all we know.
-    pub(super) fn may_be_claude(&self) -> bool {
+    pub(crate) fn may_be_claude(&self) -> bool {
         matches!(self.kind, Kind::Claude | Kind::Opaque)
     }
 
     /// Says whether the model takes tools.
-    pub(super) fn takes_tools(&self) -> bool {
+    pub(crate) fn takes_tools(&self) -> bool {
         const FAMILIES: [&str; 8] = [
             "anthropic",
             "mistral",
@@ -149,7 +153,7 @@ impl<'a> Model<'a> {
     }
 
     /// Says whether the model takes `tool_choice`.
-    pub(super) fn takes_tool_choice(&self) -> bool {
+    pub(crate) fn takes_tool_choice(&self) -> bool {
         match self.facts.flag(Flag::ToolChoice) {
             Some(stated) => stated,
             None => self.permissive,
@@ -157,7 +161,7 @@ impl<'a> Model<'a> {
     }
 
     /// Says whether the model is one that thinks in Claude's way, by its facts or its name.
-    pub(super) fn reasons(&self) -> bool {
+    pub(crate) fn reasons(&self) -> bool {
         const NAMES: [&str; 3] = ["claude-3-7", "claude-sonnet-4", "claude-opus-4"];
         let is_let_through = self.permissive && (is_arn(self.id) || !self.is_of_plain_speakers());
         is_let_through
@@ -184,18 +188,18 @@ impl<'a> Model<'a> {
     }
 
     /// Says whether `strict` may be sent with a tool.
-    pub(super) fn takes_strict(&self) -> bool {
+    pub(crate) fn takes_strict(&self) -> bool {
         self.is_claude() && self.facts.flag(Flag::StrictTools) != Some(false)
     }
 
     /// Says whether answers can be held to a schema without a stand-in tool.
-    pub(super) fn takes_schema(&self) -> bool {
+    pub(crate) fn takes_schema(&self) -> bool {
         self.facts.is(Flag::NativeStructuredOutput)
             || self.facts.is(Flag::BedrockNativeStructuredOutput)
     }
 
     /// Returns the fewest output tokens that the model accepts as a limit.
-    pub(super) fn least_max_tokens(&self) -> u64 {
+    pub(crate) fn least_max_tokens(&self) -> u64 {
         match self.kind {
             Kind::Gpt | Kind::Grok => 16,
             _ => 1,

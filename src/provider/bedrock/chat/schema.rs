@@ -17,15 +17,8 @@ const TYPES: [&str; 7] = [
 /// Mends the schema of a tool's arguments, whose references are resolved: the root is an object without unions.
 ///
 /// `lookaround` says whether the model takes patterns that look around.
-pub(super) fn for_tool(mut schema: Value, lookaround: bool) -> Value {
-    walk(&mut schema, &mut |node| {
-        if node.get("type").is_some_and(|kind| kind == "custom") {
-            node.insert("type".to_owned(), json!("object"));
-        }
-        if !lookaround && node.get("pattern").is_some_and(looks_around) {
-            node.shift_remove("pattern");
-        }
-    });
+pub(crate) fn for_tool(mut schema: Value, lookaround: bool) -> Value {
+    mend_nodes(&mut schema, lookaround);
     let Value::Object(mut root) = schema else {
         return json!({"type": "object", "properties": {}, "required": []});
     };
@@ -58,7 +51,7 @@ const DEFAULTS: [(&str, &str); 3] = [
 
 /// Does what [`for_tool`] does to a schema of which nothing has to be changed, without taking it apart: what is absent is
 /// written behind the client's own text.
-pub(super) fn as_written(schema: &RawJson, lookaround: bool) -> Option<RawJson> {
+pub(crate) fn as_written(schema: &RawJson, lookaround: bool) -> Option<RawJson> {
     let text = schema.get();
     let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
     // An escape may hide a word that is looked for.
@@ -95,8 +88,41 @@ pub(super) fn as_written(schema: &RawJson, lookaround: bool) -> Option<RawJson> 
     serde_json::from_str(&out).ok()
 }
 
+/// Says whether a schema has a union at its root.
+pub(crate) fn has_union(schema: &Value) -> bool {
+    UNIONS.iter().any(|key| schema.get(key).is_some())
+}
+
+/// Says whether a tool's schema can go to Anthropic's own format as the client wrote it.
+pub(crate) fn is_native(schema: &RawJson, lookaround: bool) -> bool {
+    let text = schema.get();
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    // An escape may hide a word that is looked for.
+    if has("\\u") || has("\"custom\"") || (!lookaround && has("(?")) {
+        return false;
+    }
+    let Ok(root) = schema.parse::<BTreeMap<String, &RawValue>>() else {
+        return false;
+    };
+    root.get("type")
+        .is_some_and(|kind| kind.get() == "\"object\"")
+        && !UNIONS.iter().any(|key| root.contains_key(*key))
+}
+
+/// Mends the schema of a tool's arguments for Anthropic's own format: the root is an object without unions.
+pub(crate) fn for_messages(mut schema: Value, lookaround: bool) -> Value {
+    mend_nodes(&mut schema, lookaround);
+    let Value::Object(mut root) = schema else {
+        return json!({"type": "object", "properties": {}});
+    };
+    flatten_unions(&mut root);
+    root.insert("type".to_owned(), json!("object"));
+    root.entry("properties").or_insert_with(|| json!({}));
+    Value::Object(root)
+}
+
 /// Mends the schema of an answer: every object says that it has no other members.
-pub(super) fn for_answer(mut schema: Value) -> Value {
+pub(crate) fn for_answer(mut schema: Value) -> Value {
     walk(&mut schema, &mut |node| {
         let is_object = node.get("type").is_some_and(|kind| match kind {
             Value::String(kind) => kind == "object",
@@ -111,11 +137,23 @@ pub(super) fn for_answer(mut schema: Value) -> Value {
 }
 
 /// Says whether a schema describes an object.
-pub(super) fn is_object(schema: &Value) -> bool {
+pub(crate) fn is_object(schema: &Value) -> bool {
     match schema.get("type") {
         Some(kind) => kind == "object",
         None => schema.get("properties").is_some(),
     }
+}
+
+/// Mends what may be wrong anywhere in a schema.
+fn mend_nodes(schema: &mut Value, lookaround: bool) {
+    walk(schema, &mut |node| {
+        if node.get("type").is_some_and(|kind| kind == "custom") {
+            node.insert("type".to_owned(), json!("object"));
+        }
+        if !lookaround && node.get("pattern").is_some_and(looks_around) {
+            node.shift_remove("pattern");
+        }
+    });
 }
 
 fn looks_around(pattern: &Value) -> bool {

@@ -13,7 +13,7 @@ const MOST_ENTRIES: usize = 16;
 const LONGEST: usize = 256;
 
 /// Checks the metadata, so that the client reads which rule it broke.
-pub(super) fn check(raw: &RawJson) -> Result<()> {
+pub(crate) fn check(raw: &RawJson) -> Result<()> {
     let Value::Object(entries) = raw.to_value() else {
         return Err(error("requestMetadata must be an object"));
     };
@@ -42,7 +42,7 @@ pub(super) fn check(raw: &RawJson) -> Result<()> {
 }
 
 /// Takes out the caller's metadata where the operator says what stands there; what the deployment sets stays.
-pub(super) fn leave_to_operator(
+pub(crate) fn leave_to_operator(
     params: &mut ChatParams,
     target: &Target,
     warnings: &mut Vec<String>,

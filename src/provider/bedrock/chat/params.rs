@@ -13,18 +13,18 @@ use crate::provider::Repairs;
 /// Takes out of the parameters what the model does not take: silently where it means nothing, with a warning where the
 /// operator or the client wants that, else with an error.
 #[derive(Debug)]
-pub(super) struct Screen<'a> {
+pub(crate) struct Screen<'a> {
     model: &'a Model<'a>,
     params: ChatParams,
     allowed: Vec<String>,
     refused: Vec<&'static str>,
     /// Whether what the model does not take is left out.
-    pub(super) drop: bool,
+    pub(crate) drop: bool,
 }
 
 impl<'a> Screen<'a> {
     /// Starts with the parameters of the request laid over those of the deployment.
-    pub(super) fn new(
+    pub(crate) fn new(
         mut params: ChatParams,
         model: &'a Model<'a>,
         repairs: &Repairs,
@@ -44,7 +44,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Returns the parameters that the model takes.
-    pub(super) fn run(mut self, warnings: &mut Vec<String>) -> Result<ChatParams> {
+    pub(crate) fn run(mut self, warnings: &mut Vec<String>) -> Result<ChatParams> {
         self.openai_only();
         self.tools()?;
         self.reasoning();
@@ -227,7 +227,7 @@ impl<'a> Screen<'a> {
 }
 
 /// Says whether a parameter has the value that it has anyway; many SDKs send them all.
-fn means_nothing(name: &str, value: &RawJson) -> bool {
+pub(crate) fn means_nothing(name: &str, value: &RawJson) -> bool {
     let value = value.to_value();
     match name {
         "n" => value.as_f64() == Some(1.0),
@@ -241,7 +241,7 @@ fn means_nothing(name: &str, value: &RawJson) -> bool {
 }
 
 /// Returns the names of OpenAI's own parameters that ask for something.
-pub(super) fn openai_only(params: &ChatParams) -> impl Iterator<Item = &'static str> {
+pub(crate) fn openai_only(params: &ChatParams) -> impl Iterator<Item = &'static str> {
     let asking = params.openai.iter();
     asking
         .filter(|(name, value)| !means_nothing(name, value))
@@ -263,7 +263,7 @@ fn in_familys_words(kind: Kind, name: &str, value: &RawJson) -> Option<(&'static
 }
 
 /// The names of the parameters that may be refused, as they are listed in the error.
-fn static_name(name: &str) -> Option<&'static str> {
+pub(crate) fn static_name(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 16] = [
         "audio",
         "frequency_penalty",
@@ -286,7 +286,7 @@ fn static_name(name: &str) -> Option<&'static str> {
 }
 
 /// Removes a parameter by the name that clients give it.
-fn remove(params: &mut ChatParams, name: &str) {
+pub(crate) fn remove(params: &mut ChatParams, name: &str) {
     if !remove_known(params, name) {
         params.openai.retain(|(known, _)| known != name);
         params.extra.retain(|(known, _)| known != name);
@@ -294,7 +294,7 @@ fn remove(params: &mut ChatParams, name: &str) {
 }
 
 /// Removes a parameter that has a place of its own; says whether it has.
-pub(super) fn remove_known(params: &mut ChatParams, name: &str) -> bool {
+pub(crate) fn remove_known(params: &mut ChatParams, name: &str) -> bool {
     match name {
         "max_tokens" => params.max_tokens = None,
         "max_completion_tokens" => params.max_completion_tokens = None,
@@ -315,7 +315,7 @@ pub(super) fn remove_known(params: &mut ChatParams, name: &str) -> bool {
 }
 
 /// Makes LiteLLM's error for parameters that the model does not take.
-pub(super) fn unsupported(names: &[&str], model: &str) -> Error {
+pub(crate) fn unsupported(names: &[&str], model: &str) -> Error {
     let listed: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     let listed = format!("[{}]", listed.join(", "));
     let message = format!(
@@ -332,16 +332,20 @@ pub(super) fn unsupported(names: &[&str], model: &str) -> Error {
 
 /// `inferenceConfig`.
 #[derive(Debug, Default)]
-pub(super) struct Inference {
-    max_tokens: Option<u64>,
-    temperature: Option<Number>,
-    top_p: Option<Number>,
-    stop: Vec<String>,
+pub(crate) struct Inference {
+    /// Most tokens to generate.
+    pub(crate) max_tokens: Option<u64>,
+    /// How freely it samples.
+    pub(crate) temperature: Option<Number>,
+    /// The share of likely tokens that it samples from.
+    pub(crate) top_p: Option<Number>,
+    /// Where it stops.
+    pub(crate) stop: Vec<String>,
 }
 
 impl Inference {
     /// Takes from the parameters what belongs in it; `default_limit` counts where the client names no limit.
-    pub(super) fn new(
+    pub(crate) fn new(
         params: &ChatParams,
         model: &Model<'_>,
         default_limit: Option<u64>,
@@ -370,8 +374,8 @@ impl Inference {
         }
     }
 
-    /// Appends it as a JSON object.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends it as a JSON object, with these members beside its own.
+    pub(crate) fn write(&self, more: &[(&str, Value)], out: &mut Vec<u8>) {
         let mut object = serde_json::Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -383,6 +387,9 @@ impl Inference {
         put("topP", self.top_p.clone().map(Value::Number));
         let stop = (!self.stop.is_empty()).then(|| json!(self.stop));
         put("stopSequences", stop);
+        for (name, value) in more {
+            put(name, Some(value.clone()));
+        }
         out.extend_from_slice(RawJson::from_value(&object).bytes());
     }
 }

@@ -8,25 +8,25 @@ use crate::canonical::{RawJson, write_escaped};
 
 /// Members in the order in which they came; a caller may send very many.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     members: Vec<(String, RawJson)>,
     places: HashMap<String, usize>,
 }
 
 impl Fields {
     /// Says whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
     /// Returns a member.
-    pub(super) fn get(&self, name: &str) -> Option<&RawJson> {
+    pub(crate) fn get(&self, name: &str) -> Option<&RawJson> {
         let place = self.places.get(name)?;
         self.members.get(*place).map(|(_, value)| value)
     }
 
     /// Sets a member, whatever it was.
-    pub(super) fn set(&mut self, name: &str, value: RawJson) {
+    pub(crate) fn set(&mut self, name: &str, value: RawJson) {
         let place = self.places.get(name).copied();
         if let Some((_, old)) = place.and_then(|place| self.members.get_mut(place)) {
             *old = value;
@@ -37,12 +37,12 @@ impl Fields {
     }
 
     /// Sets a member to a small value.
-    pub(super) fn set_value(&mut self, name: &str, value: &Value) {
+    pub(crate) fn set_value(&mut self, name: &str, value: &Value) {
         self.set(name, RawJson::from_value(value));
     }
 
     /// Appends elements to a list, leaving out those it has already.
-    pub(super) fn append(&mut self, name: &str, elements: Vec<Value>) {
+    pub(crate) fn append(&mut self, name: &str, elements: Vec<Value>) {
         if elements.is_empty() {
             return;
         }
@@ -61,7 +61,7 @@ impl Fields {
     }
 
     /// Lays the caller's own members over these; lists of tools and betas are joined.
-    pub(super) fn merge(&mut self, given: &RawJson) {
+    pub(crate) fn merge(&mut self, given: &RawJson) {
         let Ok(members) = given.parse::<Self>() else {
             return;
         };
@@ -75,7 +75,7 @@ impl Fields {
     }
 
     /// Appends the members as a JSON object.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         for (index, (name, value)) in self.members.iter().enumerate() {
             if index > 0 {
