@@ -143,7 +143,7 @@ impl Builder<'_> {
             entry: entry.clone(),
             transformer: match gap {
                 Some(_) => None,
-                None => chat_transformer(target.model.route),
+                None => chat_transformer(target.model.route, target.model.family),
             },
             gap,
             target,
@@ -223,7 +223,7 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         runtime_endpoint: aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
-    let precedence = url::Precedence::RuntimeEndpoint;
+    let precedence = url::Precedence::of(model.route);
     let endpoint = url::endpoint(
         url::Service::Runtime,
         &region,

@@ -33,7 +33,7 @@ impl Gap {
             None | Some(Mode::Chat | Mode::Responses) => {}
             Some(mode) => return Some(Self::Mode(mode)),
         }
-        chat_transformer(model.route)
+        chat_transformer(model.route, model.family)
             .is_none()
             .then_some(Self::Route(model.route))
     }

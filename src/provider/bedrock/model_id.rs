@@ -34,6 +34,8 @@ pub enum ModelIdError {
 pub struct ModelId {
     /// The Bedrock API it is reached by.
     pub route: Route,
+    /// Whether the model string itself asks for that API; else it follows from the model.
+    pub route_is_asked: bool,
     /// The id as the URL names it, not yet percent-encoded: cross-region prefix, ARN and throughput suffix kept;
     /// provider, route, region path and `[1m]` removed. `model_id` of the deployment replaces it.
     pub wire: String,
@@ -170,6 +172,8 @@ impl ModelId {
         };
         Ok(Self {
             route: route::choose(&hints, &facts),
+            route_is_asked: pieces.route.is_some()
+                || pieces.spec.is_some_and(Family::token_means_invoke),
             wire: wire.to_owned(),
             base: base.to_owned(),
             region: region.map(str::to_owned),

@@ -38,6 +38,8 @@ pub(crate) enum Block {
     },
     /// `cachePoint`.
     CachePoint(CachePoint),
+    /// `text` with its cache point in it, as Nova's own format has them.
+    CachedText(Text, CachePoint),
     /// `reasoningContent.reasoningText`.
     Reasoning {
         /// What the model thought.
@@ -136,9 +138,10 @@ impl Block {
         const FRAME: usize = 96;
         FRAME
             + match self {
-                Self::Text(text) | Self::Guard { text, .. } | Self::Redacted(text) => {
-                    text.bytes().len()
-                }
+                Self::Text(text)
+                | Self::CachedText(text, _)
+                | Self::Guard { text, .. }
+                | Self::Redacted(text) => text.bytes().len(),
                 Self::Reasoning { text, signature } => {
                     text.bytes().len() + signature.as_ref().map_or(0, |text| text.bytes().len())
                 }

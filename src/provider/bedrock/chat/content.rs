@@ -107,7 +107,8 @@ fn media_block(writer: &Writer<'_, '_>, media: &Media) -> Result<Block> {
     media::block(media, writer.model.wire).map(|media| Block::Media(Box::new(media)))
 }
 
-fn unknown(kind: &str) -> Error {
+/// Makes the error of a part that the model cannot be sent.
+pub(crate) fn unknown(kind: &str) -> Error {
     Error::bad_request(
         "messages",
         format!("Invalid Message: bedrock cannot be sent content of type '{kind}'."),

@@ -74,6 +74,16 @@ impl Fields {
         }
     }
 
+    /// Appends each member as `,"name":value`, but for one that stands there already.
+    pub(crate) fn write_after(&self, first: &str, out: &mut Vec<u8>) {
+        for (name, value) in self.members.iter().filter(|(name, _)| name != first) {
+            out.push(b',');
+            write_escaped(name, out);
+            out.push(b':');
+            out.extend_from_slice(value.bytes());
+        }
+    }
+
     /// Appends the members as a JSON object.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');

@@ -68,10 +68,7 @@ fn write(
             let id = ids.of_result(index, message, writer.namer);
             tool_result(writer, message, id, blocks)
         }
-        Role::Other(name) => Err(Error::bad_request(
-            "messages",
-            format!("Invalid Message passed in: there is no role '{name}'."),
-        )),
+        Role::Other(name) => Err(unknown_role(name)),
     }
 }
 
@@ -274,6 +271,14 @@ fn trim_prefill(turns: &mut [Turn]) {
             *text = trimmed;
         }
     }
+}
+
+/// Makes the error of a message that nobody can be the author of.
+pub(crate) fn unknown_role(name: &str) -> Error {
+    Error::bad_request(
+        "messages",
+        format!("Invalid Message passed in: there is no role '{name}'."),
+    )
 }
 
 /// Makes the error of a conversation in which nothing is said.

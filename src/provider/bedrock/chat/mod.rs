@@ -4,10 +4,12 @@
 //! Nothing here writes a body. [`draft::Draft`] settles a request for the two formats that have content blocks, Converse
 //! and Anthropic's Messages ([`Wire`]); formats that are one text, or OpenAI's, take the parts that they need.
 
+pub(crate) mod answer;
 pub(crate) mod betas;
 pub(crate) mod blocks;
 pub(crate) mod cache;
 pub(crate) mod choice;
+pub(crate) mod chunker;
 pub(crate) mod chunks;
 pub(crate) mod computer;
 pub(crate) mod content;

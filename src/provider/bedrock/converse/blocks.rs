@@ -22,7 +22,8 @@ pub(crate) fn write_blocks(blocks: &[Block], out: &mut Vec<u8>) {
     write_list(blocks, out, write_block);
 }
 
-fn write_list<T>(items: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+/// Appends a JSON list.
+pub(crate) fn write_list<T>(items: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
     out.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -51,6 +52,13 @@ fn write_block(block: &Block, out: &mut Vec<u8>) {
             out.extend_from_slice(b"}}}");
         }
         Block::CachePoint(point) => write_cache_point(*point, out),
+        Block::CachedText(text, point) => {
+            out.extend_from_slice(br#"{"text":"#);
+            out.extend_from_slice(text.bytes());
+            out.extend_from_slice(br#","cachePoint":"#);
+            write_point(*point, out);
+            out.push(b'}');
+        }
         Block::Reasoning { text, signature } => {
             out.extend_from_slice(br#"{"reasoningContent":{"reasoningText":{"text":"#);
             out.extend_from_slice(text.bytes());
@@ -109,12 +117,18 @@ fn write_member(name: &str, raw: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a `cachePoint` block.
 pub(crate) fn write_cache_point(point: CachePoint, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"cachePoint":{"type":"default""#);
+    out.extend_from_slice(br#"{"cachePoint":"#);
+    write_point(point, out);
+    out.push(b'}');
+}
+
+fn write_point(point: CachePoint, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"type":"default""#);
     if let Some(ttl) = point.ttl {
         out.extend_from_slice(br#","ttl":"#);
         write_escaped(ttl, out);
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
 }
 
 fn write_media(media: &MediaBlock, out: &mut Vec<u8>) {

@@ -10,7 +10,7 @@ use crate::provider::bedrock::chat::extras::{guardrail_config, service_tier};
 use crate::provider::bedrock::chat::metadata;
 
 /// Appends `,"name":value`.
-pub(super) fn write_member(name: &str, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_member(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.push(b',');
     write_escaped(name, out);
     out.push(b':');
