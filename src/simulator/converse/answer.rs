@@ -35,7 +35,7 @@ const BLOCKED: &str = "Sorry, the model cannot answer this question. (simulated 
 
 /// One block of the answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Content {
+pub(in crate::simulator) enum Content {
     Text(String),
     Cited {
         text: String,
@@ -55,19 +55,19 @@ pub(super) enum Content {
 
 /// A complete answer, ready to be written whole or as a stream.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) blocks: Vec<Content>,
-    pub(super) stop_reason: String,
-    pub(super) usage: Usage,
+pub(in crate::simulator) struct Answer {
+    pub(in crate::simulator) blocks: Vec<Content>,
+    pub(in crate::simulator) stop_reason: String,
+    pub(in crate::simulator) usage: Usage,
     /// `additionalModelResponseFields`.
-    pub(super) fields: Option<Value>,
-    pub(super) trace: Option<Value>,
+    pub(in crate::simulator) fields: Option<Value>,
+    pub(in crate::simulator) trace: Option<Value>,
     /// `performanceConfig` and `serviceTier`, given back as they came.
-    pub(super) echoed: Map<String, Value>,
+    pub(in crate::simulator) echoed: Map<String, Value>,
 }
 
 /// Decides what the model answers.
-pub(super) fn compose(
+pub(in crate::simulator) fn compose(
     request: &Request<'_>,
     directions: &Directions,
     guardrail_strikes: bool,
@@ -110,8 +110,8 @@ pub(super) fn compose(
 }
 
 /// What stands in the last message.
-pub(super) struct Turn {
-    pub(super) text: String,
+pub(in crate::simulator) struct Turn {
+    pub(in crate::simulator) text: String,
     tool_results: Option<String>,
 }
 
@@ -130,7 +130,7 @@ impl Turn {
     }
 
     /// Returns the first marker of this name.
-    pub(super) fn marker(&self, name: &str) -> Option<Marker<'_>> {
+    pub(in crate::simulator) fn marker(&self, name: &str) -> Option<Marker<'_>> {
         Marker::all(&self.text).find(|marker| marker.name == name)
     }
 }
