@@ -31,9 +31,13 @@ impl Reason<'_> {
 }
 
 /// Returns what is said, thoughts in tags where the family has no other place for them.
-fn said(answer: &Answer) -> String {
+fn said(format: Format, answer: &Answer) -> String {
     let texts = answer.blocks.iter().map(|block| match block {
         Content::Text(text) | Content::Cited { text, .. } => text.clone(),
+        // The prompt has opened the tag.
+        Content::Thought { text, .. } if format == Format::DeepSeek => {
+            format!("{text}\n</think>\n\n")
+        }
         Content::Thought { text, .. } => format!("<reasoning>{text}</reasoning>"),
         Content::Redacted(_) | Content::ToolUse { .. } => String::new(),
     });
@@ -52,7 +56,7 @@ fn calls(answer: &Answer) -> Vec<(&str, &str, &Value)> {
 pub(super) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
     let (input, output) = (answer.usage.input(), answer.usage.output());
     let reason = Reason(&answer.stop_reason);
-    let text = said(answer);
+    let text = said(format, answer);
     let body = match format {
         Format::Nova => return whole::write(answer),
         Format::Messages => messages(answer),
@@ -232,7 +236,7 @@ impl Frames {
     /// Families that send pieces of one text.
     fn text(&mut self, answer: &Answer) {
         let reason = Reason(&answer.stop_reason);
-        let text = said(answer);
+        let text = said(self.format, answer);
         for word in text.split_inclusive(' ') {
             let chunk = self.piece(word, None);
             self.delta(&chunk);
@@ -277,7 +281,7 @@ impl Frames {
             false,
             false,
         );
-        for word in said(answer).split_inclusive(' ') {
+        for word in said(self.format, answer).split_inclusive(' ') {
             self.delta(
                 &json!({"event_type": "text-generation", "text": word, "is_finished": false}),
             );
@@ -291,7 +295,7 @@ impl Frames {
         }
         let reason = cohere(Reason(&answer.stop_reason));
         let end = json!({"event_type": "stream-end", "is_finished": true, "finish_reason": reason,
-            "response": {"text": said(answer), "finish_reason": reason}});
+            "response": {"text": said(self.format, answer), "finish_reason": reason}});
         self.last(end, answer);
     }
 
@@ -305,7 +309,7 @@ impl Frames {
             false,
             false,
         );
-        for word in said(answer).split_inclusive(' ') {
+        for word in said(self.format, answer).split_inclusive(' ') {
             self.delta(&chunk(json!({ "content": word }), None));
         }
         for (index, (id, name, input)) in calls(answer).into_iter().enumerate() {

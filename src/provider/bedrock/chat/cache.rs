@@ -4,6 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
+use super::Wire;
 use super::blocks::{Block, CachePoint};
 use super::kind::{Kind, Model};
 use crate::canonical::{CacheControl, Content, Message, RawJson, Role};
@@ -25,7 +26,8 @@ impl CachePolicy {
         let is_openai = matches!(model.kind, Kind::Gpt | Kind::GptOss);
         let refuses = facts.flag(Flag::PromptCacheBreakpoint) == Some(false)
             || (facts.known && !facts.is(Flag::PromptCaching));
-        let allowed = !is_openai && !refuses;
+        // Anthropic's own format keeps what the client wrote.
+        let allowed = model.wire == Wire::Messages || !is_openai && !refuses;
         Self {
             allowed,
             // quirk(bedrock): Nova takes cache points in messages but refuses them among tools.

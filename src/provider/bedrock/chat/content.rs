@@ -57,7 +57,12 @@ fn user_parts(writer: &Writer<'_, '_>, parts: &[Part], out: &mut Vec<Block>) -> 
     for part in parts {
         let block = match &part.kind {
             PartKind::Text(text) | PartKind::GuardedText(text) if text.is_blank() => {
-                match stand_in.take() {
+                let said = match writer.model.wire {
+                    Wire::Converse => stand_in.take(),
+                    // Here every text must say something.
+                    Wire::Messages => stand_in.clone(),
+                };
+                match said {
                     Some(said) => Block::Text(said),
                     None => continue,
                 }

@@ -39,6 +39,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) reasoning: Reasoning,
     /// What the request brings beside its messages.
     pub(crate) toolbox: Toolbox,
+    /// Whether what the model does not take is left out.
+    pub(crate) drop: bool,
     /// What was left out or changed.
     pub(crate) warnings: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl<'a> Draft<'a> {
             choice,
             reasoning,
             toolbox,
+            drop,
             warnings,
         })
     }

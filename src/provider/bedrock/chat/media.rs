@@ -310,7 +310,7 @@ fn finish(media: &Media, form: Form, source: BlockSource, wire: Wire) -> MediaBl
     let name = match wire {
         _ if !is_document => None,
         Wire::Converse => Some(document_name(media, form.format, &source)),
-        Wire::Messages => media.title.clone().or_else(|| media.filename.clone()),
+        Wire::Messages => media.title.clone(),
     };
     MediaBlock {
         member: form.member,

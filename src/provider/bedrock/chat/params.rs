@@ -2,6 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
+use super::Wire;
 use super::drop_paths;
 use super::kind::{Kind, Model};
 use super::reasoning::{Way, effort_name};
@@ -18,6 +19,8 @@ pub(crate) struct Screen<'a> {
     params: ChatParams,
     allowed: Vec<String>,
     refused: Vec<&'static str>,
+    /// What is left out without a refusal.
+    left_out: Vec<&'static str>,
     /// Whether what the model does not take is left out.
     pub(crate) drop: bool,
 }
@@ -39,6 +42,7 @@ impl<'a> Screen<'a> {
             params,
             allowed,
             refused: Vec::new(),
+            left_out: Vec::new(),
             drop,
         })
     }
@@ -49,15 +53,12 @@ impl<'a> Screen<'a> {
         self.tools()?;
         self.reasoning();
         self.sampling();
-        if self.refused.is_empty() {
-            return Ok(self.params);
-        }
         self.refused.sort_unstable();
         self.refused.dedup();
-        if !self.drop {
+        if !self.refused.is_empty() && !self.drop {
             return Err(unsupported(&self.refused, self.model.name()));
         }
-        for name in &self.refused {
+        for name in self.refused.iter().chain(&self.left_out) {
             let kept = self.format_to_keep(name);
             remove(&mut self.params, name);
             self.params.output_config = kept.or(self.params.output_config.take());
@@ -162,6 +163,8 @@ impl<'a> Screen<'a> {
             if self.is_allowed(name) {
                 remove(&mut self.params, name);
                 self.pass(name, value);
+            } else if name == "output_config" && self.model.wire == Wire::Messages {
+                self.left_out.push(name);
             } else {
                 self.refuse(name);
             }

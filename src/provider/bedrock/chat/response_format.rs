@@ -82,23 +82,36 @@ pub(crate) fn of_output_config(format: &Value) -> Option<JsonSchemaFormat> {
 }
 
 fn stand_in(format: &JsonSchemaFormat, wire: Wire, budget: &mut Budget) -> Result<Format> {
-    let schema = definitions::inline(format.schema.to_value(), budget).map_err(|excess| {
-        let problem = excess.problem();
-        Error::bad_request(
-            "response_format",
-            format!("Invalid value for 'response_format': {problem}."),
-        )
-    })?;
+    let mut schema = format.schema.to_value();
+    // Anthropic's own format follows references, but for those of a schema that is wrapped or flattened.
+    let follows =
+        wire == Wire::Messages && schema::is_object(&schema) && !schema::has_union(&schema);
+    if !follows {
+        schema = definitions::inline(schema, budget).map_err(|excess| {
+            let problem = excess.problem();
+            Error::bad_request(
+                "response_format",
+                format!("Invalid value for 'response_format': {problem}."),
+            )
+        })?;
+    }
     let wrapped = !schema::is_object(&schema);
     let schema = if wrapped { wrap(schema) } else { schema };
     let has_values = || schema.pointer("/properties/values").is_some();
     let may_be_values = wire == Wire::Messages && !has_values();
-    let description = format.description.as_deref().unwrap_or(JSON_TOOL);
+    let given = format.description.as_deref();
+    let (description, schema) = match wire {
+        Wire::Converse => (
+            Some(given.unwrap_or(JSON_TOOL)),
+            schema::for_tool(schema, true),
+        ),
+        Wire::Messages => (given, schema::for_messages(schema, true)),
+    };
     Ok(Format::Tool {
         spec: Spec {
             name: JSON_TOOL.to_owned(),
-            description: Some(Text::new(description)),
-            schema: Schema::Mended(schema::for_tool(schema, true)),
+            description: description.map(Text::new),
+            schema: Schema::Mended(schema),
             strict: false,
             deferred: false,
         },

@@ -9,6 +9,8 @@ use crate::canonical::RawJson;
 
 /// Keys that mean nothing to the model, or that Bedrock refuses at the root.
 const NOT_AT_ROOT: [&str; 4] = ["$schema", "$id", "$defs", "definitions"];
+/// Keys that mean nothing to any model.
+const MEANINGLESS: [&str; 2] = ["$schema", "$id"];
 const UNIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 const TYPES: [&str; 7] = [
     "array", "boolean", "integer", "null", "number", "object", "string",
@@ -106,7 +108,10 @@ pub(crate) fn is_native(schema: &RawJson, lookaround: bool) -> bool {
     };
     root.get("type")
         .is_some_and(|kind| kind.get() == "\"object\"")
-        && !UNIONS.iter().any(|key| root.contains_key(*key))
+        && !UNIONS
+            .iter()
+            .chain(&MEANINGLESS)
+            .any(|key| root.contains_key(*key))
 }
 
 /// Mends the schema of a tool's arguments for Anthropic's own format: the root is an object without unions.
@@ -115,6 +120,9 @@ pub(crate) fn for_messages(mut schema: Value, lookaround: bool) -> Value {
     let Value::Object(mut root) = schema else {
         return json!({"type": "object", "properties": {}});
     };
+    for key in MEANINGLESS {
+        root.shift_remove(key);
+    }
     flatten_unions(&mut root);
     root.insert("type".to_owned(), json!("object"));
     root.entry("properties").or_insert_with(|| json!({}));

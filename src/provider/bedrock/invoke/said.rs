@@ -173,7 +173,11 @@ impl SaidDecoder {
         let stream = &mut self.stream;
         stream.concluded = true;
         stream.close(out);
-        let stop = stream.stop.take().unwrap_or_default();
+        let mut stop = stream.stop.take().unwrap_or_default();
+        // Cohere has no word of its own for an answer that calls tools.
+        if stop.raw == "COMPLETE" && !stream.calls.is_empty() {
+            stop.finish_reason = "tool_calls";
+        }
         out.push(ChatChunk::Finish {
             stop: noted(stop, &stream.notes),
             provider_fields: Vec::new(),

@@ -73,6 +73,7 @@ fn gather(draft: &mut Draft<'_>) -> Fields {
         reasoning,
         toolbox,
         warnings,
+        drop,
         ..
     } = draft;
     let mut fields = Fields::default();
@@ -89,7 +90,7 @@ fn gather(draft: &mut Draft<'_>) -> Fields {
             fields.set_value(name, &json!(value));
         }
     }
-    let stop = stop_sequences(&inference.stop, params.drop_params.unwrap_or(false));
+    let stop = stop_sequences(&inference.stop, *drop);
     if !stop.is_empty() {
         fields.set_value("stop_sequences", &json!(stop));
     }
@@ -161,17 +162,17 @@ fn tells_a_person(user: &str) -> bool {
 }
 
 fn tool_choice(choice: Option<&Choice>, params: &ChatParams, no_tools: bool) -> Option<Value> {
-    let one_at_a_time = params.parallel_tool_calls == Some(false) && !no_tools;
+    let parallel = params.parallel_tool_calls.filter(|_| !no_tools);
     let mut out = match choice {
         Some(Choice::Auto) => json!({"type": "auto"}),
         Some(Choice::Any) => json!({"type": "any"}),
         Some(Choice::Tool(name)) => json!({"type": "tool", "name": name}),
         Some(Choice::None) => return Some(json!({"type": "none"})),
-        None if one_at_a_time => json!({"type": "auto"}),
+        None if parallel.is_some() => json!({"type": "auto"}),
         None => return None,
     };
-    if let (true, Value::Object(members)) = (one_at_a_time, &mut out) {
-        members.insert("disable_parallel_tool_use".to_owned(), json!(true));
+    if let (Some(parallel), Value::Object(members)) = (parallel, &mut out) {
+        members.insert("disable_parallel_tool_use".to_owned(), json!(!parallel));
     }
     Some(out)
 }
