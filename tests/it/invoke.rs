@@ -68,7 +68,11 @@ async fn every_family_answers_whole_and_streamed() {
         let said = &choice["message"];
         // An imported R1 is asked in the middle of its thoughts, which nothing ends here.
         let is_thought = name == "imported-deepseek_r1";
-        let member = if is_thought { "reasoning_content" } else { "content" };
+        let member = if is_thought {
+            "reasoning_content"
+        } else {
+            "content"
+        };
         let said = said[member].as_str();
         assert_eq!(said, Some("It is fine."), "{name}");
         assert_eq!(choice["finish_reason"], "stop", "{name}");

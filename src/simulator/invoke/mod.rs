@@ -3,6 +3,7 @@
 //! The body is checked against what AWS documents for the model's family ([`shape`]), read as the Converse request that
 //! means the same ([`read`]), answered by the same simulated model, and written in the family's format ([`write`]).
 
+mod chunks;
 mod format;
 mod read;
 mod shape;
@@ -49,7 +50,7 @@ pub(super) async fn answer(mode: Mode, model_id: &str, call: &Call<'_>) -> Answe
     } = speak(&request, call).await?;
     let fault = fault.as_ref();
     if mode == Mode::Stream {
-        let frames = write::stream(format, &answer);
+        let frames = chunks::stream(format, &answer);
         let mut response = stream::send(&frames, fault, &directions, call);
         let json = HeaderValue::from_static("application/json");
         response

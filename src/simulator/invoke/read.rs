@@ -60,6 +60,25 @@ fn value(node: &Node<'_>) -> Value {
     serde_json::to_value(node).unwrap_or_default()
 }
 
+/// Sets a member of an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+/// Adds tools and the choice among them, if there are any.
+fn set_tools(out: &mut Value, tools: &[Value], choice: Option<Value>) {
+    if tools.is_empty() {
+        return;
+    }
+    let mut config = json!({ "tools": tools });
+    if let Some(choice) = choice {
+        set(&mut config, "toolChoice", choice);
+    }
+    set(out, "toolConfig", config);
+}
+
 fn inference(body: &Node<'_>, limit: &str, stop: &str) -> Value {
     let mut out = Map::new();
     if let Some(limit) = body.get(limit) {
@@ -123,26 +142,22 @@ fn messages(body: &Node<'_>) -> Value {
             json!({"toolSpec": {"name": name, "inputSchema": {"json": value(schema)}}})
         })
         .collect();
-    if !tools.is_empty() {
-        out["toolConfig"] = json!({ "tools": tools });
-        let choice = body.get("tool_choice");
-        let choice = match choice.and_then(|choice| choice.text_of("type")) {
-            Some("any") => Some(json!({"any": {}})),
-            Some("tool") => {
-                let name = choice.and_then(|choice| choice.text_of("name"));
-                Some(json!({"tool": {"name": name}}))
-            }
-            _ => None,
-        };
-        if let Some(choice) = choice {
-            out["toolConfig"]["toolChoice"] = choice;
+    let choice = body.get("tool_choice");
+    let choice = match choice.and_then(|choice| choice.text_of("type")) {
+        Some("any") => Some(json!({"any": {}})),
+        Some("tool") => {
+            let name = choice.and_then(|choice| choice.text_of("name"));
+            Some(json!({"tool": {"name": name}}))
         }
-    }
+        _ => None,
+    };
+    set_tools(&mut out, &tools, choice);
     if let Some(thinking) = body.get("thinking") {
-        out["additionalModelRequestFields"] = json!({"thinking": value(thinking)});
+        let fields = json!({"thinking": value(thinking)});
+        set(&mut out, "additionalModelRequestFields", fields);
     }
     if let Some(schema) = body.at(&["output_config", "format", "schema"]) {
-        out["outputConfig"] = held_to(schema);
+        set(&mut out, "outputConfig", held_to(schema));
     }
     out
 }
@@ -209,19 +224,15 @@ fn openai(body: &Node<'_>) -> Value {
             Some(json!({"toolSpec": {"name": name, "inputSchema": {"json": schema}}}))
         })
         .collect();
-    if !tools.is_empty() {
-        out["toolConfig"] = json!({ "tools": tools });
-        let named = body
-            .at(&["tool_choice", "function", "name"])
-            .and_then(Node::text);
-        if body.text_of("tool_choice") == Some("required") {
-            out["toolConfig"]["toolChoice"] = json!({"any": {}});
-        } else if let Some(name) = named {
-            out["toolConfig"]["toolChoice"] = json!({"tool": {"name": name}});
-        }
-    }
+    let named = body.at(&["tool_choice", "function", "name"]);
+    let choice = match (body.text_of("tool_choice"), named.and_then(Node::text)) {
+        (Some("required"), _) => Some(json!({"any": {}})),
+        (_, Some(name)) => Some(json!({"tool": {"name": name}})),
+        _ => None,
+    };
+    set_tools(&mut out, &tools, choice);
     if let Some(schema) = body.at(&["response_format", "json_schema", "schema"]) {
-        out["outputConfig"] = held_to(schema);
+        set(&mut out, "outputConfig", held_to(schema));
     }
     out
 }
@@ -246,8 +257,6 @@ fn command_r(body: &Node<'_>) -> Value {
             Some(json!({"toolSpec": {"name": tool.text_of("name")?, "inputSchema": {"json": schema}}}))
         })
         .collect();
-    if !tools.is_empty() {
-        out["toolConfig"] = json!({ "tools": tools });
-    }
+    set_tools(&mut out, &tools, None);
     out
 }

@@ -1,26 +1,21 @@
-//! An answer in a family's format, whole and as a stream of chunks.
+//! An answer in a family's format; `chunks.rs` writes it as a stream.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
 use serde_json::{Value, json};
 
 use super::super::converse::answer::{Answer, Content};
-use super::super::converse::stream::EventFrame;
 use super::super::converse::whole;
-use super::super::event_stream::push_event;
 use super::format::Format;
 
 /// Why the answer ended, in the words of the families.
 #[derive(Clone, Copy)]
-struct Reason<'a>(&'a str);
+pub(super) struct Reason<'a>(pub(super) &'a str);
 
 impl Reason<'_> {
-    fn is_length(self) -> bool {
+    pub(super) fn is_length(self) -> bool {
         self.0 == "max_tokens"
     }
 
-    fn openai(self) -> &'static str {
+    pub(super) fn openai(self) -> &'static str {
         match self.0 {
             "max_tokens" => "length",
             "tool_use" => "tool_calls",
@@ -31,7 +26,7 @@ impl Reason<'_> {
 }
 
 /// Returns what is said, thoughts in tags where the family has no other place for them.
-fn said(format: Format, answer: &Answer) -> String {
+pub(super) fn said(format: Format, answer: &Answer) -> String {
     let texts = answer.blocks.iter().map(|block| match block {
         Content::Text(text) | Content::Cited { text, .. } => text.clone(),
         // The prompt has opened the tag.
@@ -44,12 +39,18 @@ fn said(format: Format, answer: &Answer) -> String {
     texts.collect()
 }
 
-fn calls(answer: &Answer) -> Vec<(&str, &str, &Value)> {
+pub(super) fn calls(answer: &Answer) -> Vec<(&str, &str, &Value)> {
     let calls = answer.blocks.iter().filter_map(|block| match block {
         Content::ToolUse { id, name, input } => Some((id.as_str(), name.as_str(), input)),
         _ => None,
     });
     calls.collect()
+}
+
+pub(super) fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 /// Writes a whole answer.
@@ -61,11 +62,7 @@ pub(super) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
         Format::Nova => return whole::write(answer),
         Format::Messages => messages(answer),
         Format::ClaudeText => {
-            let reason = if reason.is_length() {
-                "max_tokens"
-            } else {
-                "stop_sequence"
-            };
+            let reason = claude_text(reason);
             json!({"type": "completion", "completion": text, "stop_reason": reason, "stop": null})
         }
         Format::Titan => json!({"inputTextTokenCount": input, "results": [{
@@ -76,18 +73,7 @@ pub(super) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
         Format::DeepSeek => json!({"choices": [{"text": text, "stop_reason": llama(reason)}]}),
         Format::Command => json!({"id": "simulated", "prompt": "", "generations": [{
             "id": "simulated", "text": text, "finish_reason": cohere(reason)}]}),
-        Format::CommandR => {
-            let calls: Vec<Value> = calls(answer)
-                .iter()
-                .map(|(_, name, input)| json!({"name": name, "parameters": input}))
-                .collect();
-            let mut body = json!({"response_id": "simulated", "generation_id": "simulated",
-                "text": text, "finish_reason": cohere(reason)});
-            if !calls.is_empty() {
-                body["tool_calls"] = Value::Array(calls);
-            }
-            body
-        }
+        Format::CommandR => command_r(answer, &text),
         Format::Jurassic => {
             let reason = if reason.is_length() {
                 "length"
@@ -97,34 +83,61 @@ pub(super) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
             json!({"id": 1, "prompt": {"text": "", "tokens": []}, "completions": [{
                 "data": {"text": text, "tokens": []}, "finishReason": {"reason": reason}}]})
         }
-        Format::OpenAi => {
-            let content = if text.is_empty() {
-                Value::Null
-            } else {
-                json!(text)
-            };
-            let mut message = json!({"role": "assistant", "content": content});
-            let calls: Vec<Value> = calls(answer).iter().map(|call| openai_call(call)).collect();
-            if !calls.is_empty() {
-                message["tool_calls"] = Value::Array(calls);
-            }
-            json!({"id": "chatcmpl-simulated", "object": "chat.completion", "created": 1_750_000_000,
-                "model": "simulated", "usage": openai_usage(answer),
-                "choices": [{"index": 0, "message": message, "finish_reason": reason.openai()}]})
-        }
+        Format::OpenAi => openai(answer, &text),
         Format::Pegasus => json!({"message": text, "finishReason": llama(reason)}),
     };
     let mut body = body;
     if reason.0 == "guardrail_intervened" {
-        body["amazon-bedrock-guardrailAction"] = json!("INTERVENED");
+        set(
+            &mut body,
+            "amazon-bedrock-guardrailAction",
+            json!("INTERVENED"),
+        );
         if let Some(trace) = &answer.trace {
-            body["amazon-bedrock-trace"] = trace.clone();
+            set(&mut body, "amazon-bedrock-trace", trace.clone());
         }
     }
     body.to_string().into_bytes()
 }
 
-fn titan(reason: Reason<'_>) -> &'static str {
+fn command_r(answer: &Answer, text: &str) -> Value {
+    let calls: Vec<Value> = calls(answer)
+        .iter()
+        .map(|(_, name, input)| json!({"name": name, "parameters": input}))
+        .collect();
+    let mut body = json!({"response_id": "simulated", "generation_id": "simulated",
+        "text": text, "finish_reason": cohere(Reason(&answer.stop_reason))});
+    if !calls.is_empty() {
+        set(&mut body, "tool_calls", Value::Array(calls));
+    }
+    body
+}
+
+fn openai(answer: &Answer, text: &str) -> Value {
+    let content = if text.is_empty() {
+        Value::Null
+    } else {
+        json!(text)
+    };
+    let mut message = json!({"role": "assistant", "content": content});
+    let calls: Vec<Value> = calls(answer).iter().map(openai_call).collect();
+    if !calls.is_empty() {
+        set(&mut message, "tool_calls", Value::Array(calls));
+    }
+    json!({"id": "chatcmpl-simulated", "object": "chat.completion", "created": 1_750_000_000,
+        "model": "simulated", "usage": openai_usage(answer),
+        "choices": [{"index": 0, "message": message, "finish_reason": Reason(&answer.stop_reason).openai()}]})
+}
+
+pub(super) fn claude_text(reason: Reason<'_>) -> &'static str {
+    if reason.is_length() {
+        "max_tokens"
+    } else {
+        "stop_sequence"
+    }
+}
+
+pub(super) fn titan(reason: Reason<'_>) -> &'static str {
     if reason.is_length() {
         "LENGTH"
     } else {
@@ -132,11 +145,11 @@ fn titan(reason: Reason<'_>) -> &'static str {
     }
 }
 
-fn llama(reason: Reason<'_>) -> &'static str {
+pub(super) fn llama(reason: Reason<'_>) -> &'static str {
     if reason.is_length() { "length" } else { "stop" }
 }
 
-fn cohere(reason: Reason<'_>) -> &'static str {
+pub(super) fn cohere(reason: Reason<'_>) -> &'static str {
     if reason.is_length() {
         "MAX_TOKENS"
     } else {
@@ -148,12 +161,12 @@ fn openai_call((id, name, input): &(&str, &str, &Value)) -> Value {
     json!({"id": id, "type": "function", "function": {"name": name, "arguments": input.to_string()}})
 }
 
-fn openai_usage(answer: &Answer) -> Value {
+pub(super) fn openai_usage(answer: &Answer) -> Value {
     let (input, output) = (answer.usage.input(), answer.usage.output());
     json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
 }
 
-fn messages_usage(answer: &Answer) -> Value {
+pub(super) fn messages_usage(answer: &Answer) -> Value {
     let (read, written) = answer.usage.cached();
     json!({"input_tokens": answer.usage.input(), "output_tokens": answer.usage.output(),
         "cache_read_input_tokens": read, "cache_creation_input_tokens": written})
@@ -176,250 +189,5 @@ fn messages_block(block: &Content) -> Value {
         Content::ToolUse { id, name, input } => {
             json!({"type": "tool_use", "id": id, "name": name, "input": input})
         }
-    }
-}
-
-/// Writes the frames of a stream.
-pub(super) fn stream(format: Format, answer: &Answer) -> Vec<EventFrame> {
-    let mut frames = Frames {
-        format,
-        list: Vec::new(),
-    };
-    match format {
-        Format::Messages => frames.messages(answer),
-        Format::Nova => frames.nova(answer),
-        Format::OpenAi => frames.openai(answer),
-        Format::CommandR => frames.command_r(answer),
-        _ => frames.text(answer),
-    }
-    frames.list
-}
-
-struct Frames {
-    format: Format,
-    list: Vec<EventFrame>,
-}
-
-impl Frames {
-    fn push(&mut self, chunk: &Value, is_delta: bool, is_ending: bool) {
-        let inner = STANDARD.encode(chunk.to_string());
-        let mut frame = BytesMut::new();
-        let payload = format!("{{\"bytes\":\"{inner}\",\"p\":\"abcdefghijkl\"}}");
-        push_event("chunk", payload.as_bytes(), &mut frame);
-        self.list.push(EventFrame {
-            bytes: frame.freeze(),
-            is_delta,
-            is_ending,
-        });
-    }
-
-    fn delta(&mut self, chunk: &Value) {
-        self.push(chunk, true, false);
-    }
-
-    /// Appends the last chunk, with Bedrock's own words in it.
-    fn last(&mut self, mut chunk: Value, answer: &Answer) {
-        let (read, written) = answer.usage.cached();
-        chunk["amazon-bedrock-invocationMetrics"] = json!({
-            "inputTokenCount": answer.usage.input(), "outputTokenCount": answer.usage.output(),
-            "cacheReadInputTokenCount": read, "cacheWriteInputTokenCount": written,
-            "invocationLatency": answer.usage.latency_ms(), "firstByteLatency": 50});
-        if answer.stop_reason == "guardrail_intervened" {
-            chunk["amazon-bedrock-guardrailAction"] = json!("INTERVENED");
-            if let Some(trace) = &answer.trace {
-                chunk["amazon-bedrock-trace"] = trace.clone();
-            }
-        }
-        self.push(&chunk, false, true);
-    }
-
-    /// Families that send pieces of one text.
-    fn text(&mut self, answer: &Answer) {
-        let reason = Reason(&answer.stop_reason);
-        let text = said(self.format, answer);
-        for word in text.split_inclusive(' ') {
-            let chunk = self.piece(word, None);
-            self.delta(&chunk);
-        }
-        let chunk = self.piece("", Some(reason));
-        self.last(chunk, answer);
-    }
-
-    fn piece(&self, text: &str, reason: Option<Reason<'_>>) -> Value {
-        match self.format {
-            Format::ClaudeText => {
-                let stop = reason.map(|reason| match reason.is_length() {
-                    true => "max_tokens",
-                    false => "stop_sequence",
-                });
-                json!({"type": "completion", "completion": text, "stop_reason": stop})
-            }
-            Format::Titan => {
-                json!({"outputText": text, "index": 0, "completionReason": reason.map(titan)})
-            }
-            Format::Mistral => {
-                json!({"outputs": [{"text": text, "stop_reason": reason.map(llama)}]})
-            }
-            Format::DeepSeek => {
-                json!({"choices": [{"text": text, "stop_reason": reason.map(llama)}]})
-            }
-            Format::Command => match reason {
-                Some(reason) => json!({"is_finished": true, "finish_reason": cohere(reason)}),
-                None => json!({"text": text, "is_finished": false}),
-            },
-            Format::Pegasus => match reason {
-                Some(reason) => json!({"message": text, "finishReason": llama(reason)}),
-                None => json!({ "message": text }),
-            },
-            _ => json!({"generation": text, "stop_reason": reason.map(llama)}),
-        }
-    }
-
-    fn command_r(&mut self, answer: &Answer) {
-        self.push(
-            &json!({"event_type": "stream-start", "is_finished": false}),
-            false,
-            false,
-        );
-        for word in said(self.format, answer).split_inclusive(' ') {
-            self.delta(
-                &json!({"event_type": "text-generation", "text": word, "is_finished": false}),
-            );
-        }
-        let calls: Vec<Value> = calls(answer)
-            .iter()
-            .map(|(_, name, input)| json!({"name": name, "parameters": input}))
-            .collect();
-        if !calls.is_empty() {
-            self.delta(&json!({"event_type": "tool-calls-generation", "tool_calls": calls, "is_finished": false}));
-        }
-        let reason = cohere(Reason(&answer.stop_reason));
-        let end = json!({"event_type": "stream-end", "is_finished": true, "finish_reason": reason,
-            "response": {"text": said(self.format, answer), "finish_reason": reason}});
-        self.last(end, answer);
-    }
-
-    fn openai(&mut self, answer: &Answer) {
-        let chunk = |delta: Value, reason: Option<&str>| {
-            json!({"id": "chatcmpl-simulated", "object": "chat.completion.chunk", "created": 1_750_000_000,
-                "model": "simulated", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
-        };
-        self.push(
-            &chunk(json!({"role": "assistant", "content": ""}), None),
-            false,
-            false,
-        );
-        for word in said(self.format, answer).split_inclusive(' ') {
-            self.delta(&chunk(json!({ "content": word }), None));
-        }
-        for (index, (id, name, input)) in calls(answer).into_iter().enumerate() {
-            let start = json!({"index": index, "id": id, "type": "function",
-                "function": {"name": name, "arguments": ""}});
-            self.delta(&chunk(json!({"tool_calls": [start]}), None));
-            let arguments = json!({"index": index, "function": {"arguments": input.to_string()}});
-            self.delta(&chunk(json!({"tool_calls": [arguments]}), None));
-        }
-        let reason = Reason(&answer.stop_reason).openai();
-        self.push(&chunk(json!({}), Some(reason)), false, true);
-        self.last(
-            json!({"choices": [], "usage": openai_usage(answer)}),
-            answer,
-        );
-    }
-
-    fn messages(&mut self, answer: &Answer) {
-        let mut usage = messages_usage(answer);
-        usage["output_tokens"] = json!(1);
-        let message = json!({"id": "msg_bdrk_simulated", "type": "message", "role": "assistant",
-            "model": "simulated", "content": [], "stop_reason": null, "usage": usage});
-        self.push(
-            &json!({"type": "message_start", "message": message}),
-            false,
-            false,
-        );
-        for (index, block) in answer.blocks.iter().enumerate() {
-            self.messages_block(index, block);
-            self.push(
-                &json!({"type": "content_block_stop", "index": index}),
-                false,
-                false,
-            );
-        }
-        let delta = json!({"stop_reason": answer.stop_reason, "stop_sequence": null});
-        let usage = json!({"output_tokens": answer.usage.output()});
-        let end = json!({"type": "message_delta", "delta": delta, "usage": usage});
-        self.push(&end, false, true);
-        self.last(json!({"type": "message_stop"}), answer);
-    }
-
-    fn messages_block(&mut self, index: usize, block: &Content) {
-        let start = match block {
-            Content::Text(_) | Content::Cited { .. } => json!({"type": "text", "text": ""}),
-            Content::Thought { .. } => json!({"type": "thinking", "thinking": "", "signature": ""}),
-            Content::Redacted(data) => json!({"type": "redacted_thinking", "data": data}),
-            Content::ToolUse { id, name, .. } => {
-                json!({"type": "tool_use", "id": id, "name": name, "input": {}})
-            }
-        };
-        let start = json!({"type": "content_block_start", "index": index, "content_block": start});
-        self.push(&start, false, false);
-        let mut delta = |delta: Value| {
-            self.delta(&json!({"type": "content_block_delta", "index": index, "delta": delta}));
-        };
-        match block {
-            Content::Text(text) | Content::Cited { text, .. } => text
-                .split_inclusive(' ')
-                .for_each(|word| delta(json!({"type": "text_delta", "text": word}))),
-            Content::Thought { text, signature } => {
-                for word in text.split_inclusive(' ') {
-                    delta(json!({"type": "thinking_delta", "thinking": word}));
-                }
-                if let Some(signature) = signature {
-                    delta(json!({"type": "signature_delta", "signature": signature}));
-                }
-            }
-            Content::ToolUse { input, .. } => {
-                delta(json!({"type": "input_json_delta", "partial_json": ""}));
-                delta(json!({"type": "input_json_delta", "partial_json": input.to_string()}));
-            }
-            Content::Redacted(_) => {}
-        }
-    }
-
-    fn nova(&mut self, answer: &Answer) {
-        self.push(
-            &json!({"messageStart": {"role": "assistant"}}),
-            false,
-            false,
-        );
-        for (index, block) in answer.blocks.iter().enumerate() {
-            let delta = |delta: Value| json!({"contentBlockDelta": {"contentBlockIndex": index, "delta": delta}});
-            match block {
-                Content::Text(text) | Content::Cited { text, .. } => text
-                    .split_inclusive(' ')
-                    .for_each(|word| self.delta(&delta(json!({ "text": word })))),
-                Content::Thought { text, .. } => {
-                    self.delta(&delta(json!({"reasoningContent": {"text": text}})));
-                }
-                Content::Redacted(_) => {}
-                Content::ToolUse { id, name, input } => {
-                    let start = json!({"toolUse": {"toolUseId": id, "name": name}});
-                    let start =
-                        json!({"contentBlockStart": {"contentBlockIndex": index, "start": start}});
-                    self.push(&start, false, false);
-                    self.delta(&delta(json!({"toolUse": {"input": input.to_string()}})));
-                }
-            }
-            self.push(
-                &json!({"contentBlockStop": {"contentBlockIndex": index}}),
-                false,
-                false,
-            );
-        }
-        let stop = json!({"messageStop": {"stopReason": answer.stop_reason}});
-        self.push(&stop, false, true);
-        let usage =
-            json!({"inputTokens": answer.usage.input(), "outputTokens": answer.usage.output()});
-        self.last(json!({"metadata": {"usage": usage, "metrics": {}}}), answer);
     }
 }

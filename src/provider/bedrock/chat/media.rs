@@ -159,8 +159,8 @@ fn for_messages(mut block: MediaBlock) -> Result<MediaBlock> {
             block.source = BlockSource::Text(Text::new(&plain));
         }
         (BlockSource::Bytes { .. }, "document") if block.format == "pdf" => {}
-        (BlockSource::Bytes { .. }, "image") => {}
-        (BlockSource::Text(_) | BlockSource::Content(_), _) => {}
+        (BlockSource::Bytes { .. }, "image")
+        | (BlockSource::Text(_) | BlockSource::Content(_), _) => {}
         _ => return Err(refused(&format!("media of type '{}'", block.format))),
     }
     Ok(block)

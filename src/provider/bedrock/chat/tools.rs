@@ -3,10 +3,8 @@
 //! Claude's own tools, such as those for using a computer, stand among the others in Anthropic's format; to Converse they
 //! travel in `additionalModelRequestFields`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Wire;
@@ -15,10 +13,11 @@ use super::blocks::CachePoint;
 use super::cache::CachePolicy;
 use super::computer;
 use super::definitions::{self, Budget, Excess};
+use super::function::{Function, Members, members_of, text_of};
 use super::kind::{Kind, Model};
 use super::names::Namer;
 use super::schema;
-use crate::canonical::{CacheControl, RawJson, Text, Tool, ToolChoice};
+use crate::canonical::{RawJson, Text, Tool, ToolChoice};
 use crate::catalog::Flag;
 use crate::error::{Error, Result};
 
@@ -136,9 +135,6 @@ pub(crate) struct Reader<'a> {
     /// How many of the tools are the deployment's; the client's follow them.
     pub(crate) of_deployment: usize,
 }
-
-/// The members of a tool, as they are written.
-type Members<'t> = BTreeMap<String, &'t RawValue>;
 
 impl Reader<'_> {
     /// Reads the tools, of which `choice` may allow only some.
@@ -314,87 +310,6 @@ impl Reader<'_> {
 /// How the types of Anthropic's tools that search for tools begin.
 const TOOL_SEARCH_TYPE: &str = "tool_search_tool_";
 
-/// A tool in OpenAI's or Anthropic's form.
-#[derive(Debug, Default)]
-struct Function {
-    name: Option<String>,
-    description: Option<Text>,
-    schema: Option<RawJson>,
-    cache: Option<CacheControl>,
-    strict: bool,
-    /// Whether the arguments are to be streamed as the model writes them.
-    eager: bool,
-    /// Whether the model finds the tool by searching only.
-    deferred: bool,
-}
-
-impl Function {
-    /// Reads a `toolSpec` of Converse's.
-    fn of_spec(body: &Bytes, spec: &Members<'_>) -> Self {
-        let schema = spec
-            .get("inputSchema")
-            .and_then(|schema| members_of(schema));
-        let schema = schema.and_then(|schema| schema.get("json").copied());
-        Self {
-            name: text_of(spec, "name"),
-            description: spec
-                .get("description")
-                .and_then(|raw| Text::from_raw(body, raw)),
-            schema: schema.map(|raw| RawJson::from_raw(body, raw)),
-            ..Self::default()
-        }
-    }
-
-    /// Reads the members of a tool: what says what it does stands in `function` or beside the type.
-    fn read(body: &Bytes, tool: &Members<'_>) -> Self {
-        let nested = tool
-            .get("function")
-            .and_then(|function| members_of(function));
-        let function = nested.as_ref().unwrap_or(tool);
-        let says = |name: &str| {
-            [tool, function]
-                .iter()
-                .any(|members| members.get(name).is_some_and(|v| v.get() == "true"))
-        };
-        let schema = ["parameters", "input_schema"]
-            .iter()
-            .find_map(|name| function.get(*name));
-        let control = [tool, function]
-            .iter()
-            .find_map(|members| members.get("cache_control"));
-        Self {
-            name: text_of(function, "name"),
-            description: function
-                .get("description")
-                .and_then(|raw| Text::from_raw(body, raw)),
-            schema: schema.map(|raw| RawJson::from_raw(body, raw)),
-            cache: control.and_then(|control| control_of(control)),
-            strict: says("strict"),
-            eager: says("eager_input_streaming"),
-            deferred: says("defer_loading") || custom_defers(tool),
-        }
-    }
-}
-
-/// Some clients say `defer_loading` inside a member `custom`.
-fn custom_defers(tool: &Members<'_>) -> bool {
-    let custom = tool.get("custom").and_then(|custom| members_of(custom));
-    custom.is_some_and(|custom| {
-        custom
-            .get("defer_loading")
-            .is_some_and(|v| v.get() == "true")
-    })
-}
-
-fn members_of(raw: &RawValue) -> Option<Members<'_>> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-/// Reads a member that is a string.
-fn text_of(members: &Members<'_>, name: &str) -> Option<String> {
-    serde_json::from_str(members.get(name)?.get()).ok()
-}
-
 fn is_converse(tool: &Members<'_>) -> bool {
     ["toolSpec", "systemTool", "cachePoint"]
         .iter()
@@ -409,16 +324,6 @@ fn is_function(kind: &str, tool: &Members<'_>) -> bool {
         .is_some_and(|function| function.get().starts_with('{'))
         || tool.contains_key("input_schema")
         || (kind == "function" && tool.contains_key("name"))
-}
-
-/// Reads `cache_control` of a tool, which must be of the one type there is.
-fn control_of(raw: &RawValue) -> Option<CacheControl> {
-    let control = members_of(raw)?;
-    let kind = text_of(&control, "type").filter(|kind| kind == "ephemeral")?;
-    Some(CacheControl {
-        kind: Some(kind),
-        ttl: text_of(&control, "ttl"),
-    })
 }
 
 /// Says whether the model searches the web by a tool of Bedrock's.

@@ -11,10 +11,9 @@ use super::envelope::{garbled, parse};
 use super::openai::OpenAiChat;
 use super::openai_request::Form;
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Words, joined};
 use crate::canonical::{Chat, ChatRequest};
-use crate::error::Result;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::{Exchange, Target, TransformError, Transformer};
 
@@ -50,7 +49,7 @@ const JURASSIC: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
@@ -82,7 +81,7 @@ const JAMBA: OpenAiChat = OpenAiChat {
     adjust: |_, _, _, _| {},
 };
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &joined(&asked.lines, "\n"), fields);
     asked.set_sampling(
         &[
@@ -93,7 +92,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
         ],
         fields,
     );
-    Ok(())
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 
 use super::envelope::parse;
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer};
-use crate::error::Result;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::bedrock::model_id::ModelId;
@@ -32,7 +31,7 @@ pub(super) const CLAUDE_TEXT: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
@@ -54,7 +53,7 @@ pub(super) fn speaks(model: &ModelId) -> bool {
         })
 }
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     let says_system_plainly = asked.base().starts_with("anthropic.claude-v2:1");
     let prompt = prompt(&asked.lines, says_system_plainly);
     set_text("prompt", &prompt, fields);
@@ -75,7 +74,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
         fields,
     );
     fields.set_value("anthropic_version", &json!(super::anthropic::VERSION));
-    Ok(())
 }
 
 fn prompt(lines: &[Line], says_system_plainly: bool) -> String {

@@ -10,10 +10,9 @@ use serde_json::value::RawValue;
 use super::command_r::COMMAND_R;
 use super::envelope::{garbled, parse};
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, has_tools, set_text};
+use super::text_model::{Asked, TextModel, Write, has_tools, set_text};
 use super::transcript::{Words, joined};
 use crate::canonical::{Chat, ChatRequest, Role, StopReason};
-use crate::error::Result;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::bedrock::converse::Converse;
 use crate::provider::{Exchange, Target, TransformError, Transformer};
@@ -47,8 +46,8 @@ impl Transformer<Chat> for Cohere {
     }
 }
 
-/// The parameters that both generations take.
-pub(super) const TAKEN: [&str; 12] = [
+/// The parameters that Command R takes.
+pub(super) const TAKEN: [&str; 13] = [
     "frequency_penalty",
     "logit_bias",
     "max_completion_tokens",
@@ -61,6 +60,7 @@ pub(super) const TAKEN: [&str; 12] = [
     "tool_choice",
     "tools",
     "top_k",
+    "top_p",
 ];
 
 const COMMAND: TextModel = TextModel {
@@ -83,14 +83,14 @@ const COMMAND: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
     read,
 };
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &joined(&asked.lines, "\n\n"), fields);
     asked.set_sampling(
         &[
@@ -110,7 +110,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
     if asked.request.stream {
         fields.set_value("stream", &json!(true));
     }
-    Ok(())
 }
 
 /// Says in OpenAI's words why a model of Cohere's stopped.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::cohere::{TAKEN, reason};
 use super::envelope::parse;
 use super::said::{CallPiece, Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words};
 use crate::canonical::{RawJson, Text};
 use crate::error::{Error, Result};
@@ -22,28 +22,18 @@ use crate::provider::bedrock::chat::fields::Fields;
 
 /// Command R and R+.
 pub(super) const COMMAND_R: TextModel = TextModel {
-    taken: &TAKEN_WITH_TOP_P,
+    taken: &TAKEN,
     words: Words {
         images: false,
         tools: true,
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::MayRefuse(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
     read,
-};
-
-const TAKEN_WITH_TOP_P: [&str; 13] = {
-    let mut all = ["top_p"; 13];
-    let mut index = 0;
-    while index < TAKEN.len() {
-        all[index] = TAKEN[index];
-        index += 1;
-    }
-    all
 };
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {

@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 use super::envelope::{garbled, parse};
 use super::llama::Generation;
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words};
-use crate::error::Result;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
@@ -30,14 +29,14 @@ pub(crate) const DEEPSEEK_R1: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Prompted,
     read,
 };
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &prompt(&asked.lines), fields);
     // Bedrock's own R1 has a name of its own for the limit.
     let limit = if asked.base().starts_with("deepseek.r1") {
@@ -54,7 +53,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
         ],
         fields,
     );
-    Ok(())
 }
 
 fn prompt(lines: &[Line]) -> String {

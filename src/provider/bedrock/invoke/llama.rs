@@ -9,10 +9,9 @@ use serde_json::value::RawValue;
 
 use super::envelope::{Counts, parse};
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer, images};
 use crate::canonical::RawJson;
-use crate::error::Result;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
@@ -30,7 +29,7 @@ pub(crate) const LLAMA: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &["prompt_template"],
     reasoning: Reasoning::Tagged,
@@ -44,7 +43,7 @@ pub(super) const SAMPLING: [(&str, &str); 3] = [
     ("top_p", "top_p"),
 ];
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     let stated = asked.params.extra("prompt_template").map(RawJson::to_value);
     let is_second = match stated.as_ref().and_then(|template| template.as_str()) {
         Some(template) => template == "llama2",
@@ -61,7 +60,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
     if !images.is_empty() {
         fields.set("images", RawJson::from_value(&images));
     }
-    Ok(())
 }
 
 /// The template of Llama 2.
@@ -112,13 +110,14 @@ fn third(lines: &[Line]) -> String {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Generation<'a> {
-    #[serde(borrow)]
-    generation: Option<&'a RawValue>,
+    #[serde(borrow, rename = "generation")]
+    said: Option<&'a RawValue>,
     /// Where an imported Qwen 2 writes its text.
     #[serde(borrow)]
     text: Option<&'a RawValue>,
     prompt_token_count: Option<u64>,
-    generation_token_count: Option<u64>,
+    #[serde(rename = "generation_token_count")]
+    output_token_count: Option<u64>,
     stop_reason: Option<String>,
 }
 
@@ -126,14 +125,14 @@ impl Generation<'_> {
     /// Says it in the words of all families.
     pub(super) fn said(&self, body: &Bytes) -> Said {
         Said {
-            text: text(body, self.generation).or_else(|| text(body, self.text)),
+            text: text(body, self.said).or_else(|| text(body, self.text)),
             stop: self.stop_reason.as_deref().map(|reason| match reason {
                 "length" | "max_tokens" => stop("length", reason),
                 _ => stop("stop", reason),
             }),
             counts: Counts {
                 input: self.prompt_token_count,
-                output: self.generation_token_count,
+                output: self.output_token_count,
                 ..Counts::default()
             },
             ..Said::default()
@@ -142,7 +141,7 @@ impl Generation<'_> {
 
     /// Says whether nothing of the shape is there.
     pub(super) fn is_missing(&self) -> bool {
-        self.generation.is_none() && self.text.is_none() && self.stop_reason.is_none()
+        self.said.is_none() && self.text.is_none() && self.stop_reason.is_none()
     }
 }
 

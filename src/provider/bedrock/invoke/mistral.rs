@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 use super::envelope::{garbled, parse};
 use super::openai;
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words};
-use crate::error::Result;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
@@ -31,14 +30,14 @@ pub(crate) const MISTRAL: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: true,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
     read,
 };
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &prompt(&asked.lines), fields);
     asked.set_sampling(
         &[
@@ -50,7 +49,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
         ],
         fields,
     );
-    Ok(())
 }
 
 fn prompt(lines: &[Line]) -> String {

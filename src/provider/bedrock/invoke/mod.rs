@@ -20,6 +20,7 @@ mod openai_request;
 mod pegasus;
 mod qwen;
 mod said;
+mod said_stream;
 mod screen;
 mod text_model;
 mod titan;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::envelope::{garbled, parse};
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Speaker, Words};
 use crate::canonical::{Content, Media, MediaSource, PartKind, RawJson, ResponseFormat};
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub(crate) const PEGASUS: TextModel = TextModel {
         media: true,
     },
     tools_by_converse: false,
-    write,
+    write: Write::MayRefuse(write),
     inside: None,
     not_sent: &NOT_SENT,
     reasoning: Reasoning::Tagged,
@@ -115,7 +115,7 @@ fn source(asked: &Asked<'_>) -> Result<Option<RawJson>> {
     }
     if let Some(uri) = first(&URIS) {
         let owner = first(&OWNERS).map(|owner| owner.to_value());
-        return Ok(Some(in_s3(uri.to_value(), owner)));
+        return Ok(Some(in_s3(&uri.to_value(), owner)));
     }
     let parts = asked
         .request
@@ -133,7 +133,7 @@ fn source(asked: &Asked<'_>) -> Result<Option<RawJson>> {
     videos.next().map(|media| of_part(media)).transpose()
 }
 
-fn in_s3(uri: Value, owner: Option<Value>) -> RawJson {
+fn in_s3(uri: &Value, owner: Option<Value>) -> RawJson {
     let mut location = json!({ "uri": uri });
     if let (Some(owner), Value::Object(location)) = (owner, &mut location) {
         location.insert("bucketOwner".to_owned(), owner);
@@ -144,7 +144,7 @@ fn in_s3(uri: Value, owner: Option<Value>) -> RawJson {
 fn of_part(given: &Media) -> Result<RawJson> {
     if let MediaSource::S3 { uri, bucket_owner } = &given.source {
         return Ok(in_s3(
-            json!(uri),
+            &json!(uri),
             bucket_owner.as_ref().map(|owner| json!(owner)),
         ));
     }

@@ -1,4 +1,4 @@
-//! Qwen 2 and 3, imported: a prompt in ChatML. Bedrock's own Qwen models speak OpenAI's format.
+//! Qwen 2 and 3, imported: a prompt in `ChatML`. Bedrock's own Qwen models speak OpenAI's format.
 //!
 //! <https://qwen.readthedocs.io/en/latest/getting_started/concepts.html#control-tokens-chat-template>.
 
@@ -11,10 +11,9 @@ use super::envelope::{garbled, parse};
 use super::llama::{Generation, SAMPLING};
 use super::openai::{self, FOUNDATION};
 use super::said::{Reasoning, Said};
-use super::text_model::{Asked, TextModel, set_text};
+use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer, images};
 use crate::canonical::{Chat, ChatRequest, RawJson, Text, ToolCall};
-use crate::error::Result;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::{Exchange, Target, TransformError, Transformer};
 
@@ -51,7 +50,7 @@ const IMPORTED: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: None,
     not_sent: &[],
     reasoning: Reasoning::Tagged,
@@ -61,7 +60,7 @@ const IMPORTED: TextModel = TextModel {
 const OPEN: &str = "<|im_start|>";
 const CLOSE: &str = "<|im_end|>";
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &prompt(&asked.lines), fields);
     asked.set_sampling(&SAMPLING, fields);
     asked.set_sampling(&[("top_k", "top_k"), ("stop", "stop")], fields);
@@ -69,7 +68,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
     if !images.is_empty() {
         fields.set("images", RawJson::from_value(&images));
     }
-    Ok(())
 }
 
 fn prompt(lines: &[Line]) -> String {
@@ -154,9 +152,7 @@ fn usage(body: &Bytes) -> Option<crate::canonical::Usage> {
         #[serde(borrow)]
         usage: Option<&'a RawValue>,
     }
-    if memchr::memmem::find(body, b"\"usage\"").is_none() {
-        return None;
-    }
+    memchr::memmem::find(body, b"\"usage\"")?;
     let answer: Answer<'_> = parse(body).ok()?;
     openai::usage(answer.usage?)
 }

@@ -3,12 +3,11 @@
 //! A family says with one function what a whole answer, or a chunk, says ([`Said`]); everything else is the same for all:
 //! reasoning in tags, tokens, guardrails, the end of a stream.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::envelope::{Counts, Notes, Unwrapper, garbled};
+use super::said_stream::Stream;
 use crate::canonical::{
     AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, StopReason, Text, Usage,
 };
@@ -76,7 +75,8 @@ pub(super) enum Reasoning {
 }
 
 impl Reasoning {
-    fn reader(self) -> TagReader {
+    /// Makes the reader of the text.
+    pub(super) fn reader(self) -> TagReader {
         match self {
             Self::Tagged => TagReader::default(),
             Self::Marked => TagReader::of_reasoning(),
@@ -175,7 +175,7 @@ impl SaidDecoder {
         stream.close(out);
         let mut stop = stream.stop.take().unwrap_or_default();
         // Cohere has no word of its own for an answer that calls tools.
-        if stop.raw == "COMPLETE" && !stream.calls.is_empty() {
+        if stop.raw == "COMPLETE" && stream.has_calls() {
             stop.finish_reason = "tool_calls";
         }
         out.push(ChatChunk::Finish {
@@ -253,7 +253,8 @@ fn thinking(text: Text) -> AnswerBlock {
     }
 }
 
-fn written_bytes(said: &Said) -> u64 {
+/// Returns how much text there is in what is said.
+pub(super) fn written_bytes(said: &Said) -> u64 {
     let length = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.escaped().len() as u64);
     let calls = said.calls.iter();
     length(&said.thinking)
@@ -273,145 +274,5 @@ fn tool_use(call: CallPiece, place: usize, body: &Bytes) -> AnswerBlock {
         id: call.id.unwrap_or_else(|| made_up_id(body, place)),
         name: call.name.unwrap_or_else(|| Text::new("")),
         input,
-    }
-}
-
-/// What a chunk belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Thinking,
-    Text,
-    Call(u32),
-}
-
-/// How far a streamed answer has come.
-#[derive(Debug)]
-struct Stream {
-    tags: TagReader,
-    notes: Notes,
-    stop: Option<StopReason>,
-    usage: Option<Usage>,
-    counts: Counts,
-    thought: Thought,
-    written: u64,
-    /// The last block, and its number.
-    block: Option<(Kind, u32)>,
-    /// The calls that began: their block, and whether any argument came.
-    calls: HashMap<u32, (u32, bool)>,
-    concluded: bool,
-}
-
-impl Stream {
-    fn new(reasoning: Reasoning) -> Self {
-        Self {
-            tags: reasoning.reader(),
-            notes: Notes::default(),
-            stop: None,
-            usage: None,
-            counts: Counts::default(),
-            thought: Thought::default(),
-            written: 0,
-            block: None,
-            calls: HashMap::new(),
-            concluded: false,
-        }
-    }
-
-    fn take(&mut self, said: Said, body: &Bytes, out: &mut Vec<ChatChunk>) {
-        self.written += written_bytes(&said);
-        if let Some(text) = said.thinking {
-            self.piece(Piece::Thinking(text), out);
-        }
-        if let Some(text) = said.text {
-            self.feed(text, out);
-        }
-        for call in said.calls {
-            self.call(call, body, out);
-        }
-        self.stop = said.stop.or(self.stop.take());
-        self.usage = said.usage.or(self.usage);
-        let (new, old) = (said.counts, self.counts);
-        self.counts = Counts {
-            input: new.input.or(old.input),
-            output: new.output.or(old.output),
-            ..old
-        };
-    }
-
-    fn feed(&mut self, text: Text, out: &mut Vec<ChatChunk>) {
-        let mut tags = std::mem::take(&mut self.tags);
-        tags.feed(text, |piece| self.piece(piece, out));
-        self.tags = tags;
-    }
-
-    fn piece(&mut self, piece: Piece, out: &mut Vec<ChatChunk>) {
-        match piece {
-            Piece::Thinking(text) => {
-                self.thought.add(&text);
-                let block = self.block(Kind::Thinking);
-                out.push(ChatChunk::Thinking { block, text });
-            }
-            Piece::Text(text) => {
-                let block = self.block(Kind::Text);
-                out.push(ChatChunk::Text { block, text });
-            }
-        }
-    }
-
-    /// Returns the number of the block that a chunk belongs to: the last one, or one more.
-    fn block(&mut self, kind: Kind) -> u32 {
-        let number = match self.block {
-            Some((last, number)) if last == kind => number,
-            Some((_, number)) => number + 1,
-            None => 0,
-        };
-        self.block = Some((kind, number));
-        number
-    }
-
-    fn call(&mut self, call: CallPiece, body: &Bytes, out: &mut Vec<ChatChunk>) {
-        let index = call.index;
-        if !self.calls.contains_key(&index) {
-            let block = self.block(Kind::Call(index));
-            self.calls.insert(index, (block, false));
-            let place = usize::try_from(index).unwrap_or(usize::MAX);
-            out.push(ChatChunk::ToolStart {
-                block,
-                index,
-                id: call.id.unwrap_or_else(|| made_up_id(body, place)),
-                name: call.name.unwrap_or_else(|| Text::new("")),
-            });
-        }
-        if let Some(fragment) = call.arguments.filter(|text| !text.is_empty())
-            && let Some((block, has_input)) = self.calls.get_mut(&index)
-        {
-            *has_input = true;
-            out.push(ChatChunk::ToolInput {
-                block: *block,
-                index,
-                fragment,
-            });
-        }
-    }
-
-    /// Says what was held back.
-    fn close(&mut self, out: &mut Vec<ChatChunk>) {
-        let mut tags = std::mem::take(&mut self.tags);
-        tags.finish(|piece| self.piece(piece, out));
-        let mut empty: Vec<(u32, u32)> = self
-            .calls
-            .iter()
-            .filter(|(_, (_, has_input))| !has_input)
-            .map(|(index, (block, _))| (*index, *block))
-            .collect();
-        empty.sort_unstable();
-        for (index, block) in empty {
-            let fragment = Text::new("{}");
-            out.push(ChatChunk::ToolInput {
-                block,
-                index,
-                fragment,
-            });
-        }
     }
 }

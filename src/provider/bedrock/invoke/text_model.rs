@@ -24,7 +24,7 @@ pub(crate) struct TextModel {
     /// Where the models take tools by Converse alone: a request with tools goes there, unless `InvokeModel` was asked for.
     pub(super) tools_by_converse: bool,
     /// Writes the body: the prompt first.
-    pub(super) write: fn(&Asked<'_>, &mut Fields) -> Result<()>,
+    pub(super) write: Write,
     /// Where the caller's own members stand, if not beside the prompt.
     pub(super) inside: Option<&'static str>,
     /// Members of a request that are read here and not sent.
@@ -33,6 +33,15 @@ pub(crate) struct TextModel {
     pub(super) reasoning: Reasoning,
     /// Reads an answer or a chunk.
     pub(super) read: Read,
+}
+
+/// How a family writes its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Write {
+    /// Whatever is asked can be written.
+    Always(fn(&Asked<'_>, &mut Fields)),
+    /// Some requests are refused.
+    MayRefuse(fn(&Asked<'_>, &mut Fields) -> Result<()>),
 }
 
 /// What a body is written from.
@@ -106,7 +115,10 @@ impl TextModel {
             target,
         };
         let mut fields = Fields::default();
-        (self.write)(&asked, &mut fields)?;
+        match self.write {
+            Write::Always(write) => write(&asked, &mut fields),
+            Write::MayRefuse(write) => write(&asked, &mut fields)?,
+        }
         add_callers_members(&params, self.inside, self.not_sent, &mut fields);
         let mut body = Vec::new();
         fields.write(&mut body);

@@ -8,10 +8,9 @@ use serde_json::value::RawValue;
 
 use super::envelope::{Counts, garbled, parse};
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, raw, set_text};
+use super::text_model::{Asked, TextModel, Write, raw, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer};
 use crate::canonical::StopReason;
-use crate::error::Result;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
@@ -32,14 +31,14 @@ pub(crate) const TITAN: TextModel = TextModel {
         media: false,
     },
     tools_by_converse: false,
-    write,
+    write: Write::Always(write),
     inside: Some(CONFIG),
     not_sent: &[],
     reasoning: Reasoning::Tagged,
     read,
 };
 
-fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
+fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("inputText", &prompt(&asked.lines), fields);
     let mut config = Fields::default();
     asked.set_sampling(
@@ -56,7 +55,6 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
         config.write(&mut written);
         fields.set(CONFIG, raw(&written));
     }
-    Ok(())
 }
 
 fn prompt(lines: &[Line]) -> String {
@@ -94,8 +92,8 @@ struct Answer<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct Output<'a> {
     token_count: Option<u64>,
-    #[serde(borrow)]
-    output_text: Option<&'a RawValue>,
+    #[serde(borrow, rename = "outputText")]
+    text: Option<&'a RawValue>,
     completion_reason: Option<String>,
 }
 
@@ -118,7 +116,7 @@ fn read(body: &Bytes, is_whole: bool) -> Result<Said, TransformError> {
         let result = answer.results.first();
         let result = result.ok_or_else(|| garbled("the answer is not what Titan answers"))?;
         return Ok(Said {
-            text: text(body, result.output_text),
+            text: text(body, result.text),
             stop: result.completion_reason.as_deref().map(reason),
             counts: counts(result.token_count),
             ..Said::default()

@@ -3,8 +3,6 @@
 //! What such a family has no words for is said in words: calls of tools and their results become text. Images stay beside
 //! the text where the family sees them, and are refused where it does not.
 
-use std::borrow::Cow;
-
 use crate::canonical::{
     ChatParams, ChatRequest, Content, Media, Message, PartKind, Role, ToolCall,
 };
@@ -119,7 +117,7 @@ fn plain_text(content: &Content) -> String {
 }
 
 /// Reads one message; `None` if it says nothing.
-fn line(message: &Cow<'_, Message>, words: Words, mending: &Mending) -> Result<Option<Line>> {
+fn line(message: &Message, words: Words, mending: &Mending) -> Result<Option<Line>> {
     let speaker = match &message.role {
         Role::System | Role::User => Speaker::User,
         Role::Assistant => Speaker::Assistant,

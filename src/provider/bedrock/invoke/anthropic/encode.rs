@@ -13,6 +13,7 @@ use crate::provider::bedrock::chat::blocks::turns_size;
 use crate::provider::bedrock::chat::choice::Choice;
 use crate::provider::bedrock::chat::draft::Draft;
 use crate::provider::bedrock::chat::fields::Fields;
+use crate::provider::bedrock::chat::params::Inference;
 use crate::provider::bedrock::chat::{Wire, betas, context_management, extras, warnings};
 use crate::provider::{Exchange, Target};
 
@@ -76,24 +77,7 @@ fn gather(draft: &mut Draft<'_>) -> Fields {
         drop,
         ..
     } = draft;
-    let mut fields = Fields::default();
-    fields.set_value("anthropic_version", &json!(VERSION));
-    let limit = inference.max_tokens.unwrap_or(DEFAULT_LIMIT);
-    fields.set_value("max_tokens", &json!(limit));
-    let sampling = [
-        ("temperature", &inference.temperature),
-        ("top_p", &inference.top_p),
-        ("top_k", &params.top_k),
-    ];
-    for (name, value) in sampling {
-        if let Some(value) = value {
-            fields.set_value(name, &json!(value));
-        }
-    }
-    let stop = stop_sequences(&inference.stop, *drop);
-    if !stop.is_empty() {
-        fields.set_value("stop_sequences", &json!(stop));
-    }
+    let mut fields = sampling(inference, params, *drop);
     if let Some(user) = params.user.as_deref().filter(|user| !tells_a_person(user)) {
         fields.set_value("metadata", &json!({ "user_id": user }));
     }
@@ -140,11 +124,34 @@ fn gather(draft: &mut Draft<'_>) -> Fields {
     fields
 }
 
+/// Writes limit and sampling.
+fn sampling(inference: &Inference, params: &ChatParams, drop: bool) -> Fields {
+    let mut fields = Fields::default();
+    fields.set_value("anthropic_version", &json!(VERSION));
+    let limit = inference.max_tokens.unwrap_or(DEFAULT_LIMIT);
+    fields.set_value("max_tokens", &json!(limit));
+    let sampling = [
+        ("temperature", &inference.temperature),
+        ("top_p", &inference.top_p),
+        ("top_k", &params.top_k),
+    ];
+    for (name, value) in sampling {
+        if let Some(value) = value {
+            fields.set_value(name, &json!(value));
+        }
+    }
+    let stop = stop_sequences(&inference.stop, drop);
+    if !stop.is_empty() {
+        fields.set_value("stop_sequences", &json!(stop));
+    }
+    fields
+}
+
 /// Bedrock refuses stop sequences of white space; they are left out where that is wanted.
 fn stop_sequences(given: &[String], drop: bool) -> Vec<&str> {
     let given = given.iter().map(String::as_str);
     given
-        .filter(|text| !text.is_empty() && !(drop && text.trim().is_empty()))
+        .filter(|text| !(text.is_empty() || drop && text.trim().is_empty()))
         .collect()
 }
 
