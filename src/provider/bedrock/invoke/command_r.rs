@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-cohere-command-r-plus.html>.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -150,11 +150,9 @@ fn definition(tool: &RawJson) -> Result<Value> {
     let schema = function
         .get("parameters")
         .or_else(|| function.get("input_schema"));
-    let required = schema
-        .and_then(|schema| schema.get("required"))
-        .and_then(Value::as_array);
-    let is_required =
-        |name: &str| required.is_some_and(|list| list.iter().any(|known| known == name));
+    let required = schema.and_then(|schema| schema.get("required"));
+    let required = required.and_then(Value::as_array).into_iter().flatten();
+    let required: HashSet<&str> = required.filter_map(Value::as_str).collect();
     let mut parameters = Map::new();
     let properties = schema.and_then(|schema| schema.get("properties"));
     for (name, property) in properties.and_then(Value::as_object).into_iter().flatten() {
@@ -164,7 +162,10 @@ fn definition(tool: &RawJson) -> Result<Value> {
                 parameter.insert(member.to_owned(), value.clone());
             }
         }
-        parameter.insert("required".to_owned(), json!(is_required(name)));
+        parameter.insert(
+            "required".to_owned(),
+            json!(required.contains(name.as_str())),
+        );
         parameters.insert(name.clone(), Value::Object(parameter));
     }
     let description = function

@@ -2,6 +2,8 @@
 //!
 //! What the client wrote is written again from its canonical form, because a request may have come in another dialect.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::canonical::{
@@ -292,7 +294,9 @@ pub(super) fn response_format(format: &ResponseFormat) -> RawJson {
 /// Writes the tools that the choice allows, in OpenAI's form.
 pub(super) fn tools(params: &ChatParams) -> RawJson {
     let allowed = match &params.tool_choice {
-        Some(ToolChoice::Allowed { names, .. }) => Some(names),
+        Some(ToolChoice::Allowed { names, .. }) => {
+            Some(names.iter().map(String::as_str).collect::<HashSet<&str>>())
+        }
         _ => None,
     };
     let tools: Vec<Value> = params
@@ -301,9 +305,9 @@ pub(super) fn tools(params: &ChatParams) -> RawJson {
         .map(|tool| in_openais_form(tool.0.to_value()))
         .filter(|tool| {
             let name = tool.pointer("/function/name").and_then(Value::as_str);
-            allowed.is_none_or(|allowed| {
-                name.is_some_and(|name| allowed.iter().any(|known| known == name))
-            })
+            allowed
+                .as_ref()
+                .is_none_or(|allowed| name.is_some_and(|name| allowed.contains(name)))
         })
         .collect();
     RawJson::from_value(&tools)
