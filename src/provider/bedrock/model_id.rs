@@ -284,11 +284,15 @@ impl ModelId {
         Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "prompt")
     }
 
+    /// Says whether the URL names a model that was imported into Bedrock.
+    pub fn is_imported(&self) -> bool {
+        Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "imported-model")
+    }
+
     /// Says whether the URL names an imported model of which nothing tells the family; Converse takes none of those, so
     /// a refusal should name the family tokens.
     pub fn is_imported_without_family(&self) -> bool {
-        self.family.is_none()
-            && Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "imported-model")
+        self.family.is_none() && self.is_imported()
     }
 
     /// Returns the beta that the context word stands for: `[1m]` on Claude.

@@ -212,3 +212,75 @@ pub(super) fn of(format: Format) -> &'static Shape {
         Format::Pegasus => &PEGASUS,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::converse::check::check;
+    use super::super::super::json::Node;
+    use super::*;
+
+    fn refusal(format: Format, body: &str) -> Option<String> {
+        let root: Node<'_> = serde_json::from_str(body).unwrap();
+        check(&root, of(format)).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn what_a_family_does_not_document_is_refused() {
+        for (format, body, why) in [
+            (
+                Format::Messages,
+                r#"{"anthropic_version": "bedrock-2023-05-31", "max_tokens": 1, "model": "x",
+                    "messages": [{"role": "user", "content": "hi"}]}"#,
+                "extraneous key [model]",
+            ),
+            (
+                Format::Messages,
+                r#"{"anthropic_version": "bedrock-2023-05-31", "messages": [{"role": "user", "content": "hi"}]}"#,
+                "max_tokens",
+            ),
+            (
+                Format::Llama,
+                r#"{"prompt": "hi", "max_tokens": 1}"#,
+                "max_tokens",
+            ),
+            (
+                Format::Titan,
+                r#"{"inputText": "hi", "temperature": 1}"#,
+                "temperature",
+            ),
+            (
+                Format::Mistral,
+                r#"{"prompt": "hi", "top_p": 2}"#,
+                "less than or equal",
+            ),
+            (Format::Pegasus, r#"{"inputPrompt": "hi"}"#, "mediaSource"),
+        ] {
+            let refusal = refusal(format, body).unwrap_or_default();
+            assert!(refusal.contains(why), "{format:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn what_a_family_documents_passes() {
+        for (format, body) in [
+            (
+                Format::CommandR,
+                r#"{"message": "hi", "chat_history": [], "p": 0.5}"#,
+            ),
+            (
+                Format::Llama,
+                r#"{"prompt": "hi", "max_gen_len": 5, "images": ["AAAA"]}"#,
+            ),
+            (
+                Format::Nova,
+                r#"{"messages": [{"role": "user", "content": [{"text": "hi"}]}], "inferenceConfig": {"topK": 3}}"#,
+            ),
+            (
+                Format::OpenAi,
+                r#"{"messages": [{"role": "user", "content": "hi"}], "stop": "x"}"#,
+            ),
+        ] {
+            assert_eq!(refusal(format, body), None, "{format:?}");
+        }
+    }
+}

@@ -63,6 +63,7 @@ pub(super) const TAKEN: [&str; 13] = [
     "top_p",
 ];
 
+/// Tools are taken without a refusal, as they always were, although the models know none.
 const COMMAND: TextModel = TextModel {
     taken: &[
         "frequency_penalty",
@@ -74,6 +75,8 @@ const COMMAND: TextModel = TextModel {
         "seed",
         "stop",
         "temperature",
+        "tool_choice",
+        "tools",
         "top_k",
         "top_p",
     ],

@@ -39,7 +39,8 @@ pub(crate) const DEEPSEEK_R1: TextModel = TextModel {
 fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &prompt(&asked.lines), fields);
     // Bedrock's own R1 has a name of its own for the limit.
-    let limit = if asked.base().starts_with("deepseek.r1") {
+    let model = &asked.target.model;
+    let limit = if model.base.starts_with("deepseek.r1") && !model.is_imported() {
         "max_tokens"
     } else {
         "max_gen_len"

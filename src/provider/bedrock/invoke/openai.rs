@@ -98,7 +98,7 @@ impl Transformer<Chat> for OpenAi {
         request: &ChatRequest,
         target: &Target,
     ) -> Result<Exchange<Chat>, TransformError> {
-        if target.model.wire.starts_with("arn:") {
+        if target.model.is_imported() || target.model.is_opaque_arn() {
             IMPORTED.encode(request, target)
         } else {
             FOUNDATION.encode(request, target)

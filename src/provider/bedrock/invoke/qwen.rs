@@ -27,7 +27,8 @@ impl Transformer<Chat> for Qwen {
         request: &ChatRequest,
         target: &Target,
     ) -> Result<Exchange<Chat>, TransformError> {
-        if target.model.base.starts_with("qwen.") {
+        let model = &target.model;
+        if model.base.starts_with("qwen.") && !model.is_imported() {
             FOUNDATION.encode(request, target)
         } else {
             IMPORTED.encode(request, target)

@@ -108,6 +108,9 @@ impl TextModel {
         must_have_messages(request)?;
         let mut warnings = Vec::new();
         let params = screen::screen(request, target, self.taken, &mut warnings)?;
+        if !params.tools.is_empty() && !self.words.tools {
+            warnings.push("tools were left out: not supported".to_owned());
+        }
         let asked = Asked {
             lines: transcript::read(request, &params, target, self.words)?,
             params: &params,
