@@ -1,6 +1,7 @@
 //! Chat by `InvokeModel`, against the simulator: every family's format, whole and streamed.
 
 use serde_json::{Value, json};
+use switchyard::simulator::{ACCESS_KEY_ID, Options, SECRET_ACCESS_KEY, Simulator};
 
 use crate::support::Gateway;
 
@@ -37,14 +38,21 @@ fn models() -> Vec<(String, String)> {
     named.into_iter().chain(imported).collect()
 }
 
-async fn gateway() -> Gateway {
+/// A gateway with all of them, and the simulator that they are sent to.
+async fn gateway() -> (Gateway, Simulator) {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let place = format!(
+        "aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, aws_region_name: us-west-2, \
+         aws_bedrock_runtime_endpoint: \"{}\"",
+        simulator.url()
+    );
     let entries: Vec<String> = models()
         .iter()
         .map(|(name, model)| {
-            format!("  - model_name: {name}\n    litellm_params: {{model: \"bedrock/{model}\", SIMULATED}}\n")
+            format!("  - model_name: {name}\n    litellm_params: {{model: \"bedrock/{model}\", {place}}}\n")
         })
         .collect();
-    Gateway::start("", &entries.concat()).await
+    (Gateway::start("", &entries.concat()).await, simulator)
 }
 
 fn body(model: &str, text: &str, stream: bool) -> Value {
@@ -58,7 +66,7 @@ fn body(model: &str, text: &str, stream: bool) -> Value {
 
 #[tokio::test]
 async fn every_family_answers_whole_and_streamed() {
-    let gateway = gateway().await;
+    let (gateway, _simulator) = gateway().await;
     for (name, _) in models() {
         let text = "What is up? [[sim:say It is fine.]]";
         let answer = gateway.post(&body(&name, text, false), &[]).await;
@@ -96,7 +104,7 @@ async fn every_family_answers_whole_and_streamed() {
 
 #[tokio::test]
 async fn limits_are_told_by_every_family() {
-    let gateway = gateway().await;
+    let (gateway, _simulator) = gateway().await;
     for (name, _) in models() {
         let mut body = body(&name, "hi", false);
         body["max_tokens"] = json!(2);
@@ -112,7 +120,7 @@ async fn limits_are_told_by_every_family() {
 
 #[tokio::test]
 async fn tools_are_called_where_the_format_has_them() {
-    let gateway = gateway().await;
+    let (gateway, _simulator) = gateway().await;
     let tool = json!({"type": "function", "function": {"name": "get_weather", "parameters": {
         "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}});
     for name in [
@@ -145,7 +153,7 @@ async fn tools_are_called_where_the_format_has_them() {
 
 #[tokio::test]
 async fn faults_are_told_as_they_are_for_converse() {
-    let gateway = gateway().await;
+    let (gateway, _simulator) = gateway().await;
     for (name, _) in models() {
         let answer = gateway
             .post(&body(&name, "hi [[sim:throttle]]", false), &[])

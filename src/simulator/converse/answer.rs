@@ -60,14 +60,14 @@ pub(in crate::simulator) struct Answer {
     pub(in crate::simulator) stop_reason: String,
     pub(in crate::simulator) usage: Usage,
     /// `additionalModelResponseFields`.
-    pub(in crate::simulator) fields: Option<Value>,
+    pub(super) fields: Option<Value>,
     pub(in crate::simulator) trace: Option<Value>,
     /// `performanceConfig` and `serviceTier`, given back as they came.
-    pub(in crate::simulator) echoed: Map<String, Value>,
+    pub(super) echoed: Map<String, Value>,
 }
 
 /// Decides what the model answers.
-pub(in crate::simulator) fn compose(
+pub(super) fn compose(
     request: &Request<'_>,
     directions: &Directions,
     guardrail_strikes: bool,
@@ -110,8 +110,8 @@ pub(in crate::simulator) fn compose(
 }
 
 /// What stands in the last message.
-pub(in crate::simulator) struct Turn {
-    pub(in crate::simulator) text: String,
+pub(super) struct Turn {
+    pub(super) text: String,
     tool_results: Option<String>,
 }
 
@@ -130,7 +130,7 @@ impl Turn {
     }
 
     /// Returns the first marker of this name.
-    pub(in crate::simulator) fn marker(&self, name: &str) -> Option<Marker<'_>> {
+    pub(super) fn marker(&self, name: &str) -> Option<Marker<'_>> {
         Marker::all(&self.text).find(|marker| marker.name == name)
     }
 }

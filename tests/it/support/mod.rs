@@ -70,7 +70,7 @@ impl Answer {
 
 impl Gateway {
     /// Starts a gateway with one deployment `m`; `params` are further `litellm_params` and `rest` further sections, both
-    /// indented as they stand in the file. `SIMULATED` in them stands for what sends an entry to the simulator.
+    /// indented as they stand in the file.
     pub async fn start(params: &str, rest: &str) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let url = simulator.url();
@@ -78,13 +78,6 @@ impl Gateway {
             "model_list:\n  - model_name: m\n    litellm_params:\n      model: bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0\n      \
              aws_access_key_id: {ACCESS_KEY_ID}\n      aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_region_name: us-west-2\n      \
              aws_bedrock_runtime_endpoint: {url}\n{params}\n{rest}"
-        );
-        let yaml = yaml.replace(
-            "SIMULATED",
-            &format!(
-                "aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, \
-                 aws_region_name: us-west-2, aws_bedrock_runtime_endpoint: \"{url}\""
-            ),
         );
         let config = load_bytes(
             Path::new("config.yaml"),
