@@ -1,8 +1,8 @@
-//! Every answer under `golden/answers/converse/`, read and written for a client.
+//! Every answer under `golden/answers/`, read and written for a client.
 //!
-//! A fixture is a JSON file with what the request left behind (`context`), what the client asked for (`envelope`),
-//! Bedrock's `answer` (or, in a `.bin` beside it, the bytes of its event stream) and the facts that the client must see
-//! (`expect`). Streams are read whole and byte by byte, and whole answers are also taken apart for a client that streams.
+//! A fixture is a JSON file with what the request left behind (`context`; for `InvokeModel` the `model` and the `request`
+//! themselves), what the client asked for (`envelope`), Bedrock's `answer` with its `headers` (or, in a `.bin` beside it,
+//! the bytes of its event stream) and the facts that the client must see (`expect`). Streams are read whole and byte by byte, and whole answers are also taken apart for a client that streams.
 //! Ids, times and chunk borders are free; texts, calls, reasons and counts are not.
 
 #![expect(
@@ -16,16 +16,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 use switchyard::canonical::{Chat, ChatAnswer};
-use switchyard::dialect::chat::ChatCompletions;
+use switchyard::dialect::chat::{self, ChatCompletions};
 use switchyard::dialect::{Dialect, Envelope};
+use switchyard::provider::bedrock::chat_transformer;
 use switchyard::provider::bedrock::converse::{
     ConverseDecoder, DecodeContext, JsonTool, ToolNames,
 };
 use switchyard::provider::bedrock::event_stream::FrameReader;
-use switchyard::provider::{Decoded, Decoder, WireAnswer, WireEvent};
+use switchyard::provider::bedrock::model_id::ModelId;
+use switchyard::provider::{Decoded, Decoder, Repairs, Target, WireAnswer, WireEvent};
 
 #[path = "golden/reassemble.rs"]
 mod reassemble;
@@ -48,7 +50,10 @@ impl Fixture {
         Self { name, case, stream }
     }
 
-    fn decoder(&self) -> ConverseDecoder {
+    fn decoder(&self) -> Box<dyn Decoder<Chat>> {
+        if self.case["model"].is_string() {
+            return self.decoder_of_request();
+        }
         let written = &self.case["context"];
         let mut context = DecodeContext {
             is_llama: written["llama"] == true,
@@ -57,6 +62,7 @@ impl Fixture {
             tool_names: ToolNames::default(),
             json_tool: written["json_tool"].as_str().map(|kind| JsonTool {
                 wrapped: kind == "wrapped",
+                ..JsonTool::default()
             }),
             ..DecodeContext::default()
         };
@@ -64,7 +70,27 @@ impl Fixture {
             let [sent, original] = <[String; 2]>::try_from(strings(pair)).unwrap();
             context.tool_names.insert(sent, original);
         }
-        ConverseDecoder::new(context)
+        Box::new(ConverseDecoder::new(context))
+    }
+
+    /// The decoder that comes of writing the request.
+    fn decoder_of_request(&self) -> Box<dyn Decoder<Chat>> {
+        let model = ModelId::parse(self.case["model"].as_str().unwrap(), None, None).unwrap();
+        let mut body = self.case["request"].clone();
+        body["model"] = json!("m");
+        let body = Bytes::from(serde_json::to_vec(&body).unwrap());
+        let request = chat::parse(&body, &HeaderMap::new()).unwrap().request;
+        let transformer = chat_transformer(model.route, model.family).unwrap();
+        let target = Target {
+            facts: model.facts(),
+            model,
+            endpoint: "https://bedrock.test".to_owned(),
+            defaults: chat::params(&[]).unwrap(),
+            repairs: Repairs::default(),
+            extra_headers: Vec::new(),
+            allow_caller_authorization: false,
+        };
+        transformer.encode(&request, &target).unwrap().decoder
     }
 
     fn envelope(&self) -> Envelope {
@@ -78,11 +104,16 @@ impl Fixture {
         }
     }
 
-    fn answer(&self) -> (ConverseDecoder, ChatAnswer) {
+    fn answer(&self) -> (Box<dyn Decoder<Chat>>, ChatAnswer) {
         let mut decoder = self.decoder();
         let body = Bytes::from(serde_json::to_vec_pretty(&self.case["answer"]).unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.case["headers"].as_object().into_iter().flatten() {
+            let name = HeaderName::try_from(name.as_str()).unwrap();
+            headers.insert(name, value.as_str().unwrap().parse().unwrap());
+        }
         let answer = WireAnswer {
-            headers: &HeaderMap::new(),
+            headers: &headers,
             body,
         };
         let Decoded::<Chat>::Answer(answer) = decoder.whole(&[answer]).unwrap() else {
@@ -122,7 +153,12 @@ impl Fixture {
             });
         let result = result.and_then(|()| Ok(frames.finish()?));
         match result.and_then(|()| Ok(decoder.end(&mut chunks)?)) {
-            Ok(()) => writer.end(&mut out),
+            Ok(()) => {
+                for chunk in chunks.drain(..) {
+                    writer.chunk(&chunk, &mut out);
+                }
+                writer.end(&mut out);
+            }
             Err(error) => writer.error(&error, &mut out),
         }
         String::from_utf8(out).unwrap()
@@ -152,15 +188,16 @@ fn strings(list: &Value) -> Vec<String> {
 }
 
 fn fixtures() -> Vec<Fixture> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/answers/converse");
-    let entries = fs::read_dir(folder)
-        .unwrap()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/answers");
+    let entries = ["converse", "invoke"]
+        .into_iter()
+        .flat_map(|route| fs::read_dir(folder.join(route)).unwrap())
         .map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = entries
         .filter(|path| path.extension().is_some_and(|end| end == "json"))
         .collect();
     paths.sort();
-    assert!(paths.len() > 90, "fixtures are missing");
+    assert!(paths.len() > 170, "fixtures are missing");
     paths.iter().map(|path| Fixture::load(path)).collect()
 }
 

@@ -77,6 +77,7 @@ impl Canonical for ChatParams {
             user_continue_message,
             assistant_continue_message,
             extra_headers,
+            user,
         } = self;
         out.object(|out| {
             out.member("max_tokens", max_tokens);
@@ -101,6 +102,7 @@ impl Canonical for ChatParams {
             out.member("user_continue_message", user_continue_message);
             out.member("assistant_continue_message", assistant_continue_message);
             out.member("extra_headers", &ByName(extra_headers));
+            out.member("user", user);
         });
     }
 }

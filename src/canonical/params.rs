@@ -41,6 +41,8 @@ pub struct ChatParams {
     pub output_config: Option<RawJson>,
     /// `guardrailConfig`, `guardrail_config`, as written.
     pub guardrail: Option<RawJson>,
+    /// Who the caller acts for: `user`, else `metadata.user_id`. Converse has no place for it.
+    pub user: Option<String>,
     /// OpenAI parameters that Converse has no place for (`n`, `seed`, `logprobs`, …), as written.
     pub openai: ParamMap,
     /// Every other member, as written: Converse's own (`requestMetadata`, `performanceConfig`, …) and
@@ -138,6 +140,7 @@ impl ChatParams {
                 .guardrail
                 .clone()
                 .or_else(|| defaults.guardrail.clone()),
+            user: self.user.clone().or_else(|| defaults.user.clone()),
             openai: merged(&self.openai, &defaults.openai),
             extra: merged(&self.extra, &defaults.extra),
             drop_params: self.drop_params.or(defaults.drop_params),

@@ -114,15 +114,14 @@ mod tests {
     litellm_params:
       model: bedrock/amazon.titan-embed-text-v2:0
   - model_name: old
-    litellm_params: {model: bedrock/cohere.command-text-v14}
+    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
 general_settings: {master_key: a-long-random-key}
 ",
         );
         assert_eq!(
             text,
             "c.yaml:8:14: warning: model_list[2].litellm_params.model: accepted, not supported yet: embedding models
-c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: InvokeModel, which serves this model; \
-`bedrock/converse/cohere.command-text-v14` asks for it by Converse, where AWS serves the model so"
+c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: `agent/`"
         );
     }
 

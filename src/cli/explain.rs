@@ -304,7 +304,7 @@ model_list:
   - model_name: a
     litellm_params: {model: bedrock/us.amazon.nova-pro-v1:0, rpm: 5}
   - model_name: old
-    litellm_params: {model: bedrock/cohere.command-text-v14}
+    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
 router_settings:
   fallbacks: [{a: [old, gone]}]
 ";
@@ -339,6 +339,6 @@ router_settings:
         assert_eq!(json["fallbacks"][1]["exists"], false);
         assert!(explanation.text().contains(": there is no such group"));
         let old = explained("old").text();
-        assert!(old.contains("answers      no: accepted, not supported yet: InvokeModel"));
+        assert!(old.contains("answers      no: accepted, not supported yet: `agent/`"));
     }
 }

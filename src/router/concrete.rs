@@ -69,7 +69,7 @@ impl Deployment {
             entry,
             transformer: match gap {
                 Some(_) => None,
-                None => chat_transformer(target.model.route),
+                None => chat_transformer(target.model.route, target.model.family),
             },
             gap,
             target,
@@ -93,7 +93,8 @@ impl Deployment {
         }
         let refused = |error: url::UrlError| Error::bad_request("model", error.to_string());
         url::check_region(&region).map_err(refused)?;
-        let endpoint = aws_endpoint(&region, &self.entry, environment).map_err(refused)?;
+        let endpoint =
+            aws_endpoint(model.route, &region, &self.entry, environment).map_err(refused)?;
         Ok(Place { region, endpoint })
     }
 }

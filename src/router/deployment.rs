@@ -177,7 +177,7 @@ impl Builder<'_> {
             entry: entry.clone(),
             transformer: match gap {
                 Some(_) => None,
-                None => chat_transformer(target.model.route),
+                None => chat_transformer(target.model.route, target.model.family),
             },
             gap,
             target,
@@ -318,12 +318,13 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         })?;
         return Ok(Place { region, endpoint });
     }
-    let endpoint = aws_endpoint(&region, entry, environment)
+    let endpoint = aws_endpoint(model.route, &region, entry, environment)
         .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
     Ok(Place { region, endpoint })
 }
 
 pub(super) fn aws_endpoint(
+    route: Route,
     region: &str,
     entry: &DeploymentConfig,
     environment: &Environment,
@@ -332,7 +333,7 @@ pub(super) fn aws_endpoint(
         runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
-    let precedence = url::Precedence::RuntimeEndpoint;
+    let precedence = url::Precedence::of(route);
     url::endpoint(
         url::Service::Runtime,
         region,

@@ -23,7 +23,7 @@ impl Gap {
             None | Some(Mode::Chat | Mode::Responses) => {}
             Some(mode) => return Some(Self::Mode(mode)),
         }
-        chat_transformer(model.route)
+        chat_transformer(model.route, model.family)
             .is_none()
             .then_some(Self::Route(model.route))
     }
@@ -85,6 +85,11 @@ mod tests {
             "bedrock/converse_like/mine",
             "bedrock/*",
             "*",
+            "bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0",
+            "bedrock/llama/arn:aws:bedrock:us-east-1:1:imported-model/a",
+            "bedrock/amazon.titan-text-express-v1",
+            "bedrock/cohere.command-text-v14",
+            "bedrock/ai21.j2-ultra-v1",
             "bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/a",
         ] {
             assert_eq!(gap(model, None), None, "{model}");
@@ -95,19 +100,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_answered_is_told_by_its_reason() {
-        let arn = "bedrock/llama/arn:aws:bedrock:us-east-1:1:imported-model/a";
         for (model, expected) in [
-            (
-                "bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0",
-                Gap::Route(Route::Invoke),
-            ),
-            (arn, Gap::Route(Route::Invoke)),
-            (
-                "bedrock/amazon.titan-text-express-v1",
-                Gap::Route(Route::Invoke),
-            ),
-            ("bedrock/cohere.command-text-v14", Gap::Route(Route::Invoke)),
-            ("bedrock/ai21.j2-ultra-v1", Gap::Route(Route::Invoke)),
             (
                 "bedrock/amazon.titan-embed-text-v2:0",
                 Gap::Mode(Mode::Embedding),

@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 use super::auth::bearer_token;
 use super::body::ReplyBody;
 use super::calls::Outcome;
-use super::converse;
+use super::converse::{self, Mode};
 use super::error::AwsError;
 use super::introspect;
+use super::invoke;
 use super::misbehave::Directions;
 use super::model_id::Model;
 use super::sigv4::Signed;
@@ -143,7 +144,7 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
     }
     if let (&Method::POST, Some((model, operation))) = (&parts.method, split_model_path(path)) {
         call.shared.auth.check(&signed, "bedrock")?;
-        return invoke(operation, &decode(model), &call).await;
+        return on_model(operation, &decode(model), &call).await;
     }
     if path.starts_with("/converse-like") && parts.method == Method::POST {
         return converse_like(parts, &call).await;
@@ -152,11 +153,15 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
 }
 
 /// Runs a Bedrock operation on a model. One arm per operation; each has its own folder or file.
-async fn invoke(operation: &str, model_id: &str, call: &Call<'_>) -> Answered {
+async fn on_model(operation: &str, model_id: &str, call: &Call<'_>) -> Answered {
     let mode = match operation {
-        "converse" => converse::Mode::Whole,
-        "converse-stream" => converse::Mode::Stream,
-        "invoke" | "invoke-with-response-stream" | "count-tokens" => {
+        "converse" => Mode::Whole,
+        "converse-stream" => Mode::Stream,
+        "invoke" => return invoke::answer(Mode::Whole, model_id, call).await,
+        "invoke-with-response-stream" => {
+            return invoke::answer(Mode::Stream, model_id, call).await;
+        }
+        "count-tokens" => {
             let message = format!("the simulator does not play the operation '{operation}' yet");
             return Err(AwsError {
                 status: 501,

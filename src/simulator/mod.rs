@@ -11,6 +11,8 @@
 //! - answers Converse and `ConverseStream` in the manner of the model's family: text, reasoning with signatures that it
 //!   checks when they come back, tool calls that fit the tool's schema, JSON that fits `outputConfig`, usage, cache
 //!   usage, stop sequences, `maxTokens`, guardrails; streams are real event-stream frames with checksums;
+//! - answers `InvokeModel` and its stream in the format of each family, and refuses members that the family does not
+//!   document;
 //! - plays STS, so that assumed roles work: `AssumeRole`, `AssumeRoleWithWebIdentity`, `GetCallerIdentity`;
 //! - misbehaves when told to, by `[[sim:throttle]]` in a user's text or by the path prefix `/fault/throttle/…`
 //!   (the names are in `misbehave.rs`). Further markers shape an answer: `[[sim:tool]]`, `[[sim:tools]]`,
@@ -35,6 +37,7 @@ mod dispatch;
 mod error;
 mod event_stream;
 mod introspect;
+mod invoke;
 mod json;
 mod keys;
 mod misbehave;

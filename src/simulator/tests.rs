@@ -265,7 +265,7 @@ async fn converse_like_takes_any_path_below_its_own() {
 #[tokio::test]
 async fn other_operations_are_refused_by_name() {
     let simulator = simulator().await;
-    let url = format!("{}/model/{MODEL}/invoke", simulator.url());
+    let url = format!("{}/model/{MODEL}/count-tokens", simulator.url());
     let (status, headers, _) = post(url, &[("authorization", BEARER)], "{}".into()).await;
     assert_eq!(status, 501);
     assert!(

@@ -137,7 +137,8 @@ def test_exchange(exchange: Exchange, gateways):
     headers = {"Authorization": f"Bearer {MASTER_KEY}"}
     for name, value in (exchange.client.get("headers") or {}).items():
         headers[name] = value.replace("${KEY}", MASTER_KEY) if isinstance(value, str) else value
-    status, answer_headers, body = gateway.post(exchange.client["path"], exchange.client["body"], headers)
+    asked = json.loads(json.dumps(exchange.client["body"]).replace("${SIM}", aws.url))
+    status, answer_headers, body = gateway.post(exchange.client["path"], asked, headers)
     received = aws.take()
 
     refused = [problem for call in received for problem in referee.problems_of(call)]

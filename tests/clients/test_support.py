@@ -63,7 +63,7 @@ def leaves(value, path=()):
 
 
 def test_every_body_equals_itself_and_no_other():
-    free = {"name", "toolUseId"}
+    free = {"name", "toolUseId", "id", "tool_use_id", "stream"}
     for exchange in EXCHANGES:
         for call in exchange.aws or []:
             body, texts = call["body"], [json.dumps(exchange.client["body"], ensure_ascii=False)]
@@ -88,7 +88,10 @@ def test_a_missing_block_is_seen():
     for exchange in EXCHANGES:
         for call in exchange.aws or []:
             other = copy.deepcopy(call["body"])
-            other["messages"][-1]["content"].pop()
+            content = (other.get("messages") or [{}])[-1].get("content")
+            if not isinstance(content, list):
+                continue
+            content.pop()
             assert compare.bodies(call["body"], other, []), exchange.id
 
 

@@ -8,7 +8,7 @@ const OTHERS: &str = r"
   - model_name: embed
     litellm_params: {model: bedrock/amazon.titan-embed-text-v2:0}
   - model_name: old
-    litellm_params: {model: bedrock/cohere.command-text-v14}
+    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
 router_settings:
   model_group_alias: {older: old, mine: m}
 ";

@@ -14,6 +14,7 @@ mod connections;
 mod faults;
 mod gaps;
 mod headers;
+mod invoke;
 mod keepalive;
 mod media;
 mod metrics;

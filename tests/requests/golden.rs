@@ -1,6 +1,7 @@
-//! Every request under `golden/requests/`, read from a client and written for Bedrock's Converse API.
+//! Every request under `golden/requests/`, read from a client and written for Bedrock: for Converse, or for `InvokeModel`
+//! where `expect` says `"operation": "invoke"`.
 //!
-//! A fixture is a JSON file with a deployment (`model`, `model_id`, `defaults`, `modify_params`), what the client sends
+//! A fixture is a JSON file with a deployment (`model`, `model_id`, `base_model`, `defaults`, `modify_params`), what the client sends
 //! (`headers`, `request`), how it asks (`asked`: whole or as a stream, which must not change the body) and what Bedrock
 //! must be sent, or the status of the refusal (`expect`). Spelling of JSON, ids of calls, names of documents and words that
 //! do not come from the client are free.
@@ -88,10 +89,11 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
         };
     }
     let sent = sent.map_err(|error| format!("{name}: {error:?}"))?;
-    let operation = if stream {
-        "converse-stream"
-    } else {
-        "converse"
+    let operation = match (expect["operation"].as_str(), stream) {
+        (Some("invoke"), true) => "invoke-with-response-stream",
+        (Some(whole_only), _) => whole_only.trim_end_matches("-only"),
+        (None, true) => "converse-stream",
+        (None, false) => "converse",
     };
     let path = expect["path"].as_str().unwrap();
     let url = sent.wire.url.replace("%3A", ":").replace("%2F", "/");

@@ -1,8 +1,12 @@
 //! Requests that are large, deep, or made of anything.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use switchyard::error::Error;
+use switchyard::provider::WireEvent;
 
 use crate::support::{CLAUDE_37, Case, GPT_OSS, LLAMA, NOVA, OPUS_47, PROFILE, call, result, tool};
 
@@ -162,6 +166,16 @@ fn tools_may_be_many_but_not_too_many() {
         .unwrap();
     let config = &sent.body["toolConfig"]["tools"];
     assert_eq!(config.as_array().unwrap().len(), 10_000);
+    let sent = Case::new("bedrock/invoke/openai.gpt-oss-120b-1:0")
+        .with("tools", json!(tools(10_000)))
+        .with(
+            "tool_choice",
+            json!({"type": "allowed_tools", "allowed_tools": {
+            "mode": "auto", "tools": names(200_000)}}),
+        )
+        .send()
+        .unwrap();
+    assert_eq!(sent.body["tools"].as_array().unwrap().len(), 10_000);
     let many = Case::new(CLAUDE_37).with("tools", json!(tools(10_001)));
     assert_eq!(many.send().unwrap_err().param(), Some("tools"));
 }
@@ -472,6 +486,112 @@ fn request() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Models of every format that `InvokeModel` has.
+const INVOKED: [&str; 17] = [
+    "bedrock/invoke/anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "bedrock/invoke/us.anthropic.claude-opus-4-7",
+    "bedrock/invoke/anthropic.claude-v2:1",
+    "bedrock/invoke/us.amazon.nova-pro-v1:0",
+    "bedrock/amazon.titan-text-express-v1",
+    "bedrock/invoke/us.meta.llama3-1-70b-instruct-v1:0",
+    "bedrock/invoke/mistral.mixtral-8x7b-instruct-v0:1",
+    "bedrock/cohere.command-text-v14",
+    "bedrock/invoke/cohere.command-r-plus-v1:0",
+    "bedrock/ai21.j2-ultra-v1",
+    "bedrock/invoke/ai21.jamba-1-5-large-v1:0",
+    "bedrock/deepseek_r1/arn:aws:bedrock:us-east-1:1:imported-model/a",
+    "bedrock/qwen2/arn:aws:bedrock:us-east-1:1:imported-model/a",
+    "bedrock/invoke/openai.gpt-oss-120b-1:0",
+    "bedrock/openai/arn:aws:bedrock:us-east-1:1:imported-model/a",
+    "bedrock/invoke/moonshot.kimi-k2-thinking",
+    "bedrock/us.twelvelabs.pegasus-1-2-v1:0",
+];
+
+/// JSON that looks like a part of some family's answer.
+fn answer() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|value| json!(value)),
+        any::<i64>().prop_map(|value| json!(value)),
+        prop::sample::select(vec![
+            "",
+            "x",
+            "<think>",
+            "</think>y",
+            "<|im_end|>",
+            "stop",
+            "length",
+            "COMPLETE",
+            "{}",
+            "{\"a\"",
+            "text",
+            "tool_use",
+            "thinking",
+            "message_stop",
+            "content_block_start",
+            "content_block_delta",
+            "stream-end",
+            "text-generation",
+            "INTERVENED",
+        ])
+        .prop_map(|value| json!(value)),
+    ];
+    leaf.prop_recursive(6, 48, 6, |inner| {
+        let names = prop::sample::select(vec![
+            "generation",
+            "text",
+            "outputs",
+            "results",
+            "outputText",
+            "completion",
+            "completions",
+            "data",
+            "finishReason",
+            "finish_reason",
+            "stop_reason",
+            "generations",
+            "choices",
+            "message",
+            "delta",
+            "content",
+            "reasoning_content",
+            "tool_calls",
+            "function",
+            "name",
+            "arguments",
+            "parameters",
+            "id",
+            "index",
+            "usage",
+            "prompt_tokens",
+            "input_tokens",
+            "type",
+            "content_block",
+            "input",
+            "partial_json",
+            "thinking",
+            "error",
+            "event_type",
+            "contentBlockDelta",
+            "messageStop",
+            "metadata",
+            "output",
+            "amazon-bedrock-invocationMetrics",
+            "amazon-bedrock-guardrailAction",
+            "inputTokenCount",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::vec((names, inner), 0..6).prop_map(|members| {
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value));
+                Value::Object(members.collect::<Map<_, _>>())
+            }),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -485,6 +605,38 @@ proptest! {
             // A URL that nobody fetched is the pipeline's business.
             Err(error) => prop_assert!(error.status() == 400 || error.status() == 500),
         }
+    }
+
+    #[test]
+    fn requests_to_invoke_are_written_or_refused(body in request(), model in 0..INVOKED.len(), modify: bool) {
+        let case = Case::new(INVOKED[model]).repairs(|repairs| repairs.modify_params = modify);
+        let body = Bytes::from(serde_json::to_vec(&body).unwrap());
+        match case.send_bytes(&body) {
+            Ok(sent) => prop_assert!(sent.body.is_object()),
+            Err(error) => prop_assert!(error.status() == 400 || error.status() == 500),
+        }
+    }
+
+    #[test]
+    fn answers_of_invoke_are_read_or_called_garbled(
+        answers in prop::collection::vec(answer(), 1..5),
+        model in 0..INVOKED.len(),
+    ) {
+        let body = Bytes::from_static(br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);
+        let mut exchange = Case::new(INVOKED[model]).exchange(&body).unwrap();
+        for answer in &answers {
+            Case::new(INVOKED[model]).reads(&answer.to_string());
+            let payload = json!({"bytes": STANDARD.encode(answer.to_string())}).to_string();
+            let payload = Bytes::from(payload);
+            let event = WireEvent { kind: "chunk", payload: &payload };
+            if let Err(error) = exchange.decoder.event(event, &mut Vec::new()) {
+                let error = Error::from(error);
+                prop_assert!(error.status().as_u16() >= 400);
+                return Ok(());
+            }
+        }
+        // Either it was complete, or the client is told that it was not.
+        let _ended = exchange.decoder.end(&mut Vec::new()).is_ok();
     }
 
     #[test]

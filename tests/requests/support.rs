@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
-use switchyard::canonical::RawJson;
+use switchyard::canonical::{Chat, RawJson};
 use switchyard::dialect::chat::{self, ChatCompletions};
 use switchyard::dialect::{Dialect, Envelope};
 use switchyard::error::Error;
-use switchyard::provider::bedrock::converse::Converse;
+use switchyard::provider::bedrock::chat_transformer;
 use switchyard::provider::bedrock::model_id::ModelId;
-use switchyard::provider::{Decoded, Repairs, Target, Transformer, WireAnswer, WireRequest};
+use switchyard::provider::{Decoded, Exchange, Repairs, Target, WireAnswer, WireRequest};
 
 pub(crate) const ENDPOINT: &str = "https://bedrock.test";
 
@@ -36,6 +36,7 @@ pub(crate) struct Sent {
 pub(crate) struct Case {
     model: String,
     model_id: Option<String>,
+    base_model: Option<String>,
     defaults: Vec<(String, RawJson)>,
     repairs: Repairs,
     headers: HeaderMap,
@@ -60,6 +61,7 @@ impl Case {
         Self {
             model: model.to_owned(),
             model_id: None,
+            base_model: None,
             defaults: Vec::new(),
             repairs: Repairs::default(),
             headers: HeaderMap::new(),
@@ -74,6 +76,7 @@ impl Case {
         let members = |name: &str| fixture[name].as_object().cloned().unwrap_or_default();
         let mut case = Self::new(fixture["model"].as_str().unwrap());
         case.model_id = fixture["model_id"].as_str().map(str::to_owned);
+        case.base_model = fixture["base_model"].as_str().map(str::to_owned);
         for (name, value) in members("defaults") {
             case = case.default(&name, &value);
         }
@@ -159,8 +162,7 @@ impl Case {
 
     /// Reads `body` instead of the case's own.
     pub(crate) fn send_bytes(self, body: &Bytes) -> Result<Sent, Error> {
-        let request = chat::parse(body, &self.headers)?.request;
-        let exchange = Converse.encode(&request, &self.target())?;
+        let exchange = self.exchange(body)?;
         let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
         let body = serde_json::from_slice(&wire.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", wire.body));
@@ -171,11 +173,18 @@ impl Case {
         })
     }
 
+    /// Reads `body` and writes it for AWS, with what reads the answer.
+    pub(crate) fn exchange(self, body: &Bytes) -> Result<Exchange<Chat>, Error> {
+        let request = chat::parse(body, &self.headers)?.request;
+        let target = self.target();
+        let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
+        Ok(transformer.encode(&request, &target)?)
+    }
+
     /// Reads a whole answer to the case, and writes it for the client if it can be read.
     pub(crate) fn reads(self, answer: &str) {
         let body = Bytes::from(serde_json::to_vec(&self.body).unwrap());
-        let request = chat::parse(&body, &self.headers).unwrap().request;
-        let mut exchange = Converse.encode(&request, &self.target()).unwrap();
+        let mut exchange = self.exchange(&body).unwrap();
         let answer = WireAnswer {
             headers: &HeaderMap::new(),
             body: Bytes::copy_from_slice(answer.as_bytes()),
@@ -194,7 +203,12 @@ impl Case {
     }
 
     fn target(&self) -> Target {
-        let model = ModelId::parse(&self.model, self.model_id.as_deref(), None).unwrap();
+        let model = ModelId::parse(
+            &self.model,
+            self.model_id.as_deref(),
+            self.base_model.as_deref(),
+        )
+        .unwrap();
         Target {
             facts: model.facts(),
             model,

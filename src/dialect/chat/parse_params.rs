@@ -120,6 +120,7 @@ impl<'a> Reader<'a> {
         if self.body.is_some() && parse_controls::is_for_tests(name) {
             return Err(path.error("requests cannot make the gateway pretend failures"));
         }
+        self.user(name, &node);
         if self.envelope(name, &node)?
             || self.sampling(name, &node)?
             || self.tools(name, &node)?
@@ -146,6 +147,25 @@ impl<'a> Reader<'a> {
         };
         set(&mut params.extra, name, value);
         Ok(())
+    }
+
+    /// Notes who the caller acts for, where the words are fit for a model's provider; the members steer the gateway too.
+    fn user(&mut self, name: &str, node: &Node<'_, '_>) {
+        let user = &mut self.request.params.user;
+        match name {
+            "user" if node.is_string() => {
+                *user = node.owned().ok().or_else(|| user.take());
+            }
+            "metadata" if user.is_none() => {
+                #[derive(Deserialize)]
+                struct Metadata {
+                    user_id: Option<String>,
+                }
+                let metadata = serde_json::from_str::<Metadata>(node.raw.get());
+                *user = metadata.ok().and_then(|metadata| metadata.user_id);
+            }
+            _ => {}
+        }
     }
 
     /// What says how the request is served.

@@ -34,7 +34,7 @@ pub enum Family {
 }
 
 /// The words that stand for a family, in the order in which they are looked for inside a name.
-const WORDS: [(&str, Family); 15] = [
+const WORDS: [(&str, Family); 16] = [
     ("cohere", Family::Cohere),
     ("anthropic", Family::Anthropic),
     ("mistral", Family::Mistral),
@@ -44,6 +44,7 @@ const WORDS: [(&str, Family); 15] = [
     ("ai21", Family::Ai21),
     ("nova", Family::Nova),
     ("deepseek_r1", Family::DeepseekR1),
+    ("deepseek.r1", Family::DeepseekR1),
     ("qwen3", Family::Qwen3),
     ("qwen2", Family::Qwen2),
     ("twelvelabs", Family::Pegasus),
@@ -110,6 +111,8 @@ mod tests {
                 Some(Family::OpenAi),
             ),
             ("moonshot.kimi-k2-thinking", Some(Family::Moonshot)),
+            ("us.deepseek.r1-v1:0", Some(Family::DeepseekR1)),
+            ("deepseek.v3-v1:0", None),
             ("acme.llm-9-v1:0", None),
         ] {
             assert_eq!(Family::of_name(name), family, "{name}");

@@ -34,6 +34,8 @@ pub enum ModelIdError {
 pub struct ModelId {
     /// The Bedrock API it is reached by.
     pub route: Route,
+    /// Whether the model string itself asks for that API; else it follows from the model.
+    pub route_is_asked: bool,
     /// The id as the URL names it, not yet percent-encoded: cross-region prefix, ARN and throughput suffix kept;
     /// provider, route, region path and `[1m]` removed. `model_id` of the deployment replaces it.
     pub wire: String,
@@ -170,6 +172,8 @@ impl ModelId {
         };
         Ok(Self {
             route: route::choose(&hints, &facts),
+            route_is_asked: pieces.route.is_some()
+                || pieces.spec.is_some_and(Family::token_means_invoke),
             wire: wire.to_owned(),
             base: base.to_owned(),
             region: region.map(str::to_owned),
@@ -280,11 +284,15 @@ impl ModelId {
         Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "prompt")
     }
 
+    /// Says whether the URL names a model that was imported into Bedrock.
+    pub fn is_imported(&self) -> bool {
+        Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "imported-model")
+    }
+
     /// Says whether the URL names an imported model of which nothing tells the family; Converse takes none of those, so
     /// a refusal should name the family tokens.
     pub fn is_imported_without_family(&self) -> bool {
-        self.family.is_none()
-            && Arn::parse(&self.wire).is_some_and(|arn| arn.kind == "imported-model")
+        self.family.is_none() && self.is_imported()
     }
 
     /// Returns the beta that the context word stands for: `[1m]` on Claude.

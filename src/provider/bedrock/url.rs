@@ -6,7 +6,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::model_id::is_region;
+use super::model_id::{Route, is_region};
 use crate::config::Environment;
 
 /// The region of calls that name none anywhere.
@@ -54,6 +54,16 @@ pub enum Precedence {
     RuntimeEndpoint,
     /// `api_base`, `aws_bedrock_runtime_endpoint`, environment: invoke, embeddings, pass-through, count-tokens, agents.
     ApiBase,
+}
+
+impl Precedence {
+    /// Returns which override wins for chat by a route.
+    pub fn of(route: Route) -> Self {
+        match route {
+            Route::Invoke => Self::ApiBase,
+            _ => Self::RuntimeEndpoint,
+        }
+    }
 }
 
 /// The addresses that an operator wrote into a deployment.
@@ -231,6 +241,16 @@ pub fn converse_url(endpoint: &str, wire_id: &str, is_stream: bool) -> String {
         "converse-stream"
     } else {
         "converse"
+    };
+    model_url(endpoint, wire_id, operation)
+}
+
+/// Returns the `InvokeModel` address of a model.
+pub fn invoke_url(endpoint: &str, wire_id: &str, is_stream: bool) -> String {
+    let operation = if is_stream {
+        "invoke-with-response-stream"
+    } else {
+        "invoke"
     };
     model_url(endpoint, wire_id, operation)
 }

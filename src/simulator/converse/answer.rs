@@ -35,7 +35,7 @@ const BLOCKED: &str = "Sorry, the model cannot answer this question. (simulated 
 
 /// One block of the answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Content {
+pub(in crate::simulator) enum Content {
     Text(String),
     Cited {
         text: String,
@@ -55,13 +55,13 @@ pub(super) enum Content {
 
 /// A complete answer, ready to be written whole or as a stream.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) blocks: Vec<Content>,
-    pub(super) stop_reason: String,
-    pub(super) usage: Usage,
+pub(in crate::simulator) struct Answer {
+    pub(in crate::simulator) blocks: Vec<Content>,
+    pub(in crate::simulator) stop_reason: String,
+    pub(in crate::simulator) usage: Usage,
     /// `additionalModelResponseFields`.
     pub(super) fields: Option<Value>,
-    pub(super) trace: Option<Value>,
+    pub(in crate::simulator) trace: Option<Value>,
     /// `performanceConfig` and `serviceTier`, given back as they came.
     pub(super) echoed: Map<String, Value>,
 }

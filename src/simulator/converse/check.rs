@@ -13,7 +13,7 @@ use super::shape::{Member, Shape};
 const MAX_VIOLATIONS: usize = 10;
 
 /// Checks a request against the shape of its operation.
-pub(super) fn check(root: &Node<'_>, shape: &'static Shape) -> Result<(), AwsError> {
+pub(in crate::simulator) fn check(root: &Node<'_>, shape: &'static Shape) -> Result<(), AwsError> {
     let mut walk = Walk {
         path: Vec::new(),
         violations: Vec::new(),
@@ -46,7 +46,9 @@ struct Walk<'p> {
 impl<'p> Walk<'p> {
     fn value(&mut self, node: &'p Node<'_>, shape: &'static Shape) -> Result<(), AwsError> {
         match (shape, node) {
-            (Shape::Object, Node::Object(_)) | (Shape::Flag, Node::Flag(_)) => Ok(()),
+            (Shape::Any, _) | (Shape::Object, Node::Object(_)) | (Shape::Flag, Node::Flag(_)) => {
+                Ok(())
+            }
             (Shape::Object, _) => Err(AwsError::validation(format!(
                 "The format of the value at {} is invalid. Provide a json object for the field and try again.",
                 self.dotted()
@@ -294,6 +296,7 @@ impl<'p> Walk<'p> {
 
 fn expected(shape: &Shape) -> &'static str {
     match shape {
+        Shape::Any => "any",
         Shape::Object | Shape::Map { .. } | Shape::Structure(_) | Shape::Union(_) => "JSONObject",
         Shape::Flag => "Boolean",
         Shape::Integer { .. } => "Integer",
@@ -304,7 +307,7 @@ fn expected(shape: &Shape) -> &'static str {
 }
 
 /// Returns how many bytes a base64 text stands for, or `None` where it is not base64.
-pub(super) fn decoded_len(text: &str) -> Option<usize> {
+pub(in crate::simulator) fn decoded_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = bytes.get(..bytes.len() - padding)?;

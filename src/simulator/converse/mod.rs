@@ -3,23 +3,23 @@
 //! A body passes `shape.rs` (what the service model says), `rules.rs` (what Bedrock and the models demand beyond it),
 //! then `answer.rs` decides what the model says and `whole.rs` or `stream.rs` writes it down.
 
-mod answer;
+pub(super) mod answer;
 mod blocks;
-mod check;
+pub(super) mod check;
 mod content;
 mod guardrail;
 mod limits;
 mod model_rules;
 mod reasoning;
-mod request;
+pub(super) mod request;
 mod rules;
 mod sample;
-mod shape;
-mod stream;
+pub(super) mod shape;
+pub(super) mod stream;
 mod tool_calls;
 mod tools;
 mod usage;
-mod whole;
+pub(super) mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -64,6 +64,26 @@ pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answer
         return Err(AwsError::validation("Input is too long for requested model.").into());
     }
 
+    let Spoken {
+        answer,
+        fault,
+        directions,
+    } = speak(&request, call).await?;
+    match mode {
+        Mode::Whole => whole::respond(&answer, fault.as_ref(), call),
+        Mode::Stream => Ok(stream::respond(&answer, fault.as_ref(), &directions, call)),
+    }
+}
+
+/// What the model says to a request, and how its answer is spoilt.
+pub(super) struct Spoken {
+    pub(super) answer: answer::Answer,
+    pub(super) fault: Option<Fault>,
+    pub(super) directions: Directions,
+}
+
+/// Follows the directions in a checked request, and has the model answer it.
+pub(super) async fn speak(request: &Request<'_>, call: &Call<'_>) -> Result<Spoken, Failure> {
     let mut directions = call.directions.clone();
     let mut markers = Directions::default();
     request
@@ -76,14 +96,15 @@ pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answer
     let guardrail = fault
         .as_ref()
         .is_some_and(|fault| fault.kind == FaultKind::Guardrail);
-    let answer = answer::compose(&request, &directions, guardrail, call.shared);
-    match mode {
-        Mode::Whole => whole::respond(&answer, fault.as_ref(), call),
-        Mode::Stream => Ok(stream::respond(&answer, fault.as_ref(), &directions, call)),
-    }
+    let answer = answer::compose(request, &directions, guardrail, call.shared);
+    Ok(Spoken {
+        answer,
+        fault,
+        directions,
+    })
 }
 
-fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
+pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
     if body.is_empty() {
         return Ok(Node::Object(Vec::new()));
     }

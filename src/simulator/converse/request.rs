@@ -5,19 +5,19 @@ use super::super::model_id::Model;
 use super::Mode;
 
 /// A Converse request and the model it is for.
-pub(super) struct Request<'a> {
-    pub(super) root: &'a Node<'a>,
-    pub(super) model: &'a Model,
-    pub(super) mode: Mode,
+pub(in crate::simulator) struct Request<'a> {
+    pub(in crate::simulator) root: &'a Node<'a>,
+    pub(in crate::simulator) model: &'a Model,
+    pub(in crate::simulator) mode: Mode,
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn messages(&self) -> &'a [Node<'a>] {
+    pub(in crate::simulator) fn messages(&self) -> &'a [Node<'a>] {
         self.root.items_of("messages")
     }
 
     /// Returns every content block with its message's position, role and its own position.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'a>> {
+    pub(in crate::simulator) fn blocks(&self) -> impl Iterator<Item = Block<'a>> {
         self.messages()
             .iter()
             .enumerate()
@@ -36,25 +36,25 @@ impl<'a> Request<'a> {
     }
 
     /// Returns the texts of the user, guarded ones included, in order.
-    pub(super) fn user_texts(&self) -> impl Iterator<Item = &'a str> {
+    pub(in crate::simulator) fn user_texts(&self) -> impl Iterator<Item = &'a str> {
         self.blocks()
             .filter(|block| block.role == "user")
             .filter_map(|block| text_of(block.node))
     }
 
     /// Returns the tools that have a name and a schema.
-    pub(super) fn tool_specs(&self) -> impl Iterator<Item = &'a Node<'a>> {
+    pub(in crate::simulator) fn tool_specs(&self) -> impl Iterator<Item = &'a Node<'a>> {
         self.tools().iter().filter_map(|tool| tool.get("toolSpec"))
     }
 
-    pub(super) fn tools(&self) -> &'a [Node<'a>] {
+    pub(in crate::simulator) fn tools(&self) -> &'a [Node<'a>] {
         self.root
             .at(&["toolConfig", "tools"])
             .map_or(&[], Node::items)
     }
 
     /// Returns `auto`, `any` or `tool`, where the request chooses.
-    pub(super) fn tool_choice(&self) -> Option<(&'a str, &'a Node<'a>)> {
+    pub(in crate::simulator) fn tool_choice(&self) -> Option<(&'a str, &'a Node<'a>)> {
         let choice = self.root.at(&["toolConfig", "toolChoice"])?;
         choice
             .members()
@@ -64,28 +64,28 @@ impl<'a> Request<'a> {
     }
 
     /// Whether the request makes the model call a tool.
-    pub(super) fn forces_tool(&self) -> bool {
+    pub(in crate::simulator) fn forces_tool(&self) -> bool {
         self.tool_choice().is_some_and(|(kind, _)| kind != "auto")
     }
 
     /// Returns a member of `additionalModelRequestFields`.
-    pub(super) fn extra(&self, name: &str) -> Option<&'a Node<'a>> {
+    pub(in crate::simulator) fn extra(&self, name: &str) -> Option<&'a Node<'a>> {
         self.root.at(&["additionalModelRequestFields", name])
     }
 
     /// Returns a member of `inferenceConfig`.
-    pub(super) fn inference(&self, name: &str) -> Option<&'a Node<'a>> {
+    pub(in crate::simulator) fn inference(&self, name: &str) -> Option<&'a Node<'a>> {
         self.root.at(&["inferenceConfig", name])
     }
 
     /// Returns the type of the `thinking` that Claude is asked for, `disabled` where it is not.
-    pub(super) fn thinking(&self) -> &'a str {
+    pub(in crate::simulator) fn thinking(&self) -> &'a str {
         self.extra("thinking")
             .and_then(|thinking| thinking.text_of("type"))
             .unwrap_or("disabled")
     }
 
-    pub(super) fn last_message(&self) -> Option<&'a Node<'a>> {
+    pub(in crate::simulator) fn last_message(&self) -> Option<&'a Node<'a>> {
         self.messages().last()
     }
 
@@ -114,21 +114,21 @@ impl<'a> Request<'a> {
 
 /// One content block and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Block<'a> {
-    pub(super) message: usize,
-    pub(super) index: usize,
-    pub(super) role: &'a str,
-    pub(super) node: &'a Node<'a>,
+pub(in crate::simulator) struct Block<'a> {
+    pub(in crate::simulator) message: usize,
+    pub(in crate::simulator) index: usize,
+    pub(in crate::simulator) role: &'a str,
+    pub(in crate::simulator) node: &'a Node<'a>,
 }
 
 impl<'a> Block<'a> {
     /// Writes `messages.0.content.1`.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::simulator) fn place(&self) -> String {
         format!("messages.{}.content.{}", self.message, self.index)
     }
 
     /// Returns the block's one member.
-    pub(super) fn kind(&self) -> (&'a str, &'a Node<'a>) {
+    pub(in crate::simulator) fn kind(&self) -> (&'a str, &'a Node<'a>) {
         let set = self
             .node
             .members()
@@ -139,7 +139,7 @@ impl<'a> Block<'a> {
 }
 
 /// Returns the text of a text block or a guarded text block.
-pub(super) fn text_of<'a>(block: &'a Node<'a>) -> Option<&'a str> {
+pub(in crate::simulator) fn text_of<'a>(block: &'a Node<'a>) -> Option<&'a str> {
     block.text_of("text").or_else(|| {
         block
             .at(&["guardContent", "text", "text"])

@@ -7,7 +7,9 @@
 use super::blocks::{CACHE_POINT, GUARD_CONTENT, MESSAGE, TEXT_UNION, TOOL_NAME};
 
 /// What a value may be.
-pub(super) enum Shape {
+pub(in crate::simulator) enum Shape {
+    /// Any JSON value.
+    Any,
     /// Any JSON object.
     Object,
     Flag,
@@ -45,19 +47,19 @@ pub(super) enum Shape {
 }
 
 /// A member of a structure or union.
-pub(super) struct Member {
-    pub(super) name: &'static str,
-    pub(super) shape: &'static Shape,
-    pub(super) required: bool,
+pub(in crate::simulator) struct Member {
+    pub(in crate::simulator) name: &'static str,
+    pub(in crate::simulator) shape: &'static Shape,
+    pub(in crate::simulator) required: bool,
 }
 
 /// A regular expression of the service model, with a function that decides the same.
-pub(super) struct Pattern {
-    pub(super) text: &'static str,
-    pub(super) matches: fn(&str) -> bool,
+pub(in crate::simulator) struct Pattern {
+    pub(in crate::simulator) text: &'static str,
+    pub(in crate::simulator) matches: fn(&str) -> bool,
 }
 
-pub(super) const fn optional(name: &'static str, shape: &'static Shape) -> Member {
+pub(in crate::simulator) const fn optional(name: &'static str, shape: &'static Shape) -> Member {
     Member {
         name,
         shape,
@@ -65,7 +67,7 @@ pub(super) const fn optional(name: &'static str, shape: &'static Shape) -> Membe
     }
 }
 
-pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Member {
+pub(in crate::simulator) const fn required(name: &'static str, shape: &'static Shape) -> Member {
     Member {
         name,
         shape,
@@ -73,7 +75,7 @@ pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Membe
     }
 }
 
-pub(super) const fn list(item: &'static Shape) -> Shape {
+pub(in crate::simulator) const fn list(item: &'static Shape) -> Shape {
     Shape::List {
         item,
         min: 0,
@@ -81,7 +83,7 @@ pub(super) const fn list(item: &'static Shape) -> Shape {
     }
 }
 
-pub(super) const fn text(min: usize, max: usize) -> Shape {
+pub(in crate::simulator) const fn text(min: usize, max: usize) -> Shape {
     Shape::Text {
         min,
         max,
@@ -89,8 +91,8 @@ pub(super) const fn text(min: usize, max: usize) -> Shape {
     }
 }
 
-pub(super) const TEXT: Shape = text(0, usize::MAX);
-pub(super) const NON_EMPTY: Shape = text(1, usize::MAX);
+pub(in crate::simulator) const TEXT: Shape = text(0, usize::MAX);
+pub(in crate::simulator) const NON_EMPTY: Shape = text(1, usize::MAX);
 
 static METADATA: Pattern = Pattern {
     text: "[a-zA-Z0-9\\s:_@$#=/+,-.]{1,256}",
@@ -282,6 +284,6 @@ static WHOLE_MEMBERS: [Member; 12] = request(&GUARDRAIL);
 static STREAM_MEMBERS: [Member; 12] = request(&STREAM_GUARDRAIL);
 
 /// The body of Converse.
-pub(super) static CONVERSE: Shape = Shape::Structure(&WHOLE_MEMBERS);
+pub(in crate::simulator) static CONVERSE: Shape = Shape::Structure(&WHOLE_MEMBERS);
 /// The body of `ConverseStream`.
-pub(super) static CONVERSE_STREAM: Shape = Shape::Structure(&STREAM_MEMBERS);
+pub(in crate::simulator) static CONVERSE_STREAM: Shape = Shape::Structure(&STREAM_MEMBERS);

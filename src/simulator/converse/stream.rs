@@ -33,9 +33,18 @@ pub(super) fn respond(
     directions: &Directions,
     call: &Call<'_>,
 ) -> Response<ReplyBody> {
-    let frames = write(answer);
+    send(&write(answer), fault, directions, call)
+}
+
+/// Sends frames, or what a fault makes of them.
+pub(in crate::simulator) fn send(
+    frames: &[EventFrame],
+    fault: Option<&Fault>,
+    directions: &Directions,
+    call: &Call<'_>,
+) -> Response<ReplyBody> {
     let delay = directions.slow.unwrap_or(call.shared.token_delay);
-    let steps = script(&frames, fault, directions.at, delay);
+    let steps = script(frames, fault, directions.at, delay);
     let open = OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
     let mut response = Response::new(ReplyBody::script(steps, open, Arc::clone(&call.reset)));
     let headers = response.headers_mut();
@@ -49,11 +58,11 @@ pub(super) fn respond(
 
 /// One frame of the stream, with what faults and delays must know of it.
 #[derive(Clone, Debug)]
-struct EventFrame {
-    bytes: Bytes,
-    is_delta: bool,
+pub(in crate::simulator) struct EventFrame {
+    pub(in crate::simulator) bytes: Bytes,
+    pub(in crate::simulator) is_delta: bool,
     /// `messageStop` and what follows it.
-    is_ending: bool,
+    pub(in crate::simulator) is_ending: bool,
 }
 
 /// Turns frames into steps, and breaks off where the fault strikes.

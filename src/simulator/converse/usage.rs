@@ -16,7 +16,7 @@ const MEDIA: [&str; 4] = ["image", "document", "video", "audio"];
 /// The usage of one call as AWS reports it: `input_tokens` excludes what was read from or written to the cache.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Usage {
+pub(in crate::simulator) struct Usage {
     input_tokens: u64,
     output_tokens: u64,
     total_tokens: u64,
@@ -43,8 +43,25 @@ struct CacheDetail {
 }
 
 impl Usage {
+    /// Input tokens, cached ones left out.
+    pub(in crate::simulator) fn input(&self) -> u64 {
+        self.input_tokens
+    }
+
+    /// Generated tokens.
+    pub(in crate::simulator) fn output(&self) -> u64 {
+        self.output_tokens
+    }
+
+    /// Tokens read from the cache, and written to it.
+    pub(in crate::simulator) fn cached(&self) -> (u64, u64) {
+        self.cache
+            .as_ref()
+            .map_or((0, 0), |cache| (cache.read, cache.written))
+    }
+
     /// A made-up latency that grows with the answer.
-    pub(super) fn latency_ms(&self) -> u64 {
+    pub(in crate::simulator) fn latency_ms(&self) -> u64 {
         100 + self.output_tokens
     }
 }

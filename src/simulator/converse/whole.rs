@@ -16,7 +16,11 @@ use super::usage::Usage;
 
 /// Sends the answer, or what a fault makes of it.
 pub(super) fn respond(answer: &Answer, fault: Option<&Fault>, call: &Call<'_>) -> Answered {
-    let body = Bytes::from(write(answer));
+    send(Bytes::from(write(answer)), fault, call)
+}
+
+/// Sends a body, or what a fault makes of it.
+pub(in crate::simulator) fn send(body: Bytes, fault: Option<&Fault>, call: &Call<'_>) -> Answered {
     let half = body.slice(..body.len() / 2);
     let script = |steps: Vec<Step>| {
         let open = OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
@@ -76,7 +80,8 @@ pub(super) struct Metrics {
     pub(super) latency_ms: u64,
 }
 
-fn write(answer: &Answer) -> Vec<u8> {
+/// Writes Converse's JSON.
+pub(in crate::simulator) fn write(answer: &Answer) -> Vec<u8> {
     let content: Vec<Value> = answer.blocks.iter().map(write_block).collect();
     let body = Body {
         metrics: Metrics {

@@ -21,7 +21,16 @@ from .fake_aws import FakeAws, Received
 _MISSING = object()
 # AWS documents letters, digits, single spaces, hyphens, parentheses and brackets; underscores it takes in practice.
 _DOCUMENT_NAME = re.compile(r"^(?!.*\s\s)[a-zA-Z0-9_\s\-()\[\]]{1,200}$")
-_OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
+_OPERATIONS = {
+    "converse": "Converse",
+    "converse-stream": "ConverseStream",
+    "invoke": "InvokeModel",
+    "invoke-with-response-stream": "InvokeModelWithResponseStream",
+}
+# Members of InvokeModel bodies that the endpoint decides or that say what is so anyway.
+_FREE_IN_INVOKE = ("stream", "stream_options", "schemaVersion")
+_PROMPTS = ("prompt", "inputText")
+_DEFAULT_LIMIT = 4096
 
 
 # What AWS received.
@@ -97,10 +106,11 @@ def _headers(want: dict, call: Received) -> list[str]:
 
 
 def bodies(want: Any, got: Any, from_client: list[str], subset: bool = False) -> list[str]:
-    """Compares two Converse bodies."""
+    """Compares two bodies."""
     if want is None:
         return []
     want, got = _canonical(want), _canonical(got)
+    _anthropic_limit(want, got, from_client)
     differences = _document_names(got)
     _rename(want)
     _rename(got)
@@ -114,7 +124,34 @@ def _canonical(body: Any) -> Any:
     paths = body.get("additionalModelResponseFieldPaths")
     if isinstance(paths, list):
         body["additionalModelResponseFieldPaths"] = [p for p in paths if p != "/usage/output_tokens_details"]
+    if "messages-v1" == body.get("schemaVersion") or "inferenceConfig" not in body:
+        body = {name: value for name, value in body.items() if name not in _FREE_IN_INVOKE}
+    for name in _PROMPTS:
+        if isinstance(body.get(name), str):
+            body[name] = body[name].rstrip()
+    if "anthropic_version" in body:
+        _anthropic(body)
     return {name: value for name, value in body.items() if value not in (None, {}, [])}
+
+
+def _anthropic(body: dict):
+    """Brings what Anthropic reads alike into one form: texts as blocks, betas in order, tools without their usual type."""
+    for message in body.get("messages") or []:
+        if isinstance(message.get("content"), str):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+    if isinstance(body.get("anthropic_beta"), list):
+        body["anthropic_beta"].sort()
+    for tool in body.get("tools") or []:
+        if tool.get("type") == "custom":
+            del tool["type"]
+
+
+def _anthropic_limit(want: Any, got: Any, from_client: list[str]):
+    """Where the client gave no limit, more than the usual one is right too."""
+    if isinstance(want, dict) and isinstance(got, dict) and "anthropic_version" in want:
+        limit = got.get("max_tokens")
+        if want.get("max_tokens") == _DEFAULT_LIMIT and isinstance(limit, int) and limit > _DEFAULT_LIMIT:
+            got["max_tokens"] = _DEFAULT_LIMIT
 
 
 def _document_names(body: Any) -> list[str]:
@@ -139,6 +176,11 @@ def _rename(body: Any):
         for block in _members(body, kind):
             if isinstance(block, dict) and isinstance(block.get("toolUseId"), str):
                 block["toolUseId"] = ids.setdefault(block["toolUseId"], f"<id{len(ids)}>")
+    for content in _members(body, "content"):
+        for block in content if isinstance(content, list) else []:
+            member = {"tool_use": "id", "tool_result": "tool_use_id"}.get(block.get("type")) if isinstance(block, dict) else None
+            if member and isinstance(block.get(member), str):
+                block[member] = ids.setdefault(block[member], f"<id{len(ids)}>")
 
 
 def _members(value: Any, name: str):
@@ -171,7 +213,7 @@ def _differences(want: Any, got: Any, at: str, from_client: list[str], subset: b
             for number, (left, right) in enumerate(zip(want, got))
             for difference in _differences(left, right, f"{at}[{number}]", from_client, subset)
         ]
-    if at.endswith(".bytes") and _decoded(want) is not None and _decoded(want) == _decoded(got):
+    if at.endswith((".bytes", ".data")) and _decoded(want) is not None and _decoded(want) == _decoded(got):
         return []
     if at.endswith(".text") and isinstance(want, str) and isinstance(got, str) and want != got:
         # A text that the client did not send is a placeholder, and may read differently.

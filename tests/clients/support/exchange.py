@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 FOLDER = Path(__file__).resolve().parents[2] / "conformance"
 
 
@@ -66,15 +67,14 @@ def read(file: Path) -> list[Exchange]:
 
 
 def is_playable(exchange: Exchange) -> bool:
-    """Whether the exchange is about what the gateway does today: chat completions over Converse."""
+    """Whether the exchange is about what the gateway does today: chat completions over Converse or InvokeModel."""
     if not exchange.client["path"].split("?")[0].endswith("/chat/completions"):
         return False
     operations = [call.get("operation") for call in exchange.aws or []]
-    if operations and all(operation in ("Converse", "ConverseStream") for operation in operations):
+    if operations and all(operation in OPERATIONS for operation in operations):
         return True
     # Refused before anything was sent, or refused by AWS for its credentials.
-    model = ((exchange.entry or {}).get("litellm_params") or {}).get("model", "")
-    return all(operation is None for operation in operations) and "/invoke/" not in model
+    return all(operation is None for operation in operations)
 
 
 def _from_recording(line: dict) -> Exchange:

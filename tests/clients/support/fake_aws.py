@@ -4,6 +4,7 @@ It speaks raw HTTP/1.1 over threads, because a test decides which bytes leave an
 request is kept exactly as it came; requests to STS are answered by itself with keys that it then knows.
 """
 
+import base64
 import json
 import socket
 import socketserver
@@ -65,6 +66,12 @@ class Reply:
         """One of Bedrock's exceptions."""
         return cls.of_json({"message": message}, status, {"x-amzn-errortype": name})
 
+
+# A picture that a request may name by its address.
+PIXEL_PATH = "/__sim/assets/pixel.png"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 HELLO = {
     "metrics": {"latencyMs": 1},
@@ -157,6 +164,8 @@ class FakeAws:
             reader.close()
 
     def _reply_to(self, request: Received) -> Reply:
+        if request.method == "GET" and request.target == PIXEL_PATH:
+            return Reply(content_type="image/png", body=PIXEL)
         if request.target.split("?")[0] == "/" and request.method in ("POST", "GET"):
             return self._sts(request)
         with self._lock:

@@ -22,17 +22,22 @@ from .fake_aws import Received
 
 _MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
 OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
+# Their bodies are the model's own JSON, of which the service model knows nothing.
+OPAQUE = ("invoke", "invoke-with-response-stream")
 
 
 def problems_of(call: Received) -> list[str]:
     """Validates a request as it came over the wire."""
-    operation = OPERATIONS.get(call.path.rsplit("/", 1)[-1])
-    if operation is None:
+    name = call.path.rsplit("/", 1)[-1]
+    operation = OPERATIONS.get(name)
+    if operation is None and name not in OPAQUE:
         return [f"no operation has the path {call.path}"]
     problems = []
     model_id = urllib.parse.unquote(call.target.split("/")[2])
     if (call.header("content-type") or "").split(";")[0] != "application/json":
         problems.append(f"content-type is {call.header('content-type')}")
+    if operation is None:
+        return problems + ([] if isinstance(json.loads(call.body), dict) else ["the body is not an object"])
     return problems + problems_of_body(operation, json.loads(call.body), model_id)
 
 

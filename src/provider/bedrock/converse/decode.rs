@@ -6,15 +6,15 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::chunks::into_chunks;
-use super::context::{DecodeContext, JSON_TOOL, JsonTool};
-use super::json_tool;
 use super::reply::{Block, CitationsContent, Image, Metadata, Reasoning, Reply, ToolUse};
 use super::stream::StreamState;
-use super::thinking_tags::{Piece, TagReader};
-use super::usage::Thought;
-use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, StopReason, Text};
+use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, Text};
 use crate::error::{Error, ErrorKind};
+use crate::provider::bedrock::chat::answer::{Blocks, stop_reason};
+use crate::provider::bedrock::chat::chunks::into_chunks;
+use crate::provider::bedrock::chat::context::DecodeContext;
+use crate::provider::bedrock::chat::thinking_tags::TagReader;
+use crate::provider::bedrock::chat::thought::Thought;
 use crate::provider::{Decoded, Decoder, TransformError, WireAnswer, WireEvent};
 
 /// Reads the answer to one Converse request.
@@ -60,7 +60,7 @@ impl Decoder<Chat> for ConverseDecoder {
 }
 
 /// Makes the error of an answer that cannot be read.
-pub(super) fn garbled(message: &'static str) -> TransformError {
+pub(crate) fn garbled(message: &'static str) -> TransformError {
     Error::new(ErrorKind::Garbled, message).into()
 }
 
@@ -89,7 +89,7 @@ fn read_answer(body: &Bytes, context: &DecodeContext) -> Result<ChatAnswer, Tran
     {
         reader.read(block);
     }
-    let mut thought = Thought::of(&reader.blocks);
+    let mut thought = Thought::of(&reader.blocks.list);
     thought.report(reply.additional_model_response_fields);
     let mut provider_fields = reader.provider_fields();
     if let Some(fields) = reply.additional_model_response_fields
@@ -97,7 +97,7 @@ fn read_answer(body: &Bytes, context: &DecodeContext) -> Result<ChatAnswer, Tran
     {
         provider_fields.push(response_fields(body, fields));
     }
-    let (blocks, calls) = reader.finish();
+    let (blocks, calls) = reader.blocks.finish();
     let about = Metadata {
         usage: reply.usage,
         trace: reply.trace,
@@ -135,53 +135,26 @@ pub(super) fn response_fields(body: &Bytes, fields: &RawValue) -> (String, RawJs
     (name, RawJson::from_raw(body, fields))
 }
 
-/// Which tools an answer called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Calls {
-    /// None, or some of the client's own.
-    AsReported,
-    /// Only the stand-in tool for a JSON schema, so that the client sees a plain answer.
-    OnlyJson,
-    /// A tool of the client's that the model called in text, so that Bedrock does not know of it.
-    InText,
-}
-
-/// Says in OpenAI's words why the model stopped.
-pub(super) fn stop_reason(raw: String, calls: Calls) -> StopReason {
-    let finish_reason = match (raw.as_str(), calls) {
-        ("max_tokens" | "model_context_window_exceeded", _) => "length",
-        ("guardrail_intervened" | "content_filtered", _) => "content_filter",
-        ("tool_use", Calls::AsReported) | (_, Calls::InText) => "tool_calls",
-        _ => "stop",
-    };
-    StopReason { finish_reason, raw }
-}
-
 /// Reads the blocks of one answer.
 struct BlockReader<'b> {
     body: &'b Bytes,
-    context: &'b DecodeContext,
-    blocks: Vec<AnswerBlock>,
+    blocks: Blocks<'b>,
     /// `reasoningContent` blocks as written.
     reasoning: Vec<RawJson>,
-    /// Where in `blocks` the stand-in tool's answers are.
-    json: Vec<usize>,
 }
 
 impl<'b> BlockReader<'b> {
     fn new(body: &'b Bytes, context: &'b DecodeContext) -> Self {
         Self {
             body,
-            context,
-            blocks: Vec::new(),
+            blocks: Blocks::new(context),
             reasoning: Vec::new(),
-            json: Vec::new(),
         }
     }
 
     fn read(&mut self, block: Block<'b>) {
         if let Some(text) = self.text(block.text) {
-            self.push_text(text);
+            self.blocks.push_text(text, TagReader::default());
         } else if let Some(call) = block.tool_use {
             self.push_call(&call);
         } else if let Some(reasoning) = block.reasoning_content {
@@ -192,11 +165,11 @@ impl<'b> BlockReader<'b> {
             .guard_content
             .and_then(|guard| self.text(guard.text?.text))
         {
-            self.blocks.push(AnswerBlock::Text(text));
+            self.blocks.list.push(AnswerBlock::Text(text));
         } else if let Some((format, base64)) =
             block.image.and_then(|image| picture(self.body, image))
         {
-            self.blocks.push(AnswerBlock::Image { format, base64 });
+            self.blocks.list.push(AnswerBlock::Image { format, base64 });
         }
     }
 
@@ -204,39 +177,14 @@ impl<'b> BlockReader<'b> {
         Text::from_raw(self.body, raw?)
     }
 
-    fn push_text(&mut self, text: Text) {
-        let mut tags = TagReader::default();
-        let mut push = |piece| {
-            self.blocks.push(match piece {
-                Piece::Text(text) => AnswerBlock::Text(text),
-                Piece::Thinking(text) => AnswerBlock::Thinking {
-                    text,
-                    signature: None,
-                },
-            });
-        };
-        tags.feed(text, &mut push);
-        tags.finish(&mut push);
-    }
-
     fn push_call(&mut self, call: &ToolUse<'_>) {
         if call.is_servers() {
             return;
         }
-        let input = call.input.filter(|input| input.get() != "null");
-        let input = input.map_or_else(no_arguments, |input| RawJson::from_raw(self.body, input));
+        let input = call.input.map(|input| RawJson::from_raw(self.body, input));
         let name = self.text(call.name).unwrap_or_else(|| Text::new(""));
-        if let Some(tool) = json_tool_of(&name, self.context) {
-            self.json.push(self.blocks.len());
-            let answer = Text::new(json_tool::unwrap(input.get(), tool));
-            self.blocks.push(AnswerBlock::Text(answer));
-            return;
-        }
-        self.blocks.push(AnswerBlock::ToolUse {
-            id: self.text(call.id).unwrap_or_else(|| Text::new("")),
-            name: clients_name(name, self.context),
-            input,
-        });
+        let id = self.text(call.id).unwrap_or_else(|| Text::new(""));
+        self.blocks.push_call(id, name, input);
     }
 
     fn push_reasoning(&mut self, raw: &'b RawValue) {
@@ -246,9 +194,11 @@ impl<'b> BlockReader<'b> {
         let shown = reasoning.shown.as_ref();
         if let Some(text) = shown.and_then(|shown| self.text(shown.text)) {
             let signature = shown.and_then(|shown| self.text(shown.signature));
-            self.blocks.push(AnswerBlock::Thinking { text, signature });
+            self.blocks
+                .list
+                .push(AnswerBlock::Thinking { text, signature });
         } else if let Some(data) = self.text(reasoning.redacted_content) {
-            self.blocks.push(AnswerBlock::Redacted(data));
+            self.blocks.list.push(AnswerBlock::Redacted(data));
         }
         self.reasoning.push(RawJson::from_raw(self.body, raw));
     }
@@ -262,7 +212,7 @@ impl<'b> BlockReader<'b> {
             several => Text::new(&several.iter().map(Text::decoded).collect::<String>()),
         };
         let raw = RawJson::from_raw(self.body, raw);
-        self.blocks.push(AnswerBlock::Citations { text, raw });
+        self.blocks.list.push(AnswerBlock::Citations { text, raw });
     }
 
     fn provider_fields(&self) -> Vec<(String, RawJson)> {
@@ -272,100 +222,12 @@ impl<'b> BlockReader<'b> {
         let raw = RawJson::from_value(&self.reasoning);
         vec![("reasoningContentBlocks".to_owned(), raw)]
     }
-
-    /// Gives the stand-in tool's answer and calls in text their final form.
-    fn finish(mut self) -> (Vec<AnswerBlock>, Calls) {
-        let has_calls = self
-            .blocks
-            .iter()
-            .any(|block| matches!(block, AnswerBlock::ToolUse { .. }));
-        match self.json.first() {
-            Some(_) if has_calls => return (self.blocks, Calls::AsReported),
-            Some(&first) => {
-                let mut at = 0;
-                self.blocks.retain(|block| {
-                    let is_answer = at == first;
-                    at += 1;
-                    is_answer
-                        || !matches!(block, AnswerBlock::Text(_) | AnswerBlock::Citations { .. })
-                });
-                return (self.blocks, Calls::OnlyJson);
-            }
-            None => {}
-        }
-        if !has_calls
-            && self.context.is_llama
-            && let Some(call) = call_in_text(&self.blocks, self.context)
-        {
-            self.blocks
-                .retain(|block| !matches!(block, AnswerBlock::Text(_)));
-            self.blocks.push(call);
-            return (self.blocks, Calls::InText);
-        }
-        (self.blocks, Calls::AsReported)
-    }
-}
-
-/// The arguments of a call that has none.
-fn no_arguments() -> RawJson {
-    RawJson::from_value(&serde_json::Map::new())
 }
 
 /// Returns a picture's format and data.
 pub(super) fn picture(body: &Bytes, image: Image<'_>) -> Option<(String, Text)> {
     let base64 = Text::from_raw(body, image.source?.bytes?)?;
     Some((image.format.unwrap_or_else(|| "png".to_owned()), base64))
-}
-
-/// Returns how the stand-in tool was made, if `name` is that tool.
-pub(super) fn json_tool_of(name: &Text, context: &DecodeContext) -> Option<JsonTool> {
-    context.json_tool.filter(|_| name.decoded() == JSON_TOOL)
-}
-
-/// Gives a tool the name that the client knows it by.
-pub(super) fn clients_name(name: Text, context: &DecodeContext) -> Text {
-    let sent = name.decoded();
-    let original = context.tool_names.original(&sent);
-    if original == sent {
-        drop(sent);
-        return name;
-    }
-    Text::new(original)
-}
-
-/// Reads the tool call that a model of Meta's wrote as its text.
-// quirk(bedrock): Llama answers `{"type":"function","name":…,"parameters":…}` as text now and then.
-fn call_in_text(blocks: &[AnswerBlock], context: &DecodeContext) -> Option<AnswerBlock> {
-    #[derive(serde::Deserialize)]
-    struct Call<'a> {
-        #[serde(rename = "type")]
-        kind: String,
-        name: String,
-        #[serde(borrow)]
-        parameters: Option<&'a RawValue>,
-        #[serde(borrow)]
-        arguments: Option<&'a RawValue>,
-    }
-    let texts = blocks.iter().filter_map(|block| match block {
-        AnswerBlock::Text(text) => Some(text.decoded()),
-        _ => None,
-    });
-    let whole: String = texts.collect();
-    if !whole.trim_start().starts_with('{') {
-        return None;
-    }
-    let call: Call<'_> = serde_json::from_str(&whole).ok()?;
-    let name = context.tool_names.original(&call.name);
-    if call.kind != "function" || !context.tools.iter().any(|tool| tool == name) {
-        return None;
-    }
-    let arguments = call.parameters.or(call.arguments)?;
-    Some(AnswerBlock::ToolUse {
-        // Equal answers give equal ids; no other call is in this answer.
-        id: Text::new(&format!("call_{:08x}", crc32fast::hash(whole.as_bytes()))),
-        name: Text::new(name),
-        input: RawJson::from_value(arguments),
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::canonical::Usage;
-use crate::provider::bedrock::converse::ToolNames;
+use crate::provider::bedrock::converse::{JsonTool, ToolNames};
 
 fn decode(body: &[u8], context: DecodeContext) -> Result<ChatAnswer, Error> {
     let answer = WireAnswer {
@@ -52,7 +52,10 @@ fn call(name: &str, input: &Value) -> Value {
 
 fn json_tool(wrapped: bool) -> DecodeContext {
     DecodeContext {
-        json_tool: Some(JsonTool { wrapped }),
+        json_tool: Some(JsonTool {
+            wrapped,
+            may_be_values: false,
+        }),
         ..DecodeContext::default()
     }
 }

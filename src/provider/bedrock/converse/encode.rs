@@ -3,16 +3,14 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 
-use super::context::DecodeContext;
 use super::decode::ConverseDecoder;
-use super::headers;
-use super::metadata;
 use super::prompt;
-use super::request::Draft;
+use super::request::Request;
 use super::top_level::{self, write_member};
-use super::warnings;
 use crate::canonical::{Chat, ChatRequest};
 use crate::error::{Error, Result};
+use crate::provider::bedrock::chat::context::DecodeContext;
+use crate::provider::bedrock::chat::{headers, metadata, warnings};
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::url::converse_url;
 use crate::provider::{Exchange, Target, TransformError, Transformer, WireRequest};
@@ -49,22 +47,18 @@ fn encode(
             "/chat/completions: Missing required parameter: 'messages'.",
         ));
     }
-    let draft = Draft::new(request, target)?;
-    let streamed = request.stream && !draft.must_come_whole();
-    let body = draft.write(streamed)?;
-    let response_fields = draft.asks_for_fields();
-    let mut warnings = draft.warnings;
-    let betas = &draft.toolbox.header_betas;
+    let written = Request::new(request, target)?;
+    let streamed = request.stream && !written.draft.must_come_whole();
+    let body = written.write(streamed)?;
+    let response_fields = written.asks_for_fields();
+    let mut warnings = written.draft.warnings;
+    let toolbox = written.draft.toolbox;
+    let betas = &toolbox.header_betas;
     let headers = headers::collect(&request.params, target, betas, &mut warnings)?;
-    let toolbox = draft.toolbox;
     let context = DecodeContext {
-        tool_names: toolbox.namer.renamed(),
-        json_tool: toolbox.json_tool,
-        base: target.model.base.clone(),
         is_llama: target.model.is_meta(),
-        tools: toolbox.tools.names,
-        streamed,
         response_fields,
+        ..toolbox.context(&target.model, streamed)
     };
     let wire = wire_request(target, streamed, headers, body);
     Ok((wire, context, warnings::fit(warnings)))

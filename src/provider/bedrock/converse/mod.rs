@@ -1,45 +1,20 @@
 //! Bedrock's Converse API: one wire format for every text model.
 //!
 //! Encoding goes from [`crate::canonical::ChatRequest`] to the body of `/model/{id}/converse[-stream]`; what it leaves
-//! behind for the answer is a [`DecodeContext`].
+//! behind for the answer is a [`DecodeContext`]. What a request means is settled in `chat/`; here is how it is written.
 
-mod betas;
-mod blocks;
-mod cache;
-mod choice;
-mod chunks;
-mod computer;
-mod content;
-mod context;
-mod decode;
-mod definitions;
-mod drop_paths;
+pub(super) mod blocks;
+pub(super) mod decode;
 mod encode;
-mod fields;
-mod headers;
-mod history;
-mod json_tool;
-mod kind;
-mod media;
-mod messages;
-mod metadata;
 mod model_fields;
-mod names;
-mod params;
 mod prompt;
-mod reasoning;
 mod reply;
-mod request;
-mod response_format;
-mod schema;
-mod stream;
-mod thinking_tags;
-mod toolbox;
+pub(super) mod request;
+pub(super) mod stream;
 mod tools;
-mod top_level;
+pub(super) mod top_level;
 mod usage;
-mod warnings;
 
-pub use context::{DecodeContext, JsonTool, ToolNames};
+pub use super::chat::context::{DecodeContext, JsonTool, ToolNames};
 pub use decode::ConverseDecoder;
 pub use encode::Converse;

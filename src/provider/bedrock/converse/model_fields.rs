@@ -2,31 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::betas::{self, Betas};
-use super::fields::Fields;
-use super::kind::{Kind, Model};
-use super::reasoning::Reasoning;
-use super::toolbox::Toolbox;
-use super::top_level;
-use crate::canonical::{ChatParams, RawJson};
+use crate::canonical::ChatParams;
 use crate::catalog::Flag;
+use crate::provider::bedrock::chat::draft::Draft;
+use crate::provider::bedrock::chat::fields::Fields;
+use crate::provider::bedrock::chat::kind::{Kind, Model};
+use crate::provider::bedrock::chat::{betas, context_management, extras};
 
 /// Gathers the members; what the caller writes into `additionalModelRequestFields` itself wins.
-pub(super) fn gather(
-    params: &ChatParams,
-    model: &Model<'_>,
-    reasoning: Reasoning,
-    toolbox: &mut Toolbox,
-    is_choice_sent: bool,
-    warnings: &mut Vec<String>,
-) -> Fields {
+pub(super) fn gather(draft: &mut Draft<'_>) -> Fields {
+    let Draft {
+        model,
+        params,
+        reasoning,
+        toolbox,
+        warnings,
+        choice,
+        ..
+    } = draft;
     let mut fields = Fields::default();
-    for (name, value) in top_level::for_the_model(params) {
+    for (name, value) in extras::for_the_model(params) {
         fields.set(name, value.clone());
     }
     top_k(params, model, &mut fields, warnings);
     if !toolbox.tools.is_empty()
-        && let Some(value) = parallel_calls(params, model, is_choice_sent)
+        && let Some(value) = parallel_calls(params, model, choice.is_some())
     {
         fields.set_value("tool_choice", &value);
     }
@@ -34,10 +34,10 @@ pub(super) fn gather(
     if reasoning.needs_effort_beta {
         toolbox.betas.add(betas::EFFORT);
     }
-    for (name, value) in reasoning.fields {
-        fields.set_value(name, &value);
+    for (name, value) in &reasoning.fields {
+        fields.set_value(name, value);
     }
-    if let Some(edits) = context_management(params, model, &mut toolbox.betas, warnings) {
+    if let Some(edits) = context_management::edits(params, model, &mut toolbox.betas, warnings) {
         fields.set_value("context_management", &edits);
     }
     if model.may_be_claude() {
@@ -74,42 +74,4 @@ fn parallel_calls(params: &ChatParams, model: &Model<'_>, is_choice_sent: bool) 
     } else {
         json!({"type": "auto", "disable_parallel_tool_use": disable})
     })
-}
-
-/// Converse takes compaction only, of all that Claude does to long contexts.
-fn context_management(
-    params: &ChatParams,
-    model: &Model<'_>,
-    betas: &mut Betas,
-    warnings: &mut Vec<String>,
-) -> Option<Value> {
-    const COMPACTION: &str = "compact_20260112";
-    let given = params.extra("context_management").map(RawJson::to_value)?;
-    let edits = match given {
-        Value::Array(list) => list.into_iter().filter_map(from_openai).collect(),
-        Value::Object(mut members) => match members.shift_remove("edits") {
-            Some(Value::Array(edits)) => edits,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    let is_compaction = |edit: &Value| edit.get("type").is_some_and(|kind| kind == COMPACTION);
-    let edits: Vec<Value> = edits.into_iter().filter(is_compaction).collect();
-    if edits.is_empty() || !model.may_be_claude() {
-        warnings.push("context_management was left out: not supported".to_owned());
-        return None;
-    }
-    betas.add(betas::COMPACT);
-    Some(json!({ "edits": edits }))
-}
-
-/// Turns OpenAI's `{"type": "compaction", …}` into Anthropic's edit.
-fn from_openai(edit: Value) -> Option<Value> {
-    let Value::Object(mut edit) = edit else {
-        return None;
-    };
-    if edit.get("type").is_some_and(|kind| kind == "compaction") {
-        edit.insert("type".to_owned(), json!("compact_20260112"));
-    }
-    Some(Value::Object(edit))
 }

@@ -7,17 +7,16 @@
 use serde_json::{Map, Value, json};
 
 use super::blocks::write_turns;
-use super::cache::CachePolicy;
-use super::history;
-use super::kind::Model;
-use super::messages;
-use super::names::Namer;
-use super::params::{openai_only, unsupported};
-use super::request::{mending, orphan_rules};
-use super::tools::Tools;
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Role};
 use crate::error::{Error, Result};
 use crate::provider::Target;
+use crate::provider::bedrock::chat::cache::CachePolicy;
+use crate::provider::bedrock::chat::draft::{mending, orphan_rules};
+use crate::provider::bedrock::chat::kind::Model;
+use crate::provider::bedrock::chat::names::Namer;
+use crate::provider::bedrock::chat::params::{openai_only, unsupported};
+use crate::provider::bedrock::chat::tools::Tools;
+use crate::provider::bedrock::chat::{Wire, history, messages};
 
 /// Refuses what the prompt defines, or leaves it out where that is wanted.
 pub(super) fn check(request: &ChatRequest, drop: bool) -> Result<()> {
@@ -104,8 +103,8 @@ pub(super) fn write_messages(
     params: &ChatParams,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let model = Model::new(target);
-    let mending = mending(params, target);
+    let model = Model::new(target, Wire::Converse);
+    let mending = mending(params, target, Wire::Converse);
     let mut list = history::borrow(&request.messages);
     orphan_rules(target, &mending).apply(&mut list, &mut Tools::default())?;
     let cache = CachePolicy::of(&model);

@@ -129,7 +129,10 @@ fn plain() -> DecodeContext {
 
 fn json_tool(wrapped: bool) -> DecodeContext {
     DecodeContext {
-        json_tool: Some(JsonTool { wrapped }),
+        json_tool: Some(JsonTool {
+            wrapped,
+            may_be_values: false,
+        }),
         ..plain()
     }
 }

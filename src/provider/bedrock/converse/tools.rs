@@ -1,394 +1,53 @@
-//! `tools` → `toolConfig.tools`, and the tools that only Claude itself knows.
-//!
-//! Clients write tools in OpenAI's, Anthropic's and Converse's own form; Claude's tools for using a computer travel in
-//! `additionalModelRequestFields` instead.
+//! How Converse writes `toolConfig`.
 
-use std::collections::{BTreeMap, HashSet};
+use super::blocks::write_cache_point;
+use crate::canonical::{write_escaped, write_value};
+use crate::provider::bedrock::chat::choice::Choice;
+use crate::provider::bedrock::chat::tools::{Entry, Schema, Spec, Tools};
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
-
-use super::betas::{Betas, FINE_GRAINED_TOOLS};
-use super::blocks::{CachePoint, write_cache_point};
-use super::cache::CachePolicy;
-use super::computer;
-use super::definitions::{self, Budget, Excess};
-use super::kind::{Kind, Model};
-use super::names::Namer;
-use super::schema;
-use crate::canonical::{CacheControl, RawJson, Text, Tool, ToolChoice, write_escaped, write_value};
-use crate::catalog::Flag;
-use crate::error::{Error, Result};
-
-/// The tools of one request.
-#[derive(Debug, Default)]
-pub(super) struct Tools {
-    /// Entries of `toolConfig.tools`.
-    entries: Vec<Entry>,
-    /// How many of the entries are tools; the others are cache points.
-    count: usize,
-    /// Claude's own tools, for `additionalModelRequestFields.tools`.
-    pub(super) native: Vec<Value>,
-    /// The names of the tools, as the client knows them.
-    pub(super) names: Vec<String>,
-}
-
-/// One entry of `toolConfig.tools`.
-#[derive(Debug)]
-enum Entry {
-    /// As the client wrote it for Bedrock, or as it is always written.
-    Written(RawJson),
-    /// `toolSpec`.
-    Spec(Box<Spec>),
-    /// `cachePoint`.
-    Point(CachePoint),
-}
-
-/// A `toolSpec`.
-#[derive(Debug)]
-pub(super) struct Spec {
-    /// The name that Bedrock knows.
-    pub(super) name: String,
-    /// What the tool is for; the name where nobody says it.
-    pub(super) description: Option<Text>,
-    /// The schema of its arguments.
-    pub(super) schema: Schema,
-    /// Whether arguments must fit the schema.
-    pub(super) strict: bool,
-}
-
-/// A schema that is ready to be sent.
-#[derive(Debug)]
-pub(super) enum Schema {
-    /// The client's own text.
-    Written(RawJson),
-    /// What was made of it.
-    Mended(Value),
-}
-
-impl Spec {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#"{"toolSpec":{"name":"#);
-        write_escaped(&self.name, out);
-        out.extend_from_slice(br#","description":"#);
-        match &self.description {
-            Some(description) => out.extend_from_slice(description.bytes()),
-            None => write_escaped(&self.name, out),
+/// Appends `toolConfig` as a JSON object; `choice` is its `toolChoice`.
+pub(super) fn write_tools(tools: &Tools, choice: Option<&Choice>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"tools":["#);
+    for (index, entry) in tools.entries.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
         }
-        out.extend_from_slice(br#","inputSchema":{"json":"#);
-        match &self.schema {
-            Schema::Written(schema) => out.extend_from_slice(schema.bytes()),
-            Schema::Mended(schema) => write_value(schema, out),
-        }
-        out.push(b'}');
-        if self.strict {
-            out.extend_from_slice(br#","strict":true"#);
-        }
-        out.extend_from_slice(b"}}");
-    }
-}
-
-impl Tools {
-    /// Says whether `toolConfig` has no tool.
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Says whether there is no tool at all, Claude's own included.
-    pub(super) fn are_none(&self) -> bool {
-        self.is_empty() && self.native.is_empty()
-    }
-
-    /// Puts a tool in front of the others.
-    pub(super) fn push_front(&mut self, spec: Spec) {
-        self.entries.insert(0, Entry::Spec(Box::new(spec)));
-        self.count += 1;
-    }
-
-    /// Appends a tool that does nothing: Bedrock wants one where the conversation has calls.
-    pub(super) fn push_inert(&mut self, name: &str, description: &str) {
-        self.push(Entry::Spec(Box::new(Spec {
-            name: name.to_owned(),
-            description: Some(Text::new(description)),
-            schema: Schema::Mended(json!({"type": "object", "properties": {}})),
-            strict: false,
-        })));
-    }
-
-    /// Appends Nova's web search.
-    pub(super) fn push_grounding(&mut self) {
-        let tool = json!({"systemTool": {"name": "nova_grounding"}});
-        self.push(Entry::Written(RawJson::from_value(&tool)));
-    }
-
-    /// Appends a cache point after the last tool.
-    pub(super) fn push_point(&mut self, point: Option<CachePoint>) {
-        self.entries.extend(point.map(Entry::Point));
-    }
-
-    /// Removes all tools.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    fn push(&mut self, entry: Entry) {
-        self.entries.push(entry);
-        self.count += 1;
-    }
-
-    /// Appends `toolConfig` as a JSON object; `choice` is its `toolChoice`.
-    pub(super) fn write(&self, choice: Option<&Value>, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#"{"tools":["#);
-        for (index, entry) in self.entries.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            match entry {
-                Entry::Written(tool) => out.extend_from_slice(tool.bytes()),
-                Entry::Spec(spec) => spec.write(out),
-                Entry::Point(point) => write_cache_point(*point, out),
-            }
-        }
-        out.push(b']');
-        if let Some(choice) = choice {
-            out.extend_from_slice(br#","toolChoice":"#);
-            write_value(choice, out);
-        }
-        out.push(b'}');
-    }
-}
-
-/// What the tools are read with.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    /// The model they are for.
-    pub(super) model: &'a Model<'a>,
-    /// Which cache points it takes.
-    pub(super) cache: CachePolicy,
-    /// The tools' names.
-    pub(super) namer: &'a mut Namer,
-    /// What the tools need.
-    pub(super) betas: &'a mut Betas,
-    /// What schemas may still cost.
-    pub(super) budget: &'a mut Budget,
-    /// How many of the tools are the deployment's; the client's follow them.
-    pub(super) of_deployment: usize,
-}
-
-/// The members of a tool, as they are written.
-type Members<'t> = BTreeMap<String, &'t RawValue>;
-
-impl Reader<'_> {
-    /// Reads the tools, of which `choice` may allow only some.
-    pub(super) fn read(
-        &mut self,
-        tools: &[Tool],
-        choice: Option<&ToolChoice>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Tools> {
-        let allowed: Option<HashSet<&str>> = match choice {
-            Some(ToolChoice::Allowed { names, .. }) => {
-                Some(names.iter().map(String::as_str).collect())
-            }
-            _ => None,
-        };
-        let mut out = Tools::default();
-        let mut unknown = 0_usize;
-        for (index, tool) in tools.iter().enumerate() {
-            let read = self.tool(index, &tool.0, allowed.as_ref(), &mut out);
-            if !read.map_err(|problem| self.error(index, problem))? {
-                unknown += 1;
-            }
-        }
-        if unknown > 0 {
-            warnings.push(format!(
-                "tools that bedrock does not know were left out: {unknown} of {}",
-                tools.len()
-            ));
-        }
-        Ok(out)
-    }
-
-    /// Makes the error of a tool; the client counts only its own.
-    fn error(&self, index: usize, problem: &str) -> Error {
-        let path = match index.checked_sub(self.of_deployment) {
-            Some(index) => format!("tools[{index}]"),
-            None => "tools".to_owned(),
-        };
-        let message = format!("Invalid value for '{path}': {problem}.");
-        Error::bad_request(path, message)
-    }
-
-    /// Reads a tool; says whether it is of a kind that is known.
-    fn tool(
-        &mut self,
-        index: usize,
-        tool: &RawJson,
-        allowed: Option<&HashSet<&str>>,
-        out: &mut Tools,
-    ) -> Result<bool, &'static str> {
-        let members: Members<'_> = tool.parse().map_err(|_| "expected an object")?;
-        let kind = text_of(&members, "type").unwrap_or_default();
-        if computer::is_native(&kind)
-            && let Value::Object(whole) = tool.to_value()
-            && let Some(native) = computer::native(&kind, &whole)
-        {
-            if !self.betas.has_prefix("computer-use-") {
-                self.betas.add(computer::beta(&native, &self.model.id.base));
-            }
-            out.native.push(native);
-        } else if is_converse(&members) {
-            self.converse(tool, &members, out);
-        } else if is_function(&kind, &members) {
-            let tool = Function::read(tool.bytes(), &members);
-            self.function(index, tool, allowed, out)?;
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// A tool in Converse's own form goes as it is.
-    fn converse(&mut self, tool: &RawJson, members: &Members<'_>, out: &mut Tools) {
-        if members.contains_key("cachePoint") {
-            // Left to Bedrock, as the client wrote it for Bedrock.
-            out.entries.push(Entry::Written(tool.clone()));
-            return;
-        }
-        let spec = members.get("toolSpec").and_then(|spec| members_of(spec));
-        if let Some(name) = spec.and_then(|spec| text_of(&spec, "name")) {
-            self.namer.keep(&name);
-            out.names.push(name);
-        }
-        out.push(Entry::Written(tool.clone()));
-    }
-
-    fn function(
-        &mut self,
-        index: usize,
-        tool: Function,
-        allowed: Option<&HashSet<&str>>,
-        out: &mut Tools,
-    ) -> Result<(), &'static str> {
-        let original = match tool.name {
-            Some(name) if !name.is_empty() => name,
-            _ => format!("litellm_unnamed_tool_{index}"),
-        };
-        if allowed.is_some_and(|allowed| !allowed.contains(original.as_str())) {
-            return Ok(());
-        }
-        if self.model.is_claude() && tool.eager {
-            self.betas.add(FINE_GRAINED_TOOLS);
-        }
-        let spec = Spec {
-            name: self.namer.name(&original),
-            description: tool.description.filter(|text| !text.is_empty()),
-            schema: self.schema(tool.schema)?,
-            strict: tool.strict && self.model.takes_strict(),
-        };
-        out.push(Entry::Spec(Box::new(spec)));
-        out.names.push(original);
-        out.push_point(self.cache.tool_point(tool.cache.as_ref()));
-        Ok(())
-    }
-
-    fn schema(&mut self, given: Option<RawJson>) -> Result<Schema, &'static str> {
-        let lookaround = self.model.facts.flag(Flag::RegexLookaround) != Some(false);
-        let Some(given) = given else {
-            return Ok(Schema::Mended(schema::for_tool(Value::Null, lookaround)));
-        };
-        if let Some(written) = schema::as_written(&given, lookaround) {
-            return Ok(Schema::Written(written));
-        }
-        let schema = definitions::inline(given.to_value(), self.budget).map_err(Excess::problem)?;
-        Ok(Schema::Mended(schema::for_tool(schema, lookaround)))
-    }
-}
-
-/// A tool in OpenAI's or Anthropic's form.
-#[derive(Debug)]
-struct Function {
-    name: Option<String>,
-    description: Option<Text>,
-    schema: Option<RawJson>,
-    cache: Option<CacheControl>,
-    strict: bool,
-    /// Whether the arguments are to be streamed as the model writes them.
-    eager: bool,
-}
-
-impl Function {
-    /// Reads the members of a tool: what says what it does stands in `function` or beside the type.
-    fn read(body: &Bytes, tool: &Members<'_>) -> Self {
-        let nested = tool
-            .get("function")
-            .and_then(|function| members_of(function));
-        let function = nested.as_ref().unwrap_or(tool);
-        let says = |name: &str| {
-            [tool, function]
-                .iter()
-                .any(|members| members.get(name).is_some_and(|v| v.get() == "true"))
-        };
-        let schema = ["parameters", "input_schema"]
-            .iter()
-            .find_map(|name| function.get(*name));
-        let control = [tool, function]
-            .iter()
-            .find_map(|members| members.get("cache_control"));
-        Self {
-            name: text_of(function, "name"),
-            description: function
-                .get("description")
-                .and_then(|raw| Text::from_raw(body, raw)),
-            schema: schema.map(|raw| RawJson::from_raw(body, raw)),
-            cache: control.and_then(|control| control_of(control)),
-            strict: says("strict"),
-            eager: says("eager_input_streaming"),
+        match entry {
+            Entry::Written(tool) => out.extend_from_slice(tool.bytes()),
+            Entry::Spec(spec) => write_spec(spec, out),
+            Entry::Point(point) => write_cache_point(*point, out),
         }
     }
-}
-
-fn members_of(raw: &RawValue) -> Option<Members<'_>> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-/// Reads a member that is a string.
-fn text_of(members: &Members<'_>, name: &str) -> Option<String> {
-    serde_json::from_str(members.get(name)?.get()).ok()
-}
-
-fn is_converse(tool: &Members<'_>) -> bool {
-    ["toolSpec", "systemTool", "cachePoint"]
-        .iter()
-        .any(|form| tool.contains_key(*form))
-}
-
-fn is_function(kind: &str, tool: &Members<'_>) -> bool {
-    if kind.starts_with("tool_search_tool_") {
-        return false;
+    out.push(b']');
+    match choice {
+        Some(Choice::Auto) => out.extend_from_slice(br#","toolChoice":{"auto":{}}"#),
+        Some(Choice::Any) => out.extend_from_slice(br#","toolChoice":{"any":{}}"#),
+        Some(Choice::Tool(name)) => {
+            out.extend_from_slice(br#","toolChoice":{"tool":{"name":"#);
+            write_escaped(name, out);
+            out.extend_from_slice(b"}}");
+        }
+        Some(Choice::None) | None => {}
     }
-    tool.get("function")
-        .is_some_and(|function| function.get().starts_with('{'))
-        || tool.contains_key("input_schema")
-        || (kind == "function" && tool.contains_key("name"))
+    out.push(b'}');
 }
 
-/// Reads `cache_control` of a tool, which must be of the one type there is.
-fn control_of(raw: &RawValue) -> Option<CacheControl> {
-    let control = members_of(raw)?;
-    let kind = text_of(&control, "type").filter(|kind| kind == "ephemeral")?;
-    Some(CacheControl {
-        kind: Some(kind),
-        ttl: text_of(&control, "ttl"),
-    })
-}
-
-/// Says whether the model searches the web by a tool of Bedrock's.
-pub(super) fn has_grounding(model: &Model<'_>) -> bool {
-    match model.kind {
-        Kind::Nova | Kind::Nova2 => true,
-        Kind::Opaque => model.id.wire.contains("nova"),
-        _ => false,
+fn write_spec(spec: &Spec, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"toolSpec":{"name":"#);
+    write_escaped(&spec.name, out);
+    out.extend_from_slice(br#","description":"#);
+    match &spec.description {
+        Some(description) => out.extend_from_slice(description.bytes()),
+        None => write_escaped(&spec.name, out),
     }
+    out.extend_from_slice(br#","inputSchema":{"json":"#);
+    match &spec.schema {
+        Schema::Written(schema) => out.extend_from_slice(schema.bytes()),
+        Schema::Mended(schema) => write_value(schema, out),
+    }
+    out.push(b'}');
+    if spec.strict {
+        out.extend_from_slice(br#","strict":true"#);
+    }
+    out.extend_from_slice(b"}}");
 }

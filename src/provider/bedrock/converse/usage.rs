@@ -4,17 +4,14 @@
 //! it was reasoning, unless the model tells in a field of its own. Where it does not, the reasoning that came is measured.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use crate::canonical::{AnswerBlock, Text, Usage};
-
-/// How many bytes of written text make a token, roughly; only used where nobody knows better.
-const BYTES_PER_TOKEN: u64 = 4;
+use crate::canonical::Usage;
+use crate::provider::bedrock::chat::thought::Thought;
 
 /// `usage`. The names that end in `Count` are those of the invoke side; some models write either, some both at once.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct WireUsage {
+pub(crate) struct WireUsage {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     total_tokens: Option<u64>,
@@ -32,67 +29,9 @@ struct CacheDetail {
     input_tokens: Option<u64>,
 }
 
-/// How much reasoning an answer had.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Thought {
-    bytes: u64,
-    redacted: bool,
-    /// What the model itself said, in `additionalModelResponseFields`.
-    reported: Option<u64>,
-}
-
-impl Thought {
-    /// Measures the reasoning among `blocks`.
-    pub(super) fn of(blocks: &[AnswerBlock]) -> Self {
-        let mut thought = Self::default();
-        for block in blocks {
-            match block {
-                AnswerBlock::Thinking { text, .. } if !text.is_empty() => thought.add(text),
-                // Models that keep their reasoning to themselves sign an empty text.
-                AnswerBlock::Thinking { .. } | AnswerBlock::Redacted(_) => thought.add_redacted(),
-                _ => {}
-            }
-        }
-        thought
-    }
-
-    /// Counts reasoning that can be read.
-    pub(super) fn add(&mut self, text: &Text) {
-        self.bytes += text.bytes().len().saturating_sub(2) as u64;
-    }
-
-    /// Notes that there was reasoning that cannot be read.
-    pub(super) fn add_redacted(&mut self) {
-        self.redacted = true;
-    }
-
-    /// Takes the number that the model reports among its own fields, if it does.
-    pub(super) fn report(&mut self, fields: Option<&RawValue>) {
-        if let Some(fields) = fields {
-            self.reported = thinking_tokens(fields).or(self.reported);
-        }
-    }
-
-    /// Returns the tokens of reasoning among `output` generated ones; `None` when there was some that cannot be measured.
-    fn tokens(self, output: u64) -> Option<u64> {
-        match self {
-            Self {
-                reported: Some(tokens),
-                ..
-            } => Some(tokens.min(output)),
-            Self {
-                bytes: 0,
-                redacted: true,
-                ..
-            } => None,
-            Self { bytes, .. } => Some(bytes.div_ceil(BYTES_PER_TOKEN).min(output)),
-        }
-    }
-}
-
 impl WireUsage {
     /// Returns the tokens of an answer that had this much reasoning.
-    pub(super) fn read(&self, thought: Thought) -> Usage {
+    pub(crate) fn read(&self, thought: Thought) -> Usage {
         let output = self.output_tokens.unwrap_or(0);
         let either = |name: Option<u64>, other: Option<u64>| name.or(other).unwrap_or(0);
         let written = either(
@@ -129,28 +68,11 @@ impl WireUsage {
     }
 }
 
-/// Finds `usage.output_tokens_details.thinking_tokens`.
-fn thinking_tokens(fields: &RawValue) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Fields {
-        usage: Option<Inner>,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        output_tokens_details: Option<Details>,
-    }
-    #[derive(Deserialize)]
-    struct Details {
-        thinking_tokens: Option<i64>,
-    }
-    let fields: Fields = serde_json::from_str(fields.get()).ok()?;
-    let tokens = fields.usage?.output_tokens_details?.thinking_tokens?;
-    Some(u64::try_from(tokens).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical::{AnswerBlock, Text};
+    use serde_json::value::RawValue;
 
     fn read(wire: &str, thought: Thought) -> Usage {
         serde_json::from_str::<WireUsage>(wire)

@@ -1,0 +1,132 @@
+//! Reads a whole answer of Claude's; [`super::stream`] reads a streamed one.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::value::RawValue;
+
+use super::super::envelope::{Counts, Notes, Unwrapper, garbled, parse};
+use super::reply::{Block, Reply};
+use super::stream::StreamState;
+use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, Text};
+use crate::provider::bedrock::chat::answer::{Blocks, stop_reason};
+use crate::provider::bedrock::chat::chunks::into_chunks;
+use crate::provider::bedrock::chat::context::DecodeContext;
+use crate::provider::bedrock::chat::thinking_tags::TagReader;
+use crate::provider::bedrock::chat::thought::Thought;
+use crate::provider::{Decoded, Decoder, TransformError, WireAnswer, WireEvent};
+
+/// Reads the answer to one request.
+#[derive(Debug)]
+pub(super) struct AnthropicDecoder {
+    context: DecodeContext,
+    unwrapper: Unwrapper,
+    stream: StreamState,
+}
+
+impl AnthropicDecoder {
+    /// Makes the reader of the answer to the request that left `context` behind.
+    pub(super) fn new(context: DecodeContext) -> Self {
+        Self {
+            context,
+            unwrapper: Unwrapper::default(),
+            stream: StreamState::default(),
+        }
+    }
+}
+
+impl Decoder<Chat> for AnthropicDecoder {
+    fn whole(&mut self, answers: &[WireAnswer<'_>]) -> Result<Decoded<Chat>, TransformError> {
+        let [answer] = answers else {
+            return Err(garbled("expected one answer"));
+        };
+        read_answer(&answer.body, answer.headers, &self.context).map(Decoded::Answer)
+    }
+
+    fn event(
+        &mut self,
+        event: WireEvent<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Result<(), TransformError> {
+        if event.kind != "chunk" {
+            return Ok(());
+        }
+        let body = self.unwrapper.chunk(event.payload)?;
+        self.stream.event(&body, &self.context, out)
+    }
+
+    fn end(&mut self, _out: &mut Vec<ChatChunk>) -> Result<(), TransformError> {
+        self.stream.end()
+    }
+
+    fn chunks(&mut self, answer: ChatAnswer) -> Vec<ChatChunk> {
+        into_chunks(answer)
+    }
+}
+
+/// Takes a string out of a body, sharing it.
+pub(super) fn text(body: &Bytes, raw: Option<&RawValue>) -> Option<Text> {
+    Text::from_raw(body, raw?)
+}
+
+fn read_answer(
+    body: &Bytes,
+    headers: &HeaderMap,
+    context: &DecodeContext,
+) -> Result<ChatAnswer, TransformError> {
+    let reply: Reply<'_> = parse(body)?;
+    if reply.content.is_none() && reply.stop_reason.is_none() {
+        return Err(garbled("the answer is not what Claude answers"));
+    }
+    let mut notes = Notes::default();
+    notes.read(body)?;
+    let mut blocks = Blocks::new(context);
+    let mut citations: Vec<&RawValue> = Vec::new();
+    for block in reply.content.unwrap_or_default() {
+        citations.extend(block.citations.filter(|list| list.get().starts_with('[')));
+        read_block(body, &block, &mut blocks);
+    }
+    let thought = Thought::of(&blocks.list);
+    let (blocks, calls) = blocks.finish();
+    let counts = Counts::of_headers(headers);
+    let raw = notes.stop(reply.stop_reason.unwrap_or_default());
+    let mut provider_fields = Vec::new();
+    if !citations.is_empty() {
+        let raw = RawJson::from_value(&citations);
+        provider_fields.push(("citations".to_owned(), raw));
+    }
+    Ok(ChatAnswer {
+        blocks,
+        stop: stop_reason(raw, calls),
+        usage: Some(reply.usage.unwrap_or_default().read(counts, thought)),
+        trace: notes.trace,
+        provider_fields,
+        ..ChatAnswer::default()
+    })
+}
+
+fn read_block(body: &Bytes, block: &Block<'_>, blocks: &mut Blocks<'_>) {
+    match block.kind.as_str() {
+        "text" => {
+            if let Some(text) = text(body, block.text).filter(|text| !text.is_empty()) {
+                blocks.push_text(text, TagReader::default());
+            }
+        }
+        "thinking" => blocks.list.push(AnswerBlock::Thinking {
+            text: text(body, block.thinking).unwrap_or_else(|| Text::new("")),
+            signature: text(body, block.signature).filter(|signature| !signature.is_empty()),
+        }),
+        "redacted_thinking" => {
+            if let Some(data) = text(body, block.data) {
+                blocks.list.push(AnswerBlock::Redacted(data));
+            }
+        }
+        "tool_use" => {
+            let or_empty = |text: Option<Text>| text.unwrap_or_else(|| Text::new(""));
+            let input = block.input.map(|input| RawJson::from_raw(body, input));
+            let id = or_empty(text(body, block.id));
+            blocks.push_call(id, or_empty(text(body, block.name)), input);
+        }
+        // Tools that run at Anthropic, and what later models may bring.
+        _ => {}
+    }
+}

@@ -1,0 +1,42 @@
+//! Bedrock's `InvokeModel`: every family in its own format.
+//!
+//! [`envelope`] is what all have around it. Three shapes are shared: one prompt ([`text_model`]), OpenAI's chat
+//! ([`openai`]), and blocks, which Anthropic ([`anthropic`]) and Nova ([`nova`]) have as Converse does. A family is one
+//! file that says what it takes, how it writes its body and how its answer is read.
+
+mod ai21;
+mod anthropic;
+mod claude_text;
+mod cohere;
+mod command_r;
+mod deepseek;
+mod envelope;
+mod llama;
+mod mistral;
+mod moonshot;
+mod nova;
+mod openai;
+mod openai_request;
+mod pegasus;
+mod qwen;
+mod said;
+mod said_stream;
+mod screen;
+mod text_model;
+mod titan;
+mod transcript;
+mod unknown;
+
+pub(super) use ai21::Ai21;
+pub(super) use anthropic::Anthropic;
+pub(super) use cohere::Cohere;
+pub(super) use deepseek::DEEPSEEK_R1;
+pub(super) use llama::LLAMA;
+pub(super) use mistral::MISTRAL;
+pub(super) use moonshot::MOONSHOT;
+pub(super) use nova::Nova;
+pub(super) use openai::OpenAi;
+pub(super) use pegasus::PEGASUS;
+pub(super) use qwen::Qwen;
+pub(super) use titan::TITAN;
+pub(super) use unknown::Unknown;
