@@ -17,7 +17,7 @@ use super::body::read_body;
 use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
 use super::layers::catching;
 use super::options::{bring, call_options};
-use super::portkey;
+use super::portkey::{self, Portkey};
 use super::sse::{EventStream, Running};
 use super::{App, home, several};
 use crate::canonical::ChatAnswer;
@@ -137,7 +137,15 @@ async fn open(
     let admission = admit(app, general).await?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
-    let call = open_call(snapshot, head, parsed, path.model, received, id)?;
+    let portkey = portkey::read(&portkey::Received {
+        headers: &head.headers,
+        path: head.uri.path(),
+        model: path.model.as_deref().or(parsed.model.as_deref()),
+        body: expanded.as_ref().unwrap_or(&body),
+        controls: &parsed.controls,
+        config: &snapshot.config,
+    })?;
+    let call = open_call(snapshot, head, parsed, path.model, received, id, portkey)?;
     Ok((call, admission))
 }
 
@@ -148,12 +156,12 @@ fn open_call(
     path_model: Option<String>,
     received: Instant,
     id: &str,
+    portkey: Portkey,
 ) -> Result<Call> {
-    let portkey = portkey::read(&head.headers)?;
     let Parsed {
         model,
         mut request,
-        controls,
+        mut controls,
     } = parsed;
     let forced = snapshot.config.general.completion_model.clone();
     let asked = path_model.or(model);
@@ -163,23 +171,13 @@ fn open_call(
             "/chat/completions: Missing required parameter: 'model'.",
         )
     })?;
-    request.portkey = portkey.active;
-    if let Some(strict) = portkey.strict {
-        request.content_blocks = !strict;
-    }
-    for beta in &portkey.betas {
-        if !request.betas.contains(beta) {
-            request.betas.push(beta.clone());
-        }
-    }
+    portkey.ask(&mut request);
+    portkey.steer(&mut controls);
     if snapshot.config.general.always_include_stream_usage {
         request.include_usage = true;
     }
-    let mut options = call_options(&head.headers, controls, portkey.timeout_ms)?;
-    options.direct = portkey.active;
-    for (name, value) in portkey.credentials {
-        bring(&mut options, &name, value);
-    }
+    let mut options = call_options(&head.headers, controls, portkey.timeout_ms())?;
+    portkey.decide(&mut options, bring);
     let span = tracing::info_span!(
         target: names::TRACE_TARGET,
         "chat",
@@ -280,6 +278,12 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 settlement.elapsed(),
             );
             insert(response.headers_mut(), names::CALL_ID, &call.id);
+            portkey::say(
+                response.headers_mut(),
+                &call,
+                settlement.journal(),
+                "DISABLED",
+            );
             settlement.completed();
             response
         }
@@ -290,6 +294,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 Some(settlement.journal()),
                 settlement.elapsed(),
             );
+            portkey::say(&mut headers, &call, settlement.journal(), "DISABLED");
             if source.may_resume() {
                 insert(&mut headers, names::STREAM_RECOVERY, "resume");
             }
@@ -391,6 +396,7 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
     say(headers, Some(settlement.journal()), settlement.elapsed());
+    portkey::say(headers, call, settlement.journal(), "DISABLED");
     if let Some(served) = &settlement.journal().entries().served
         && error.kind() == ErrorKind::Timeout
     {

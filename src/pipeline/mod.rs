@@ -7,6 +7,7 @@ pub mod admit;
 mod attempt;
 mod attempts;
 mod call;
+mod gateway;
 mod hedge;
 mod journal;
 mod lookup;
@@ -25,6 +26,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
+pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
 pub use lookup::{CacheFacts, Lookup, look_up};
 pub use relay::Progress;
@@ -74,6 +76,10 @@ impl Pipeline {
     /// Dropping the future ends the call upstream at once; nothing is left behind.
     pub async fn run(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
         let asked = Cow::Borrowed(&call.request);
+        let gateway = call.options.gateway.as_ref().filter(|asked| asked.routes());
+        if let Some(asked) = gateway {
+            return Box::pin(gateway::answer(call, &self.parts, asked, books.journal())).await;
+        }
         let mut hop = plan::hop(call, &self.parts, &call.model, asked)?;
         books.journal().enter(&hop.shown);
         hop.request = media::fetch(call, &self.parts).await?;
