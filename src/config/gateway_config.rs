@@ -1,9 +1,14 @@
-//! `gateway_configs`: gateway configurations in Portkey's form, checked when the file is read and kept as written.
+//! Gateway configurations in Portkey's form: those of `gateway_configs`, and one that comes with a request.
+//!
+//! Both are held against the same rules here; `gateway_tree.rs` makes types of what is right.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::deployment::Credentials;
 use super::expectation::{expectation, might_fit};
+use super::finding::Severity;
+use super::gateway_tree::{self, GatewayConfig};
 use super::node::{At, Node, Value};
 use super::raw::Kind;
 use super::read::child_path;
@@ -22,6 +27,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("aws_secret_access_key", Kind::Secret),
     ("aws_session_token", Kind::Secret),
     ("aws_region", Kind::Text),
+    ("aws_auth_type", Kind::Text),
+    ("aws_role_arn", Kind::Text),
+    ("aws_external_id", Kind::Text),
+    ("anthropic_beta", Kind::Text),
     ("weight", Kind::Amount),
     ("on_status_codes", Kind::List(&Kind::Count)),
     ("retry", Kind::Map),
@@ -70,31 +79,106 @@ const ENOUGH: [&str; 7] = [
 ];
 
 /// What a target of its own may be made of, besides.
-const TARGET: [&str; 6] = [
+const TARGET: [&str; 5] = [
     "provider",
     "api_key",
-    "virtual_key",
     "override_params",
     "custom_host",
     "aws_region",
 ];
 
 /// Most retries; more are as many as this.
-const MOST_ATTEMPTS: u64 = 5;
+pub(super) const MOST_ATTEMPTS: u64 = 5;
+
+/// Longest configuration that a request may bring, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// How deep one may be nested.
+const DEEPEST: usize = 16;
+
+/// How many targets one of the file may have, on all levels together.
+const MOST_TARGETS: usize = 256;
+
+/// How many targets one that a request brings may have: each of them may be an attempt.
+const MOST_BROUGHT: usize = 64;
 
 /// Reads the configurations by id.
 pub(super) fn read(
     node: Option<&Node>,
     credentials: &Credentials,
     report: &mut Report,
-) -> BTreeMap<String, serde_json::Value> {
+) -> BTreeMap<String, Arc<GatewayConfig>> {
     let mut configs = BTreeMap::new();
     for entry in node.map(Node::entries).unwrap_or_default() {
         let path = child_path("gateway_configs", &entry.key);
         object(&entry.node, credentials, false, &path, report);
-        configs.insert(entry.key.clone(), entry.node.to_json());
+        sizes(&entry.node, MOST_TARGETS, &path, report);
+        let config = gateway_tree::build(&entry.node);
+        configs.insert(entry.key.clone(), Arc::new(config));
     }
     configs
+}
+
+/// Reads the configuration that came with a request, as JSON.
+///
+/// # Errors
+///
+/// What is wrong with it, with its place.
+pub fn parse_gateway_config(text: &str) -> Result<GatewayConfig, String> {
+    if text.len() > LONGEST {
+        return Err(format!("longer than {LONGEST} bytes"));
+    }
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    if !value.is_object() {
+        return Err("expected a JSON object".to_owned());
+    }
+    let mut report = Report::default();
+    let source = report.add_source("");
+    let node = Node::of_json(&value, At::start_of(source));
+    object(&node, &Credentials::new(), false, "", &mut report);
+    sizes(&node, MOST_BROUGHT, "", &mut report);
+    let findings = report.into_findings().0;
+    let mut errors = findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    if let Some(error) = errors.next() {
+        let mut problem = error.message;
+        if !error.key.is_empty() {
+            problem = format!("{}: {problem}", error.key);
+        }
+        if let Some(hint) = error.hint {
+            problem.push_str("; ");
+            problem.push_str(&hint);
+        }
+        return Err(problem);
+    }
+    Ok(gateway_tree::build(&node))
+}
+
+/// Checks that a configuration is no larger than one that is walked.
+fn sizes(node: &Node, most: usize, path: &str, report: &mut Report) {
+    let (deepest, total) = extent(node);
+    if deepest > DEEPEST {
+        let message = format!("nested deeper than {DEEPEST} levels");
+        report.error(node.at, path, message);
+    } else if total > most {
+        let message = format!("more than {most} targets");
+        report.error(node.at, path, message);
+    }
+}
+
+/// How deep the targets of a configuration go, and how many there are.
+fn extent(node: &Node) -> (usize, usize) {
+    let targets = node.get("targets").map(Node::items).unwrap_or_default();
+    let mut deepest = 0;
+    let mut total = targets.len();
+    for target in targets {
+        let (deep, more) = extent(target);
+        deepest = deepest.max(deep + 1);
+        total += more;
+    }
+    (deepest, total)
 }
 
 /// Members of a mapping by their names in snake case.
@@ -155,7 +239,7 @@ impl<'a> Members<'a> {
 }
 
 /// `onStatusCodes` → `on_status_codes`.
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for char in name.chars() {
         if char.is_ascii_uppercase() {
@@ -179,6 +263,10 @@ fn object(
     let is_whole = (members.has("provider") && members.has("api_key"))
         || (members.has("strategy") && members.has("targets"))
         || has_keys
+        || members.has("virtual_key")
+        || members
+            .text("provider")
+            .is_some_and(|name| name.starts_with('@'))
         || ENOUGH.iter().any(|key| members.has(key))
         || (is_target && TARGET.iter().any(|key| members.has(key)));
     is_usable(node, is_whole, path, report);
@@ -233,7 +321,7 @@ fn is_usable(node: &Node, is_whole: bool, path: &str, report: &mut Report) {
             if !is_whole {
                 report
                     .error(node.at, path, "nothing is said of where calls go")
-                    .hint("a configuration has `strategy` and `targets`, or `provider` and `api_key`, or AWS keys, or one of `retry`, `cache`, `request_timeout`");
+                    .hint("a configuration has `strategy` and `targets`, or `provider` and `api_key`, or AWS keys, or `virtual_key`, or one of `retry`, `cache`, `request_timeout`");
             }
             return;
         }

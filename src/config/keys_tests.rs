@@ -279,7 +279,7 @@ fn doubts_about_virtual_keys_are_warnings() {
 }
 
 #[test]
-fn gateway_configs_are_kept_as_written() {
+fn gateway_configs_are_trees_with_types() {
     let text = r#"credential_list: [{credential_name: prod, credential_values: {aws_region_name: us-east-1}}]
 gateway_configs:
   pc-tiers:
@@ -302,12 +302,32 @@ gateway_configs:
 "#;
     let configs = clean(text, &[("BEDROCK_KEY", "b")]).gateway_configs;
     assert_eq!(configs.len(), 3);
+    let key = configs["pc-keys"].aws.api_key.as_ref().map(Secret::expose);
+    assert_eq!(key, Some("b"));
+    let tiers = &configs["pc-tiers"];
+    assert_eq!(tiers.timeout, Some(Duration::from_secs(5)));
+    assert_eq!(tiers.cache.unwrap().max_age, Some(Duration::from_mins(1)));
+    let retry = tiers.retry.as_ref().unwrap();
+    assert_eq!((retry.attempts, &retry.on_status[..]), (3, &[429, 503][..]));
+    assert!(retry.honours_retry_after);
+    let Some(GatewayMode::Conditional(conditions, default)) = &tiers.mode else {
+        panic!("conditional");
+    };
+    let places: Vec<_> = conditions.iter().map(|condition| condition.then).collect();
+    assert_eq!((places, *default), (vec![0, 1], Some(1)));
     assert_eq!(
-        configs["pc-keys"],
-        json!({"provider": "bedrock", "api_key": "b"})
+        tiers.fields(),
+        ["metadata.tier", "params.model", "url", "params.n"]
     );
-    assert_eq!(configs["pc-tiers"]["requestTimeout"], 5000);
-    assert_eq!(configs["pc-tiers"]["targets"][1]["targets"][0]["weight"], 0);
+    assert_eq!(tiers.targets[0].overrides["model"], "a");
+    assert_eq!(tiers.targets[0].provider.as_deref(), Some("@prod"));
+    let weights: Vec<_> = (tiers.targets[1].targets.iter())
+        .map(|target| target.weight)
+        .collect();
+    assert_eq!(weights, [0.0, 1.0]);
+    let retry = configs["pc-retry"].retry.as_ref().unwrap();
+    assert_eq!(retry.on_status, [429, 500, 502, 503, 504]);
+    assert!(!retry.honours_retry_after);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From a path to a [`Config`]: every step of it, in order.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::advice;
@@ -14,6 +15,7 @@ use super::key_entries::{self, Around};
 use super::layers::{self, Overrides};
 use super::names;
 use super::node::{At, Node};
+use super::params;
 use super::raw::{GENERAL_SETTINGS, TOP_LEVEL};
 use super::read;
 use super::report::Report;
@@ -23,7 +25,7 @@ use super::router_section::{self, Sections};
 use super::scalar;
 use super::secret::Secret;
 use super::variables::{self, Unset};
-use super::{Config, GeneralSettings, RouterSettings};
+use super::{AwsParams, Config, GeneralSettings, RouterSettings};
 use crate::clock::{Clock, SystemClock};
 
 /// The master key of LiteLLM's quick start, which everybody knows.
@@ -201,6 +203,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         deployments: placed.into_iter().map(|placed| placed.deployment).collect(),
         virtual_keys,
         gateway_configs,
+        credentials: named_credentials(&credentials),
         cache,
         settings: Fingerprints::of_settings(&root, &environment),
         environment,
@@ -208,6 +211,12 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         files: Vec::<PathBuf>::new(),
         warnings: Vec::new(),
     }
+}
+
+/// The sets of `credential_list` with their types.
+fn named_credentials(sets: &deployment::Credentials) -> BTreeMap<String, AwsParams> {
+    let typed = |(name, set): (&String, &Node)| (name.clone(), params::aws(set));
+    sets.iter().map(typed).collect()
 }
 
 /// Looks at `strict_env` before anything is resolved.

@@ -15,6 +15,7 @@ mod finding;
 mod fingerprint;
 mod gateway_condition;
 mod gateway_config;
+mod gateway_tree;
 mod include;
 mod key_entries;
 mod layers;
@@ -54,6 +55,11 @@ pub use clientside::ClientsideParam;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use fingerprint::Fingerprints;
+pub use gateway_config::parse_gateway_config;
+pub use gateway_tree::{
+    GatewayCache, GatewayCondition, GatewayConfig, GatewayMode, GatewayQuery, GatewayRetry,
+    GatewayTest,
+};
 pub use layers::Overrides;
 pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
 pub use origin::Origin;
@@ -100,8 +106,10 @@ pub struct Config {
     pub prompts: Vec<PromptTemplate>,
     /// `virtual_keys`.
     pub virtual_keys: Vec<VirtualKeyConfig>,
-    /// `gateway_configs`: id and object, as written.
-    pub gateway_configs: BTreeMap<String, serde_json::Value>,
+    /// `gateway_configs`, by id.
+    pub gateway_configs: BTreeMap<String, Arc<GatewayConfig>>,
+    /// `credential_list`: the sets by name.
+    pub credentials: BTreeMap<String, AwsParams>,
     /// `litellm_settings.cache`: the response cache, where it is on.
     pub cache: Option<CacheConfig>,
     /// The process environment with the file's `environment_variables` laid over it.

@@ -167,6 +167,31 @@ impl Node {
         }
     }
 
+    /// Makes the tree of a JSON value, all of it at one place.
+    pub(super) fn of_json(value: &serde_json::Value, at: At) -> Self {
+        use serde_json::Value as Json;
+        let value = match value {
+            Json::Null => Value::Null,
+            Json::Bool(flag) => Value::Bool(*flag),
+            Json::Number(number) => Value::Number(number.clone()),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => {
+                Value::List(items.iter().map(|item| Self::of_json(item, at)).collect())
+            }
+            Json::Object(members) => Value::Map(
+                members
+                    .iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        at,
+                        node: Self::of_json(value, at),
+                    })
+                    .collect(),
+            ),
+        };
+        Self::new(at, value)
+    }
+
     /// Returns the value as JSON.
     pub(super) fn to_json(&self) -> serde_json::Value {
         match &self.value {

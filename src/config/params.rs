@@ -106,7 +106,7 @@ fn patterns(node: Option<&Node>, path: &str, report: &mut Report) -> Vec<String>
     patterns
 }
 
-fn aws(params: &Node) -> AwsParams {
+pub(super) fn aws(params: &Node) -> AwsParams {
     AwsParams {
         access_key_id: text(params, "aws_access_key_id"),
         secret_access_key: secret(params, "aws_secret_access_key"),

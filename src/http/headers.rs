@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
 
+use super::portkey;
 use crate::dialect::{Dialect, chat::ChatCompletions as Chat};
 use crate::error::Error;
 use crate::pipeline::{Entries, Journal};
@@ -43,7 +44,8 @@ pub(super) fn error_response(error: &Error, call_id: Option<&str>) -> Response {
 
 /// Like [`error_response`]; `named` repeats the call id in the body (`include_call_id_in_error_body`).
 pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named: bool) -> Response {
-    let body = Chat.error(error, call_id.filter(|_| named));
+    let body =
+        portkey::failure(error).unwrap_or_else(|| Chat.error(error, call_id.filter(|_| named)));
     let mut response = json(error.status(), body);
     let headers = response.headers_mut();
     copy_upstream(error.upstream_headers(), headers);

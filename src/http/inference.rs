@@ -16,17 +16,15 @@ use super::admission::{Admission, admit, authenticate};
 use super::body::read_body;
 use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
 use super::layers::catching;
-use super::options::{bring, call_options};
+use super::opening::Opening;
 use super::portkey;
 use super::sse::{EventStream, Running};
 use super::{App, home, several};
-use crate::cache::{CacheControls, Tenant};
 use crate::canonical::ChatAnswer;
 use crate::dialect::chat::{ChatCompletions as Chat, expand};
-use crate::dialect::{Controls, Dialect, Envelope, Parsed};
+use crate::dialect::{Dialect, Envelope};
 use crate::error::{Error, ErrorKind, Result};
-use crate::keys::Identity;
-use crate::pipeline::{Call, CallOptions, Journal, Reply, Settlement};
+use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::events::{call_refused, call_shed};
 use crate::telemetry::names;
@@ -142,6 +140,15 @@ async fn open(
     let admission = admit(app, general).await?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
+    let model = path.model.as_deref().or(parsed.model.as_deref());
+    let portkey = portkey::read(&portkey::Received {
+        headers: &head.headers,
+        path: head.uri.path(),
+        model,
+        body: expanded.as_ref().unwrap_or(&body),
+        controls: &parsed.controls,
+        config: &snapshot.config,
+    })?;
     let opening = Opening {
         snapshot,
         head,
@@ -150,115 +157,7 @@ async fn open(
         created: app.clock.unix_seconds(),
         id,
     };
-    Ok((opening.open(parsed, path.model)?, admission))
-}
-
-/// What a call is opened with.
-struct Opening<'a> {
-    snapshot: &'a Arc<Snapshot>,
-    head: &'a request::Parts,
-    identity: Identity,
-    received: Instant,
-    created: u64,
-    id: &'a str,
-}
-
-impl Opening<'_> {
-    fn open(self, parsed: Parsed, path_model: Option<String>) -> Result<Call> {
-        let (snapshot, head) = (self.snapshot, self.head);
-        let portkey = portkey::read(&head.headers)?;
-        let Parsed {
-            model,
-            mut request,
-            controls,
-        } = parsed;
-        let forced = snapshot.config.general.completion_model.clone();
-        let asked = path_model.or(model);
-        let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
-            Error::bad_request(
-                "model",
-                "/chat/completions: Missing required parameter: 'model'.",
-            )
-        })?;
-        request.portkey = portkey.active;
-        if let Some(strict) = portkey.strict {
-            request.content_blocks = !strict;
-        }
-        for beta in &portkey.betas {
-            if !request.betas.contains(beta) {
-                request.betas.push(beta.clone());
-            }
-        }
-        if snapshot.config.general.always_include_stream_usage {
-            request.include_usage = true;
-        }
-        let mut options = self.options(controls, portkey.timeout_ms)?;
-        options.direct = portkey.active;
-        for (name, value) in portkey.credentials {
-            bring(&mut options, &name, value);
-        }
-        let span = tracing::info_span!(
-            target: names::TRACE_TARGET,
-            "chat",
-            otel.name = %format_args!("{} {}", head.method, head.uri.path()),
-            otel.kind = "server",
-            url.path = head.uri.path(),
-            litellm.call_id = self.id,
-            http.response.status_code = tracing::field::Empty,
-            gen_ai.usage.input_tokens = tracing::field::Empty,
-            gen_ai.usage.output_tokens = tracing::field::Empty,
-            error.type = tracing::field::Empty,
-        );
-        crate::telemetry::adopt_parent(&span, &head.headers);
-        Ok(Call {
-            id: self.id.to_owned(),
-            snapshot: Arc::clone(snapshot),
-            received: self.received,
-            shown_model: asked.unwrap_or_else(|| model.clone()),
-            model,
-            request,
-            options,
-            traceparent: snapshot
-                .config
-                .litellm
-                .forward_traceparent
-                .then(|| head.headers.get("traceparent").cloned())
-                .flatten(),
-            identity: self.identity,
-            answer_id: format!("chatcmpl-{}", crate::random::uuid()),
-            created: self.created,
-            span,
-        })
-    }
-
-    /// What the caller decided, and its key for it.
-    fn options(&self, controls: Controls, portkey_ms: Option<u64>) -> Result<CallOptions> {
-        let headers = &self.head.headers;
-        let config = &self.snapshot.config;
-        let cache = match &self.snapshot.cache {
-            Some(_) => CacheControls::of(&controls.other, headers)?,
-            None => CacheControls::default(),
-        };
-        let mut options = call_options(headers, controls, portkey_ms)?;
-        options.include_fallback_errors &= config.general.expose_fallback_errors;
-        if config.general.reject_client_tags {
-            options.tags.clear();
-        }
-        if let Some(key) = self.identity.key() {
-            let own = &key.config;
-            cache.check_allowed(own.allowed_cache_controls.as_deref())?;
-            let tags = own.tags.iter().filter(|tag| !options.tags.contains(tag));
-            let tags: Vec<String> = tags.cloned().collect();
-            options.tags.extend(tags);
-            options.num_retries = options.num_retries.or(own.router.num_retries);
-            options.tenant = Tenant {
-                key: Some(key.id.clone()),
-                team: own.team_id.clone(),
-            };
-        }
-        options.cache = cache;
-        Ok(options)
-    }
+    Ok((opening.open(parsed, path.model, portkey)?, admission))
 }
 
 /// A call whose model has a comma: of several models, where no model is called so.
@@ -470,6 +369,8 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
     if settlement.call().options.priority.is_some() {
         insert(headers, names::PRIORITIZED, "True");
     }
+    let (call, journal) = (settlement.call(), settlement.journal());
+    portkey::say(headers, call, journal, settlement.cache_status());
     if let Some(facts) = settlement.cache_facts() {
         let hit = if facts.hit { "true" } else { "false" };
         insert(headers, names::CACHE_HIT, hit);

@@ -11,6 +11,7 @@ mod inference;
 mod layers;
 mod metrics;
 mod models;
+mod opening;
 mod options;
 mod portkey;
 mod router_state;

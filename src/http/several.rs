@@ -29,7 +29,8 @@ const MOST: usize = 8;
 ///
 /// Too many names, or a stream of several.
 pub(super) fn names_of(call: &Call) -> Result<Option<Vec<String>>> {
-    if !call.model.contains(',') || call.options.direct {
+    let is_portkeys = call.options.direct || call.options.gateway.is_some();
+    if !call.model.contains(',') || is_portkeys {
         return Ok(None);
     }
     if call.snapshot.router.resolve(&call.model).is_some() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Reply;
 use super::attempt::{Attempt, Start};
 use super::room::{Patience, ready};
-use super::trip::{Hop, Trip};
+use super::trip::{Hop, Trip, lists};
 use super::{hedge, resume};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::limit::Permit;
@@ -28,6 +28,8 @@ pub(super) struct Tries {
     pub(super) allowance: Option<Allowance>,
     /// What the running attempt took from the retry budget.
     pub(super) cost: Option<RetryCost>,
+    /// How long it was waited because the provider asked for it.
+    pub(super) waited: Duration,
     /// The error before.
     pub(super) last: Option<Error>,
 }
@@ -107,13 +109,18 @@ pub(super) fn judge(
         tries.refused.push(last.clone());
     }
     let (allowance, ready) = wanted(trip, hop, tries, error, now)?;
-    let wait = Backoff {
-        made: tries.made,
-        floor: trip.settings().retry_after,
-        upstream: error.retry_after().filter(|_| hop.honours_retry_after()),
-        another_ready: hop.group.deployments.len() > 1 && ready > 0 && !hop.group.called_by_id,
-    }
-    .wait(trip.parts.dice.draw());
+    let (wait, asked_for) = if let Some(wish) = &hop.retry {
+        wish.wait(tries.made, tries.waited, error)?
+    } else {
+        let by_id = hop.group.called_by_id;
+        let backoff = Backoff {
+            made: tries.made,
+            floor: trip.settings().retry_after,
+            upstream: error.retry_after(),
+            another_ready: hop.group.deployments.len() > 1 && ready > 0 && !by_id,
+        };
+        (backoff.wait(trip.parts.dice.draw()), false)
+    };
     if (trip.deadline()).is_some_and(|deadline| now + wait >= deadline) {
         return None;
     }
@@ -124,6 +131,9 @@ pub(super) fn judge(
     tries.made += 1;
     if let Some(metrics) = hop.group.metrics() {
         events::retry_made(metrics, error.kind());
+    }
+    if asked_for {
+        tries.waited += wait;
     }
     let mut entries = trip.journal.entries();
     entries.retries = tries.made;
@@ -156,8 +166,7 @@ fn wanted(
         hop.group.ready_total(now)
     };
     if let Some(wish) = &hop.retry {
-        let status = error.status().as_u16();
-        let listed = wish.on_status.contains(&status);
+        let listed = lists(&wish.on_status, error) && !error.is_final();
         let goes_on = listed && tries.made < wish.attempts && ready > 0;
         let allowance = Allowance {
             count: wish.attempts,

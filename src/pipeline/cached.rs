@@ -14,7 +14,7 @@ use super::lookup::{Lookup, look_up};
 use super::settle::bill;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::Trip;
-use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, walk};
+use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
 use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
 use crate::canonical::{ChatAnswer, ChatChunk, Usage};
 use crate::error::{Error, ErrorKind, Result};
@@ -243,6 +243,9 @@ impl Pipeline {
         call: &Arc<Call>,
         journal: &Arc<Journal>,
     ) -> Result<Reply> {
+        if let Some(asked) = call.options.gateway.as_ref().filter(|asked| asked.routes()) {
+            return Box::pin(gateway::answer(call, &self.parts, asked, journal)).await;
+        }
         let asked = Cow::Borrowed(&call.request);
         let mut hop = super::plan::hop(call, &self.parts, &call.model, asked)?;
         journal.enter(&hop);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use super::gateway::GatewayCall;
 use crate::cache::{CacheControls, Tenant};
 use crate::canonical::ChatRequest;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
@@ -56,6 +57,8 @@ pub struct CallOptions {
     pub direct: bool,
     /// Credentials that came with the request.
     pub aws: AwsParams,
+    /// What a request in Portkey's style asks for.
+    pub gateway: Option<Arc<GatewayCall>>,
     /// `model_id` of the request.
     pub model_id: Option<String>,
     /// The credential members that the request carries, for the check whether it may.

@@ -14,17 +14,17 @@ use crate::limit::{Meters, Permit, Refused};
 use crate::state::Parts;
 use crate::telemetry::events;
 
-/// Checks the caller's key: the model, the fallbacks that it names itself, its expiry and its budget.
+/// Checks the caller's key: the model called `name`, the fallbacks that the request names, its expiry and its budget.
 ///
 /// # Errors
 ///
 /// What the client is told.
-pub(super) fn check_key(call: &Call, parts: &Parts) -> Result<()> {
+pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
     let Some(key) = call.identity.key() else {
         return Ok(());
     };
     let router = &call.snapshot.router;
-    let model = model_name(router, key.rename(&call.model));
+    let model = model_name(router, key.rename(name));
     let fallbacks: Vec<ModelName<'_>> = call
         .options
         .fallbacks

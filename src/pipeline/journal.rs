@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use super::gateway::OptionUsed;
 use super::trip::Hop;
 use crate::error::Error;
 use crate::router::{Deployment, ModelGroup};
@@ -35,6 +36,8 @@ pub struct Entries {
     pub max_retries: Option<u32>,
     /// Fallback targets and order tiers tried.
     pub fallbacks: u32,
+    /// The target of a gateway configuration that was tried last.
+    pub option: Option<OptionUsed>,
     /// Whether a hedge was sent.
     pub hedged: bool,
     /// How often the stream continued elsewhere.

@@ -9,6 +9,7 @@ mod attempts;
 mod cached;
 mod call;
 mod gate;
+mod gateway;
 mod hedge;
 mod journal;
 mod lookup;
@@ -28,6 +29,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
+pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
 pub use lookup::{CacheFacts, Lookup, look_up};
 pub use relay::Progress;
@@ -80,9 +82,16 @@ impl Pipeline {
     ///
     /// Dropping the future ends the call upstream at once; nothing is left behind.
     pub async fn run(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
-        gate::check_key(call, &self.parts)?;
         let asked = Cow::Borrowed(&call.request);
-        let hop = plan::hop(call, &self.parts, &call.model, asked)?;
+        let gateway = (call.options.gateway.as_ref()).filter(|asked| asked.routes());
+        let hop = if let Some(asked) = gateway {
+            let hop = gateway::opening(call, &self.parts, asked)?;
+            gate::check_key(call, &hop.shown, &self.parts)?;
+            hop
+        } else {
+            gate::check_key(call, &call.model, &self.parts)?;
+            plan::hop(call, &self.parts, &call.model, asked)?
+        };
         books.journal().enter(&hop);
         if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
             return Box::pin(walk::around(call, &self.parts, &hop, books, error)).await;

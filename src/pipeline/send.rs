@@ -70,7 +70,8 @@ pub(super) async fn attempt(
     let exchange = transformer.encode(&hop.request, &deployment.target)?;
     let span = attempt_span(trip, &deployment, reason);
     let mut served = Served::by(&deployment);
-    let result = bounded(trip, &mut attempt, exchange, &mut served)
+    let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
+    let result = bounded(trip, own, &mut attempt, exchange, &mut served)
         .instrument(span.clone())
         .await;
     served.upstream = trip.parts.clock.now().saturating_duration_since(started);
@@ -128,16 +129,17 @@ fn attempt_span(trip: &Trip<'_>, deployment: &Deployment, reason: Reason) -> tra
     )
 }
 
-/// Sends within the attempt's timeout and the caller's deadline.
+/// Sends within the attempt's timeout (a gateway configuration's `own`, else the deployment's) and the caller's deadline.
 async fn bounded(
     trip: &Trip<'_>,
+    own: Option<Duration>,
     attempt: &mut Attempt,
     exchange: Exchange<Chat>,
     served: &mut Served,
 ) -> Result<Answer> {
     served.warnings.extend(exchange.warnings.iter().cloned());
     let call = trip.call;
-    let timeout = timeout(call, attempt.deployment());
+    let timeout = own.unwrap_or_else(|| timeout(call, attempt.deployment()));
     let deadline = trip.deadline();
     let now = trip.parts.clock.now();
     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
@@ -145,7 +147,7 @@ async fn bounded(
     let bound = left.map_or(timeout, |left| left.min(timeout));
     let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
     served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
-    if by_caller {
+    if by_caller || own.is_some() {
         attempt.bound_by_caller();
     }
     match tokio::time::timeout(bound, exchanged(trip, attempt, exchange, served)).await {

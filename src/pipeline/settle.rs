@@ -25,6 +25,8 @@ pub struct Settlement {
     /// The caller's limits.
     meters: Vec<Arc<Meters>>,
     cache: Option<CacheFacts>,
+    /// The same in Portkey's words.
+    cache_status: &'static str,
     /// `id` and `created` of an answer that was kept.
     kept: Option<(String, u64)>,
     usage: Usage,
@@ -46,6 +48,7 @@ impl Settlement {
             is_billed_elsewhere: false,
             meters: Vec::new(),
             cache: None,
+            cache_status: "DISABLED",
             kept: None,
             usage: Usage::default(),
             status: 499,
@@ -73,6 +76,7 @@ impl Settlement {
     /// Notes what looking into the cache came to.
     pub(super) fn looked_up(&mut self, lookup: &Lookup) {
         self.cache = lookup.facts();
+        self.cache_status = lookup.portkey_status();
     }
 
     /// Notes that the answer was kept, with its first `id` and `created`.
@@ -85,6 +89,11 @@ impl Settlement {
         self.kept
             .as_ref()
             .map(|(id, created)| (id.as_str(), *created))
+    }
+
+    /// Returns the word of Portkey's `-cache-status`.
+    pub fn cache_status(&self) -> &'static str {
+        self.cache_status
     }
 
     /// Returns what the client is told of the cache.

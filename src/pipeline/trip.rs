@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Call, Journal};
 use crate::canonical::ChatRequest;
 use crate::config::{ByClass, RouterSettings};
+use crate::error::{Error, ErrorKind};
 use crate::router::{Asked, Attempted, Fallbacks, ModelGroup};
 use crate::state::Parts;
 
@@ -42,26 +43,68 @@ pub(super) struct Hop<'a> {
     pub tier: Option<i64>,
     /// Deployments that are left out, by id.
     pub excluded: Vec<String>,
-    /// How often a gateway configuration wants this group tried again; `None`: as everywhere.
+    /// What a gateway configuration says of attempts; `None`: as everywhere.
     pub retry: Option<RetryWish>,
 }
 
-/// What a gateway configuration says of retries.
+/// What a gateway configuration says of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RetryWish {
     /// Retries after the first attempt.
     pub attempts: u32,
-    /// Status codes that are tried again; empty: as everywhere.
+    /// Status codes that are tried again.
     pub on_status: Vec<u16>,
     /// Whether `Retry-After` is waited for.
     pub honours_retry_after: bool,
+    /// The bound on one attempt, instead of the deployment's.
+    pub timeout: Option<Duration>,
 }
 
-impl Hop<'_> {
-    /// Says whether AWS's `retry-after` is waited for.
-    pub(super) fn honours_retry_after(&self) -> bool {
-        (self.retry.as_ref()).is_none_or(|wish| wish.honours_retry_after)
+/// The longest that a call waits for providers that ask for it, in all. Source: Portkey.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
+
+/// The first wait that no provider asked for; every further one is twice as long. Source: Portkey.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+impl RetryWish {
+    /// Returns how long to wait after `made` retries, and whether the provider asked for it; `None` where it asks for more
+    /// than is waited for, when `waited` was for it already.
+    pub(super) fn wait(
+        &self,
+        made: u32,
+        waited: Duration,
+        error: &Error,
+    ) -> Option<(Duration, bool)> {
+        let asked = if self.honours_retry_after && error.status().as_u16() == 429 {
+            asked_for(error)
+        } else {
+            None
+        };
+        match asked {
+            Some(asked) if asked >= LONGEST_ASKED || asked + waited > LONGEST_ASKED => None,
+            Some(asked) => Some((asked, true)),
+            None => Some((FIRST_WAIT.saturating_mul(1 << made.min(6)), false)),
+        }
     }
+}
+
+/// What the provider asks to wait.
+fn asked_for(error: &Error) -> Option<Duration> {
+    let headers = error.upstream_headers();
+    let ms = (headers.get("x-ms-retry-after-ms"))
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    error
+        .retry_after()
+        .or(ms.map(Duration::from_millis))
+        .filter(|asked| !asked.is_zero())
+}
+
+/// Says whether a list of status codes has this error. An AWS that failed is 503 here, whatever it said, so that 500 is
+/// meant by it too.
+pub(super) fn lists(codes: &[u16], error: &Error) -> bool {
+    let status = error.status().as_u16();
+    codes.contains(&status)
+        || (status == 503 && error.kind() == ErrorKind::Unavailable && codes.contains(&500))
 }
 
 impl<'a> Trip<'a> {
@@ -139,5 +182,63 @@ impl<'a> Trip<'a> {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    fn throttled(after: Option<Duration>) -> Error {
+        Error::new(ErrorKind::Throttled, "slow down").with_retry_after(after)
+    }
+
+    #[test]
+    fn waits_double_from_one_second() {
+        let wish = RetryWish::default();
+        let error = throttled(Some(Duration::from_secs(9)));
+        let waits: Vec<_> = (0..5)
+            .filter_map(|made| wish.wait(made, Duration::ZERO, &error))
+            .map(|(wait, asked)| (wait.as_secs(), asked))
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16].map(|wait| (wait, false)));
+    }
+
+    #[test]
+    fn provider_is_waited_for_within_a_minute_in_all() {
+        let wish = RetryWish {
+            honours_retry_after: true,
+            ..RetryWish::default()
+        };
+        let wait = |asked, waited| {
+            let error = throttled(Some(Duration::from_millis(asked)));
+            wish.wait(0, Duration::from_secs(waited), &error)
+        };
+        assert_eq!(wait(2_500, 0), Some((Duration::from_millis(2_500), true)));
+        assert_eq!(wait(60_000, 0), None);
+        assert_eq!(wait(20_000, 40), Some((Duration::from_secs(20), true)));
+        assert_eq!(wait(20_001, 40), None);
+        let none = wish.wait(1, Duration::ZERO, &throttled(None));
+        assert_eq!(none, Some((Duration::from_secs(2), false)));
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-ms-retry-after-ms", "700".parse().unwrap());
+        let azure = throttled(None).with_upstream_headers(headers);
+        let asked = wish.wait(0, Duration::ZERO, &azure);
+        assert_eq!(asked, Some((Duration::from_millis(700), true)));
+        let unavailable = Error::new(ErrorKind::Unavailable, "down")
+            .with_retry_after(Some(Duration::from_secs(9)));
+        let own = wish.wait(0, Duration::ZERO, &unavailable);
+        assert_eq!(own, Some((Duration::from_secs(1), false)));
+    }
+
+    #[test]
+    fn a_failing_aws_is_meant_by_500_and_503() {
+        let unavailable = Error::new(ErrorKind::Unavailable, "down");
+        assert!(lists(&[500], &unavailable) && lists(&[503], &unavailable));
+        assert!(!lists(&[502], &unavailable));
+        let gateway = unavailable.with_status(StatusCode::BAD_GATEWAY);
+        assert!(lists(&[502], &gateway) && !lists(&[500], &gateway));
     }
 }

@@ -225,14 +225,17 @@ fn hop_to<'a>(trip: &Trip<'a>, target: &FallbackTarget, from: &Hop<'a>) -> Resul
     let request = if target.overrides.is_empty() {
         from.request.clone()
     } else {
-        std::borrow::Cow::Owned(overlaid(&from.request, target)?)
+        std::borrow::Cow::Owned(overlaid(&from.request, &target.overrides)?)
     };
     plan::hop(trip.call, trip.parts, &target.model, request)
 }
 
 /// The request with the members of a target laid over it.
-fn overlaid(request: &ChatRequest, target: &FallbackTarget) -> Result<ChatRequest> {
-    let body = serde_json::to_vec(&target.overrides)
+pub(super) fn overlaid(
+    request: &ChatRequest,
+    overrides: &serde_json::Map<String, serde_json::Value>,
+) -> Result<ChatRequest> {
+    let body = serde_json::to_vec(overrides)
         .map_err(|error| Error::bad_request("fallbacks", error.to_string()))?;
     let own = chat::parse(&bytes::Bytes::from(body), &http::HeaderMap::new())?.request;
     let mut laid = request.clone();

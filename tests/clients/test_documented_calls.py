@@ -754,3 +754,49 @@ def test_session_tokens_travel(documented, direct, prefix):
     aws.take()
     gateway.post(CHAT, body, headers)
     assert aws.take()[0].header("x-amz-security-token") == "a-session-token"
+
+
+# Portkey's named credentials and configurations.
+
+NAMED = {
+    "credential_list": [
+        {
+            "credential_name": "bedrock-prod",
+            "credential_values": {
+                "aws_access_key_id": "AKIASIMMAIN0000000001",
+                "aws_secret_access_key": "sim/Main+Secret/0000000000000000000001",
+                "aws_region_name": "us-east-1",
+            },
+        }
+    ],
+    "gateway_configs": {"pc-retry": {"retry": {"attempts": 1}, "virtual_key": "bedrock-prod"}},
+}
+
+
+@pytest.fixture(scope="module")
+def named():
+    with Gateway(configuration(**NAMED), simulate=True) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("prefix", ["portkey", "obiguard"])
+@pytest.mark.parametrize(
+    ("model", "headers"),
+    [
+        (f"@bedrock-prod/{CLAUDE}", {}),
+        (CLAUDE, {"provider": "@bedrock-prod"}),
+        (CLAUDE, {"provider": "@bedrock-prod", "aws-session-token": ""}),
+        (CLAUDE, {"virtual-key": "bedrock-prod"}),
+        (CLAUDE, {"config": "pc-retry"}),
+        (CLAUDE, {"config": json.dumps({"virtual_key": "bedrock-prod"})}),
+        (CLAUDE, {"config": json.dumps({"strategy": {"mode": "loadbalance"}, "targets": [{"provider": "@bedrock-prod", "weight": 0.7}, {"virtualKey": "bedrock-prod"}]})}),  # fmt: skip
+    ],
+)
+def test_credentials_by_name(named, prefix, model, headers):
+    sent = {"Authorization": None, f"x-{prefix}-api-key": MASTER_KEY}
+    sent |= {f"x-{prefix}-{name}": value for name, value in headers.items()}
+    status, told, answer = named.post(CHAT, {"model": model, "messages": HELLO}, sent)
+    assert status == 200, answer
+    assert json.loads(answer)["model"] == model
+    without = {name: value for name, value in sent.items() if not name.endswith("-api-key")}
+    assert named.post(CHAT, {"model": model, "messages": HELLO}, without)[0] == 401

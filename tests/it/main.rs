@@ -19,6 +19,7 @@ mod keepalive;
 mod media;
 mod metrics;
 mod models;
+mod portkey;
 mod prompts;
 mod reload;
 mod retries;

@@ -12,13 +12,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::caller::Caller;
-use super::Call;
 use super::admit::model_name;
 use super::trip::Hop;
+use super::{Call, CallOptions};
 use crate::canonical::ChatRequest;
 use crate::config::{Affinity, AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
-use crate::keys::{Access, VirtualKey};
+use crate::keys::{Access, ModelName, VirtualKey};
 use crate::provider::bedrock::model_id::ModelId;
 use crate::router::{Asked, Builder, Deployment, ModelGroup, Sticky, StickyCaller};
 use crate::state::{Parts, Simulated};
@@ -132,29 +132,116 @@ fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, Str
 
 /// A request that names a Bedrock id and brings its own credentials.
 fn direct(call: &Call, parts: &Parts) -> Result<Arc<ModelGroup>> {
-    let caller = caller(call)?;
-    caller.may_bring_to(&DeploymentConfig::default())?;
-    if !caller.is_somebody() {
+    let at = At {
+        model: &call.model,
+        aws: AwsParams::default(),
+        credential: None,
+        options: &call.options,
+    };
+    described(call, parts, at)
+}
+
+/// A Bedrock model at a place that no deployment of the file describes.
+#[derive(Debug)]
+pub(super) struct At<'a> {
+    /// The Bedrock id.
+    pub model: &'a str,
+    /// What of its credentials and place is the operator's.
+    pub aws: AwsParams,
+    /// The name of those credentials in the file.
+    pub credential: Option<&'a str>,
+    /// What the caller brings.
+    pub options: &'a CallOptions,
+}
+
+/// Makes the hop to a Bedrock model at a place that no deployment of the file describes.
+///
+/// # Errors
+///
+/// As [`hop`].
+pub(super) fn hop_at<'a>(
+    call: &Call,
+    parts: &Parts,
+    at: At<'_>,
+    request: Cow<'a, ChatRequest>,
+) -> Result<Hop<'a>> {
+    let group = match at.credential {
+        Some(name) if !may_use(call, &format!("@{name}/{}", at.model)) => {
+            let message = "the key may not call this model";
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        _ => described(call, parts, at)?,
+    };
+    Ok(Hop {
+        asked: asked(call, &group, &request),
+        shown: group.name.clone(),
+        group,
+        request,
+        tier: None,
+        excluded: Vec::new(),
+        retry: None,
+    })
+}
+
+/// Says whether the caller's key may call a model with named credentials, by the name that has both.
+fn may_use(call: &Call, name: &str) -> bool {
+    let model = ModelName {
+        asked: name,
+        ..ModelName::default()
+    };
+    let key = call.identity.key();
+    key.is_none_or(|key| key.access(&model) != Access::Denied)
+}
+
+/// Refuses what a caller may bring to no place of its own.
+///
+/// # Errors
+///
+/// 400, with the member's name.
+pub(super) fn check_brought(call: &Call, options: &CallOptions) -> Result<()> {
+    let allows_all = call.snapshot.config.general.allow_client_side_credentials;
+    Caller::new(options, allows_all)?.may_bring_to(&DeploymentConfig::default())
+}
+
+fn described(call: &Call, parts: &Parts, at: At<'_>) -> Result<Arc<ModelGroup>> {
+    let allows_all = call.snapshot.config.general.allow_client_side_credentials;
+    let caller = Caller::new(at.options, allows_all)?;
+    let is_operators = at.credential.is_some() || is_identity(&at.aws);
+    let mut named = DeploymentConfig {
+        model_name: at.model.to_owned(),
+        model: format!("bedrock/{}", at.model),
+        aws: at.aws,
+        credential_name: at.credential.map(str::to_owned),
+        ..DeploymentConfig::default()
+    };
+    caller.may_bring_to(&named)?;
+    if !caller.is_somebody() && !is_operators {
         return Err(Error::new(
             ErrorKind::Unauthenticated,
             "a request that names a Bedrock model id must bring credentials of its own: `x-portkey-aws-access-key-id` and \
              `x-portkey-aws-secret-access-key`, or a Bedrock API key",
         ));
     }
-    let named = DeploymentConfig {
-        model_name: call.model.clone(),
-        model: format!("bedrock/{}", call.model),
-        aws: AwsParams {
-            region: portkey_region(&call.model),
-            ..AwsParams::default()
-        },
-        ..DeploymentConfig::default()
-    };
+    if named.aws.region.is_none() && !(is_operators && has_region(call, &named.aws)) {
+        named.aws.region = portkey_region(at.model);
+    }
     let deployment = build(call, overlay::overlay(&named, &caller)?, parts)?;
     Ok(Arc::new(ModelGroup::new(
-        &call.model,
+        at.model,
         vec![Arc::new(deployment)],
     )))
+}
+
+/// Says whether the operator's credentials say who asks.
+fn is_identity(aws: &AwsParams) -> bool {
+    aws.access_key_id.is_some() || aws.api_key.is_some() || aws.role.is_some()
+}
+
+/// Says whether the region is known without Portkey's default: by the environment or a profile.
+fn has_region(call: &Call, aws: &AwsParams) -> bool {
+    let environment = &call.snapshot.config.environment;
+    let names = ["AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"];
+    aws.profile.is_some() || names.iter().any(|name| environment.get(name).is_some())
 }
 
 /// Portkey's default region, for a model that names none itself.

@@ -1,0 +1,124 @@
+//! A parsed request → the [`Call`] that the pipeline runs: what is asked, by whom, and what the caller decided about the way it
+//! is served.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request;
+
+use super::options::{bring, call_options};
+use super::portkey::Portkey;
+use crate::cache::{CacheControls, Tenant};
+use crate::dialect::{Controls, Parsed};
+use crate::error::{Error, Result};
+use crate::keys::Identity;
+use crate::pipeline::{Call, CallOptions};
+use crate::state::Snapshot;
+use crate::telemetry::names;
+
+/// What a call is opened with.
+pub(super) struct Opening<'a> {
+    pub(super) snapshot: &'a Arc<Snapshot>,
+    pub(super) head: &'a request::Parts,
+    pub(super) identity: Identity,
+    pub(super) received: Instant,
+    pub(super) created: u64,
+    pub(super) id: &'a str,
+}
+
+impl Opening<'_> {
+    /// Opens the call that was parsed; the path's model wins over the body's.
+    ///
+    /// # Errors
+    ///
+    /// A member or header that cannot be used, by its name.
+    pub(super) fn open(
+        self,
+        parsed: Parsed,
+        path_model: Option<String>,
+        portkey: Portkey,
+    ) -> Result<Call> {
+        let (snapshot, head) = (self.snapshot, self.head);
+        let Parsed {
+            model,
+            mut request,
+            mut controls,
+        } = parsed;
+        let forced = snapshot.config.general.completion_model.clone();
+        let asked = path_model.or(model);
+        let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
+            Error::bad_request(
+                "model",
+                "/chat/completions: Missing required parameter: 'model'.",
+            )
+        })?;
+        portkey.ask(&mut request);
+        portkey.steer(&mut controls);
+        if snapshot.config.general.always_include_stream_usage {
+            request.include_usage = true;
+        }
+        let mut options = self.options(controls, portkey.timeout_ms())?;
+        portkey.decide(&mut options, bring);
+        let span = tracing::info_span!(
+            target: names::TRACE_TARGET,
+            "chat",
+            otel.name = %format_args!("{} {}", head.method, head.uri.path()),
+            otel.kind = "server",
+            url.path = head.uri.path(),
+            litellm.call_id = self.id,
+            http.response.status_code = tracing::field::Empty,
+            gen_ai.usage.input_tokens = tracing::field::Empty,
+            gen_ai.usage.output_tokens = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        crate::telemetry::adopt_parent(&span, &head.headers);
+        Ok(Call {
+            id: self.id.to_owned(),
+            snapshot: Arc::clone(snapshot),
+            received: self.received,
+            shown_model: asked.unwrap_or_else(|| model.clone()),
+            model,
+            request,
+            options,
+            traceparent: snapshot
+                .config
+                .litellm
+                .forward_traceparent
+                .then(|| head.headers.get("traceparent").cloned())
+                .flatten(),
+            identity: self.identity,
+            answer_id: format!("chatcmpl-{}", crate::random::uuid()),
+            created: self.created,
+            span,
+        })
+    }
+
+    /// What the caller decided, and its key for it.
+    fn options(&self, controls: Controls, portkey_ms: Option<u64>) -> Result<CallOptions> {
+        let headers = &self.head.headers;
+        let config = &self.snapshot.config;
+        let cache = match &self.snapshot.cache {
+            Some(_) => CacheControls::of(&controls.other, headers)?,
+            None => CacheControls::default(),
+        };
+        let mut options = call_options(headers, controls, portkey_ms)?;
+        options.include_fallback_errors &= config.general.expose_fallback_errors;
+        if config.general.reject_client_tags {
+            options.tags.clear();
+        }
+        if let Some(key) = self.identity.key() {
+            let own = &key.config;
+            cache.check_allowed(own.allowed_cache_controls.as_deref())?;
+            let tags = own.tags.iter().filter(|tag| !options.tags.contains(tag));
+            let tags: Vec<String> = tags.cloned().collect();
+            options.tags.extend(tags);
+            options.num_retries = options.num_retries.or(own.router.num_retries);
+            options.tenant = Tenant {
+                key: Some(key.id.clone()),
+                team: own.team_id.clone(),
+            };
+        }
+        options.cache = cache;
+        Ok(options)
+    }
+}

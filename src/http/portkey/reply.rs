@@ -1,0 +1,60 @@
+//! What answers to requests in this style say in headers, and how a wrong configuration is refused.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::PREFIXES;
+use super::config::HEADERS;
+use crate::error::Error;
+use crate::pipeline::{Call, Journal};
+
+/// Says which target served, how often it was tried again, and what the cache did (`cache`: `HIT`, `MISS`, `DISABLED`,
+/// `REFRESH`); nothing where the request was not in this style.
+pub(in crate::http) fn say(headers: &mut HeaderMap, call: &Call, journal: &Journal, cache: &str) {
+    let Some(gateway) = &call.options.gateway else {
+        return;
+    };
+    let entries = journal.entries();
+    let option = entries.option.as_ref();
+    let path = option.map_or("config", |option| option.path.as_str());
+    let said = [
+        ("last-used-option-index", Some(path)),
+        (
+            "last-used-option-params",
+            option.and_then(|option| option.params.as_deref()),
+        ),
+        ("retry-attempt-count", Some(&*entries.retries.to_string())),
+        ("cache-status", Some(cache)),
+        (
+            "trace-id",
+            Some(gateway.trace_id.as_deref().unwrap_or(&call.id)),
+        ),
+        ("provider", Some("bedrock")),
+    ]
+    .map(|(suffix, value)| {
+        (
+            suffix,
+            value.and_then(|value| HeaderValue::from_str(value).ok()),
+        )
+    });
+    // Portkey's names for all, Obiguard's too for its own clients.
+    let families = if gateway.is_obiguard { 2 } else { 1 };
+    for prefix in PREFIXES.iter().take(families) {
+        for (suffix, value) in &said {
+            if let (Some(value), Ok(name)) =
+                (value, HeaderName::try_from(format!("{prefix}{suffix}")))
+            {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+}
+
+/// Returns Portkey's own body for an error of the configuration; `None` for every other error.
+pub(in crate::http) fn failure(error: &Error) -> Option<Bytes> {
+    if !HEADERS.contains(&error.param()?) {
+        return None;
+    }
+    let body = serde_json::json!({"status": "failure", "message": error.message()});
+    Some(Bytes::from(body.to_string()))
+}
