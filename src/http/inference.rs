@@ -225,7 +225,7 @@ impl Opening<'_> {
                 .then(|| head.headers.get("traceparent").cloned())
                 .flatten(),
             identity: self.identity,
-            answer_id: format!("chatcmpl-{}", crate::random::uuid()),
+            answer_id: new_answer_id(),
             created: self.created,
             span,
         })
@@ -276,6 +276,11 @@ async fn of_several(app: &Arc<App>, call: Call, admission: Admission) -> Respons
             failed(&error, &call, books)
         }
     }
+}
+
+/// Makes the `id` of an answer.
+pub(super) fn new_answer_id() -> String {
+    format!("chatcmpl-{}", crate::random::uuid())
 }
 
 /// What stays the same for every piece of the answer to `call`.
