@@ -177,6 +177,11 @@ async fn of_several(app: &Arc<App>, call: Call, admission: Admission) -> Respons
     }
 }
 
+/// Makes the `id` of an answer.
+pub(super) fn new_answer_id() -> String {
+    format!("chatcmpl-{}", crate::random::uuid())
+}
+
 /// What stays the same for every piece of the answer to `call`.
 fn envelope(call: &Call) -> Envelope {
     Envelope {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http::request;
 
+use super::inference::new_answer_id;
 use super::options::{bring, call_options};
 use super::portkey::Portkey;
 use crate::cache::{CacheControls, Tenant};
@@ -87,7 +88,7 @@ impl Opening<'_> {
                 .then(|| head.headers.get("traceparent").cloned())
                 .flatten(),
             identity: self.identity,
-            answer_id: format!("chatcmpl-{}", crate::random::uuid()),
+            answer_id: new_answer_id(),
             created: self.created,
             span,
         })

@@ -14,7 +14,7 @@ use http::StatusCode;
 
 use super::App;
 use super::headers::{insert, json};
-use super::inference::{failed, say_success, whole_body};
+use super::inference::{failed, new_answer_id, say_success, whole_body};
 use crate::dialect::{Dialect as _, chat::ChatCompletions as Chat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};
@@ -78,6 +78,7 @@ async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
     let call = Arc::new(Call {
         shown_model: name.clone(),
         model: name,
+        answer_id: new_answer_id(),
         ..call.clone()
     });
     let mut books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));

@@ -117,7 +117,7 @@ impl Waiting {
                         return Turn::Try;
                     }
                 }
-                () = tokio::time::sleep(wait) => match room_at {
+                () = clock.sleep(wait) => match room_at {
                     None => return Turn::TooLate,
                     Some(_) if self.is_head() => return Turn::Try,
                     // One with a better priority came meanwhile.

@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Call;
 use crate::canonical::Usage;
 use crate::clock::SharedClock;
 use crate::error::Error;
+use crate::keys::VirtualKey;
 use crate::limit::Permit;
 use crate::router::{
     Asked, CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
@@ -23,6 +25,8 @@ pub(super) struct Attempt {
     deployment: Arc<Deployment>,
     group: Arc<ModelGroup>,
     snapshot: Arc<Snapshot>,
+    /// Who pays.
+    key: Option<Arc<VirtualKey>>,
     clock: SharedClock,
     sharing: Arc<Sharing>,
     asked: Asked,
@@ -42,7 +46,7 @@ pub(super) struct Attempt {
 pub(super) struct Start<'a> {
     pub(super) picked: &'a Picked,
     pub(super) group: &'a Arc<ModelGroup>,
-    pub(super) snapshot: &'a Arc<Snapshot>,
+    pub(super) call: &'a Call,
     pub(super) parts: &'a Parts,
     pub(super) asked: &'a Asked,
     pub(super) permit: Permit,
@@ -58,7 +62,8 @@ impl Attempt {
             _counted: start.group.runtime.begin(),
             deployment,
             group: Arc::clone(start.group),
-            snapshot: Arc::clone(start.snapshot),
+            snapshot: Arc::clone(&start.call.snapshot),
+            key: start.call.identity.key().cloned(),
             sent: start.parts.clock.now(),
             clock: Arc::clone(&start.parts.clock),
             sharing: Arc::clone(&start.parts.sharing),
@@ -159,6 +164,9 @@ impl Attempt {
         }
         if let Some(budget) = self.snapshot.config.router.provider_budget {
             self.deployment.provider.spend.add(cost, budget, now);
+        }
+        if let Some(key) = &self.key {
+            key.runtime.charge(cost, key.config.budget, now);
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) fn begin(
     Attempt::begin(Start {
         picked,
         group: &hop.group,
-        snapshot: &trip.call.snapshot,
+        call: trip.call,
         parts: trip.parts,
         asked: &hop.asked,
         permit,

@@ -11,12 +11,11 @@ use std::task::Poll;
 
 use super::call::deadline_passed;
 use super::lookup::{Lookup, look_up};
-use super::settle::bill;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::Trip;
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
 use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
-use crate::canonical::{ChatAnswer, ChatChunk, Usage};
+use crate::canonical::{ChatAnswer, ChatChunk};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a shared call brings.
@@ -123,43 +122,35 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
             Err(error)
         }
         Ok(reply) => {
-            lead.push(Piece::Began(Arc::clone(&journal)), 0).await;
-            let (end, usage) = hand_out(keep(&call, slot, reply), &lead).await;
-            bill(&call, &journal, &usage, pipeline.parts.clock.now());
-            end
+            lead.push(Piece::Began(journal), 0).await;
+            hand_out(keep(&call, slot, reply), &lead).await
         }
     };
     lead.finish(end);
 }
 
-/// Hands an answer to all who wait; returns how it ended, and the tokens that it took as far as is known.
-async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> (Result<()>, Usage) {
+/// Hands an answer to all who wait, and returns how it ended.
+async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
     let (mut chunks, mut source) = match reply {
         Reply::Whole(answer) => {
-            let (bytes, usage) = (answer.blocks.len() * CHUNK_BYTES, answer.usage);
+            let bytes = answer.blocks.len() * CHUNK_BYTES;
             lead.push(Piece::Whole(Arc::from(answer)), bytes).await;
-            return (Ok(()), usage.unwrap_or_default());
+            return Ok(());
         }
         Reply::Stream(first, source) => (first, source),
     };
-    let mut usage = Usage::default();
     let mut end = None;
     loop {
-        for chunk in &chunks {
-            if let ChatChunk::Usage { usage: told, .. } = chunk {
-                usage = *told;
-            }
-        }
         let bytes = chunks.len() * CHUNK_BYTES;
         let is_heard = chunks.is_empty()
             || lead
                 .push(Piece::Chunks(std::mem::take(&mut chunks)), bytes)
                 .await;
         if let Some(end) = end {
-            return (end, usage);
+            return end;
         }
         if !is_heard {
-            return (Ok(()), usage);
+            return Ok(());
         }
         let reading = poll_fn(|cx| {
             if lead.poll_abandoned(cx).is_ready() {
@@ -168,7 +159,7 @@ async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> (Result<()>, Usage) {
             source.poll_chunks(cx, &mut chunks).map(Some)
         });
         match reading.await {
-            None => return (Ok(()), usage),
+            None => return Ok(()),
             Some(Ok(Progress::More)) => {}
             Some(Ok(Progress::Done)) => end = Some(Ok(())),
             Some(Err(error)) => end = Some(Err(error)),
@@ -183,7 +174,6 @@ async fn follow(
     books: &mut Settlement,
     mut waiter: Waiter<Piece>,
 ) -> Result<Reply> {
-    books.shares();
     let beginning = within_deadline(pipeline, call, beginning(&mut waiter, books));
     let first = beginning.await?;
     match first {

@@ -34,7 +34,7 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
     key.check_call(&Wanted {
         model: &model,
         fallbacks: &fallbacks,
-        is_free: is_free(call),
+        is_free: is_free(call, key.rename(&call.model)),
         now: parts.clock.now(),
         wall: parts.clock.wall(),
         budget_status: call.snapshot.config.litellm.budget_status,
@@ -43,17 +43,14 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
 }
 
 /// Whether the model costs nothing, by an explicit price of 0.
-fn is_free(call: &Call) -> bool {
+fn is_free(call: &Call, model: &str) -> bool {
     let free = Some(0.0);
-    call.snapshot
-        .router
-        .resolve(&call.model)
-        .is_some_and(|resolved| {
-            resolved.group.deployments.iter().all(|deployment| {
-                let entry = &deployment.entry;
-                entry.input_cost_per_token == free && entry.output_cost_per_token == free
-            })
+    call.snapshot.router.resolve(model).is_some_and(|resolved| {
+        resolved.group.deployments.iter().all(|deployment| {
+            let entry = &deployment.entry;
+            entry.input_cost_per_token == free && entry.output_cost_per_token == free
         })
+    })
 }
 
 /// Takes the call from all limits of its caller, or from none.

@@ -129,9 +129,20 @@ impl Journal {
         self.entries().served = Some(served);
     }
 
-    /// Takes over who serves, from the journal of a call that this one shares.
+    /// Takes over who serves and what was tried, from the journal of a call that this one shares.
     pub(super) fn copy_from(&self, other: &Self) {
         self.back_to(other.leg());
+        self.sends.store(other.sends(), Ordering::Relaxed);
+        let (fallbacks, hedged, resumed, errors) = {
+            let other = other.entries();
+            let errors = other.errors.clone();
+            (other.fallbacks, other.hedged, other.resumed, errors)
+        };
+        let mut entries = self.entries();
+        entries.fallbacks = fallbacks;
+        entries.hedged = hedged;
+        entries.resumed = resumed;
+        entries.errors = errors;
     }
 
     /// Puts the failed group's part aside.

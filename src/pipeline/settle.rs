@@ -20,8 +20,6 @@ pub struct Settlement {
     /// The caller's right to make the call.
     permit: Permit,
     is_settled: bool,
-    /// Whether the call upstream is another's, who pays for it.
-    is_billed_elsewhere: bool,
     /// The caller's limits.
     meters: Vec<Arc<Meters>>,
     cache: Option<CacheFacts>,
@@ -45,7 +43,6 @@ impl Settlement {
             journal: Arc::default(),
             permit: Permit::default(),
             is_settled: false,
-            is_billed_elsewhere: false,
             meters: Vec::new(),
             cache: None,
             cache_status: "DISABLED",
@@ -66,11 +63,6 @@ impl Settlement {
     pub(super) fn hold(&mut self, permit: Permit, meters: Vec<Arc<Meters>>) {
         self.permit = permit;
         self.meters = meters;
-    }
-
-    /// Notes that this call shares another's, which is paid for there.
-    pub(super) fn shares(&mut self) {
-        self.is_billed_elsewhere = true;
     }
 
     /// Notes what looking into the cache came to.
@@ -153,28 +145,10 @@ impl Settlement {
     }
 }
 
-/// Charges the caller's key what the call cost.
-pub(super) fn bill(call: &Call, journal: &Journal, usage: &Usage, now: Instant) {
-    let Some(key) = call.identity.key() else {
-        return;
-    };
-    let entries = journal.entries();
-    let Some(served) = &entries.served else {
-        return;
-    };
-    let cost = served.deployment.cost(usage);
-    if cost > 0.0 {
-        key.runtime.charge(cost, key.config.budget, now);
-    }
-}
-
 impl Drop for Settlement {
     fn drop(&mut self) {
         if !self.is_settled {
             self.permit.settle_usage(&self.usage);
-        }
-        if !self.is_billed_elsewhere {
-            bill(&self.call, &self.journal, &self.usage, self.clock.now());
         }
         let entries = self.journal.entries();
         let served = entries.served.as_ref();

@@ -11,6 +11,17 @@
 mod cache_endpoints;
 mod clientside;
 mod connections;
+mod edge_cache;
+mod edge_cooldowns;
+mod edge_flights;
+mod edge_key_limits;
+mod edge_keys;
+mod edge_limits;
+mod edge_names;
+mod edge_picks;
+mod edge_requests;
+mod edge_streams;
+mod edge_tags;
 mod faults;
 mod gaps;
 mod headers;

@@ -172,10 +172,11 @@ impl<'a> Reader<'a> {
     fn envelope(&mut self, name: &str, node: &Node<'_, '_>) -> Result<bool> {
         match name {
             "model" => {
-                let model = node.owned();
-                self.model = Some(
-                    model.map_err(|_| Error::bad_request("model", "'model' must be a string."))?,
-                );
+                let wrong = |_| {
+                    let error = Error::bad_request("model", "'model' must be a string.");
+                    error.with_type("bad_request_error")
+                };
+                self.model = Some(node.owned().map_err(wrong)?);
             }
             "stream" => self.request.stream = node.boolean()?,
             "stream_options" => {

@@ -1,5 +1,7 @@
 //! A gateway on a free port, with a simulator behind it.
 
+pub mod entry;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
