@@ -108,6 +108,10 @@ impl Journal {
     /// Begins with a group.
     pub(super) fn enter(&self, hop: &Hop<'_>) {
         let mut entries = self.entries();
+        if entries.group.as_ref() != Some(&hop.shown) {
+            // Who failed in another group says nothing of this one.
+            entries.served = None;
+        }
         entries.group = Some(hop.shown.clone());
         entries.serving = Some(Arc::clone(&hop.group));
         entries.retries = 0;

@@ -36,7 +36,7 @@ pub use stream::ChunkSource;
 pub use trip::RetryWish;
 
 use crate::canonical::{ChatAnswer, ChatChunk};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::state::Parts;
 
 /// Runs calls.
@@ -82,10 +82,16 @@ impl Pipeline {
     pub async fn run(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
         gate::check_key(call, &self.parts)?;
         let asked = Cow::Borrowed(&call.request);
-        let hop = plan::hop(call, &self.parts, &call.model, asked)?;
+        let hop = match plan::hop(call, &self.parts, &call.model, asked) {
+            Ok(hop) => hop,
+            Err(error) if error.kind() == ErrorKind::UnknownModel => {
+                return Box::pin(walk::around(call, &self.parts, None, books, error)).await;
+            }
+            Err(error) => return Err(error),
+        };
         books.journal().enter(&hop);
         if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
-            return Box::pin(walk::around(call, &self.parts, &hop, books, error)).await;
+            return Box::pin(walk::around(call, &self.parts, Some(&hop), books, error)).await;
         }
         if call.snapshot.cache.is_none() {
             return self.route(call, books).await;

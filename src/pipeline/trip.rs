@@ -44,6 +44,8 @@ pub(super) struct Hop<'a> {
     pub excluded: Vec<String>,
     /// How often a gateway configuration wants this group tried again; `None`: as everywhere.
     pub retry: Option<RetryWish>,
+    /// How many fallback lists led here.
+    pub depth: u32,
 }
 
 /// What a gateway configuration says of retries.
@@ -86,6 +88,12 @@ impl<'a> Trip<'a> {
         } else {
             Some(deadline.first_content)
         }
+    }
+
+    /// Says whether the caller has stopped waiting.
+    pub(super) fn is_too_late(&self) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| self.parts.clock.now() >= deadline)
     }
 
     /// Returns the router's settings.

@@ -4,16 +4,18 @@
 //! fallbacks that its error leads to, each of them through the whole of this again. Targets are tried once in a call, so
 //! that lists may lead in circles; `max_fallbacks` bounds how deep one list leads to another.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
-use super::{Call, Reply, Settlement, attempts, gate, media, plan};
+use super::{Call, Reply, Settlement, attempts, gate, media, plan, resume};
 use crate::canonical::{ChatChunk, ChatRequest};
 use crate::config::{FallbackTarget, StrategyName};
 use crate::dialect::chat;
 use crate::error::{Error, ErrorKind, Fallback, Result};
+use crate::router::ModelGroup;
 use crate::state::Parts;
 use crate::telemetry::{events, names};
 
@@ -37,7 +39,8 @@ pub(super) async fn run<'a>(trip: &mut Trip<'a>, hop: &Hop<'a>, depth: u32) -> R
     after(trip, hop, depth, error).await
 }
 
-/// The fallbacks of a call that a limit of its key on the model kept from its group; any other error stands.
+/// The fallbacks of a call that does not get to its group: a limit of its key on the model keeps it away, or its name
+/// stands for none (`None`) and the operator lets such mistakes fall back. Any other error stands.
 ///
 /// # Errors
 ///
@@ -45,29 +48,34 @@ pub(super) async fn run<'a>(trip: &mut Trip<'a>, hop: &Hop<'a>, depth: u32) -> R
 pub(super) async fn around(
     call: &Arc<Call>,
     parts: &Parts,
-    hop: &Hop<'_>,
+    hop: Option<&Hop<'_>>,
     books: &mut Settlement,
     error: Error,
 ) -> Result<Reply> {
-    if error.fallback(false) == Fallback::None || call.options.fallbacks.disabled {
+    let on_4xx = hop.is_none() && call.snapshot.config.router.fallback_on_4xx;
+    if error.fallback(on_4xx) == Fallback::None || call.options.fallbacks.disabled {
         return Err(error);
     }
     let journal = Arc::clone(books.journal());
     let mut trip = Trip::new(call, parts, &journal);
-    trip.attempted.note_group(&hop.shown);
-    let names = [hop.shown.as_str(), hop.group.configured_name()];
+    let asked = &call.request;
+    let names = match hop {
+        Some(hop) => [hop.shown.as_str(), hop.group.configured_name()],
+        None => [call.model.as_str(); 2],
+    };
+    trip.attempted.note_group(names[0]);
     let leg = journal.leg();
     for target in trip.fallbacks().after(&names, &error) {
         if !trip.attempted.is_new(&target) {
             continue;
         }
-        let Ok(next) = hop_to(&trip, &target, hop) else {
+        let Ok(next) = hop_to(&trip, &target, &Cow::Borrowed(asked)) else {
             continue;
         };
         if gate::enter(call, &next, parts, books).await.is_err() {
             continue;
         }
-        fell_back(&trip, hop, &target.model, &error);
+        fell_back(&trip, hop.map(|hop| &*hop.group), &target.model, &error);
         let request = media::fetch(call, parts).await?;
         let next = Hop {
             request: if target.overrides.is_empty() {
@@ -77,7 +85,11 @@ pub(super) async fn around(
             },
             ..next
         };
-        if let Ok(reply) = run(&mut trip, &next, 1).await {
+        let outcome = run(&mut trip, &next, 1).await;
+        if let Some(hop) = hop {
+            ended(&trip, hop, &target.model, &outcome);
+        }
+        if let Ok(reply) = outcome {
             return Ok(reply);
         }
     }
@@ -93,7 +105,7 @@ pub(super) fn after<'w, 'a: 'w>(
     error: Error,
 ) -> Walking<'w> {
     Box::pin(async move {
-        if trip.call.options.fallbacks.disabled || hop.retry.is_some() {
+        if trip.call.options.fallbacks.disabled || hop.retry.is_some() || trip.is_too_late() {
             return Err(error);
         }
         let error = match tiers(trip, hop, &error).await {
@@ -128,10 +140,11 @@ async fn tiers<'a>(
     };
     let mut last = None;
     for tier in hop.group.tiers() {
-        if reached.is_none_or(|reached| tier <= reached) || !trip.may_go_on() {
+        if reached.is_none_or(|reached| tier <= reached) || trip.is_too_late() || !trip.may_go_on()
+        {
             continue;
         }
-        fell_back(trip, hop, &hop.shown, error);
+        fell_back(trip, Some(&hop.group), &hop.shown, error);
         let hop = Hop {
             tier: Some(tier),
             ..hop.clone()
@@ -172,7 +185,7 @@ async fn by_weight<'a>(
             return None;
         }
         rest.excluded.push(failed);
-        fell_back(trip, hop, &hop.shown, &error);
+        fell_back(trip, Some(&hop.group), &hop.shown, &error);
         let outcome = attempts::run(trip, &rest).await;
         ended(trip, hop, &hop.shown, &outcome);
         match outcome {
@@ -203,13 +216,17 @@ async fn targets<'a>(
             continue;
         }
         // What the key may not call, and what is not there, is passed over.
-        let Ok(next) = hop_to(trip, &target, hop) else {
+        let Ok(mut next) = hop_to(trip, &target, &hop.request) else {
             continue;
         };
-        if !trip.may_go_on() {
+        if trip.resuming && !resume::goes_on_with(&target, &next.request) {
+            continue;
+        }
+        if trip.is_too_late() || !trip.may_go_on() {
             return None;
         }
-        fell_back(trip, hop, &target.model, error);
+        next.depth = depth + 1;
+        fell_back(trip, Some(&hop.group), &target.model, error);
         let walking: Walking<'_> = Box::pin(run(trip, &next, depth + 1));
         let outcome = walking.await;
         ended(trip, hop, &target.model, &outcome);
@@ -221,11 +238,15 @@ async fn targets<'a>(
 }
 
 /// The hop to a fallback target, with what it lays over the request.
-fn hop_to<'a>(trip: &Trip<'a>, target: &FallbackTarget, from: &Hop<'a>) -> Result<Hop<'a>> {
+fn hop_to<'a>(
+    trip: &Trip<'a>,
+    target: &FallbackTarget,
+    asked: &Cow<'a, ChatRequest>,
+) -> Result<Hop<'a>> {
     let request = if target.overrides.is_empty() {
-        from.request.clone()
+        asked.clone()
     } else {
-        std::borrow::Cow::Owned(overlaid(&from.request, target)?)
+        Cow::Owned(overlaid(asked, target)?)
     };
     plan::hop(trip.call, trip.parts, &target.model, request)
 }
@@ -247,14 +268,14 @@ fn overlaid(request: &ChatRequest, target: &FallbackTarget) -> Result<ChatReques
 }
 
 /// Counts a step to another tier or group.
-fn fell_back(trip: &Trip<'_>, from: &Hop<'_>, to: &str, error: &Error) {
+fn fell_back(trip: &Trip<'_>, from: Option<&ModelGroup>, to: &str, error: &Error) {
     let mut entries = trip.journal.entries();
     entries.fallbacks += 1;
     if trip.call.options.include_fallback_errors {
         entries.errors.push(error.clone());
     }
     drop(entries);
-    if let Some(metrics) = from.group.metrics() {
+    if let Some(metrics) = from.and_then(ModelGroup::metrics) {
         events::fallback_made(metrics, target_label(trip, to), error.kind());
     }
 }
