@@ -37,6 +37,8 @@ pub struct Entries {
     pub fallbacks: u32,
     /// Whether a hedge was sent.
     pub hedged: bool,
+    /// Whether the stream may continue elsewhere when it breaks.
+    pub may_resume: bool,
     /// How often the stream continued elsewhere.
     pub resumed: u32,
     /// The errors of attempts that were followed by another, oldest first; kept only where the caller may ask for them.
@@ -116,6 +118,7 @@ impl Journal {
         entries.serving = Some(Arc::clone(&hop.group));
         entries.retries = 0;
         entries.max_retries = None;
+        entries.may_resume = false;
     }
 
     /// Notes that an attempt on a deployment begins.
@@ -130,9 +133,16 @@ impl Journal {
         self.entries().served = Some(served);
     }
 
-    /// Takes over who serves, from the journal of a call that this one shares.
+    /// Takes over who serves and what it took, from the journal of a call that this one shares.
     pub(super) fn copy_from(&self, other: &Self) {
         self.back_to(other.leg());
+        self.sends.store(other.sends(), Ordering::Relaxed);
+        let theirs = other.entries();
+        let mut entries = self.entries();
+        entries.fallbacks = theirs.fallbacks;
+        entries.hedged = theirs.hedged;
+        entries.may_resume = theirs.may_resume;
+        entries.errors.clone_from(&theirs.errors);
     }
 
     /// Puts the failed group's part aside.

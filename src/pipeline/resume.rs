@@ -125,6 +125,7 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
         };
         recovery.note(&first);
         source.recover(recovery);
+        trip.journal.entries().may_resume = true;
     }
     Reply::Stream(first, source)
 }
