@@ -63,7 +63,8 @@ pub(super) async fn around(
         Some(hop) => [hop.shown.as_str(), hop.group.configured_name()],
         None => [call.model.as_str(); 2],
     };
-    trip.attempted.note_group(names[0]);
+    let [shown, _] = names;
+    trip.attempted.note_group(shown);
     let leg = journal.leg();
     for target in trip.fallbacks().after(&names, &error) {
         if !trip.attempted.is_new(&target) {
