@@ -22,7 +22,7 @@ fn called(gateway: &Gateway) -> Vec<String> {
         .collect()
 }
 
-fn answered_by<'a>(answer: &'a Answer) -> (u16, &'a str, &'a str) {
+fn answered_by(answer: &Answer) -> (u16, &str, &str) {
     let (status, group, _, fallbacks, _) = way(answer);
     (status, group, fallbacks)
 }

@@ -23,7 +23,7 @@ pub struct Waits {
     start: Instant,
     wall: SystemTime,
     elapsed: Mutex<Duration>,
-    waits: Mutex<Vec<Duration>>,
+    made: Mutex<Vec<Duration>>,
 }
 
 impl Waits {
@@ -32,7 +32,7 @@ impl Waits {
             start: SystemClock.now(),
             wall: SystemClock.wall(),
             elapsed: Mutex::default(),
-            waits: Mutex::default(),
+            made: Mutex::default(),
         })
     }
 
@@ -42,7 +42,7 @@ impl Waits {
 
     /// The waits since this was asked last, in seconds.
     pub fn taken(&self) -> Vec<f64> {
-        let waits = std::mem::take(&mut *self.waits.lock().unwrap());
+        let waits = std::mem::take(&mut *self.made.lock().unwrap());
         waits.iter().map(Duration::as_secs_f64).collect()
     }
 }
@@ -58,7 +58,7 @@ impl Clock for Waits {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         *self.elapsed.lock().unwrap() += duration;
-        self.waits.lock().unwrap().push(duration);
+        self.made.lock().unwrap().push(duration);
         Box::pin(std::future::ready(()))
     }
 }
