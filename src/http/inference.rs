@@ -241,7 +241,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         Ok(Reply::Stream(first, source)) => {
             let mut headers = HeaderMap::with_capacity(32);
             say_success(&mut headers, &settlement);
-            if source.may_resume() {
+            if settlement.journal().entries().may_resume {
                 insert(&mut headers, names::STREAM_RECOVERY, "resume");
             }
             let period = settlement

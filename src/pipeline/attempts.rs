@@ -26,10 +26,12 @@ pub(super) struct Tries {
     pub(super) made: u32,
     /// How many there may be; decided by the first error.
     pub(super) allowance: Option<Allowance>,
-    /// What the running attempt took from the retry budget.
+    /// What the next attempt took from the retry budget.
     pub(super) cost: Option<RetryCost>,
     /// How long it was waited because the provider asked for it.
     pub(super) waited: Duration,
+    /// That the next attempt is a retry: how many there may be, and the error that it follows.
+    pub(super) due: Option<(u32, ErrorKind)>,
     /// The error before.
     pub(super) last: Option<Error>,
 }
@@ -49,7 +51,10 @@ pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries)
     loop {
         let (picked, permit) = match ready(trip, hop, tries, &[], Patience::Queue).await {
             Ok(ready) => ready,
-            Err(none) => return Err(tries.last.take().unwrap_or(none)),
+            Err(none) => {
+                unpay(trip, hop, tries.cost.take());
+                return Err(tries.last.take().unwrap_or(none));
+            }
         };
         let attempt = begin(trip, hop, tries, &picked, permit);
         let error = match hedge::send(trip, hop, tries, attempt).await {
@@ -73,6 +78,15 @@ pub(super) fn begin(
     permit: Permit,
 ) -> Attempt {
     tries.tried.push(picked.deployment.id.clone());
+    if let Some((most, kind)) = tries.due.take() {
+        tries.made += 1;
+        if let Some(metrics) = hop.group.metrics() {
+            events::retry_made(metrics, kind);
+        }
+        let mut entries = trip.journal.entries();
+        entries.retries = tries.made;
+        entries.max_retries = Some(most);
+    }
     Attempt::begin(Start {
         picked,
         group: &hop.group,
@@ -127,17 +141,11 @@ pub(super) fn judge(
     if !trip.may_go_on() {
         return None;
     }
-    tries.cost = budgeted(trip, hop, error)?;
-    tries.made += 1;
-    if let Some(metrics) = hop.group.metrics() {
-        events::retry_made(metrics, error.kind());
-    }
+    tries.cost = budgeted(trip, hop, error.kind())?;
+    tries.due = Some((allowance.count, error.kind()));
     if asked_for {
         tries.waited += wait;
     }
-    let mut entries = trip.journal.entries();
-    entries.retries = tries.made;
-    entries.max_retries = Some(allowance.count);
     Some(wait)
 }
 
@@ -185,23 +193,37 @@ fn wanted(
     (decision == Decision::Retry).then_some((allowance, ready))
 }
 
-/// Takes the retry from the group's budget; `None` where that is empty.
+/// Takes another attempt from the group's budget; `None` where that is empty.
 #[expect(
     clippy::option_option,
     reason = "the inner one is a group without a budget"
 )]
-fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Option<Option<RetryCost>> {
+pub(super) fn budgeted(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    kind: ErrorKind,
+) -> Option<Option<RetryCost>> {
     let config = trip.settings().retry_budget;
     let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) else {
         return Some(None);
     };
-    let cost = budget.take(error.kind(), config, trip.parts.clock.now());
+    let cost = budget.take(kind, config, trip.parts.clock.now());
     if cost.is_none()
         && let Some(metrics) = hop.group.metrics()
     {
         events::retry_refused(metrics);
     }
     cost.map(Some)
+}
+
+/// Gives the budget back what an attempt took that is not made after all.
+pub(super) fn unpay(trip: &Trip<'_>, hop: &Hop<'_>, cost: Option<RetryCost>) {
+    let config = trip.settings().retry_budget;
+    if let (Some(cost), Some(budget), Some(config)) =
+        (cost, hop.group.runtime.retry_budget(config), config)
+    {
+        budget.give_back(cost, config);
+    }
 }
 
 fn log(trip: &Trip<'_>, error: &Error) {

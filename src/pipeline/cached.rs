@@ -110,6 +110,8 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
     shared.options.deadline = None;
     let call = Arc::new(shared);
     let journal = Arc::<Journal>::default();
+    // At once, so that a caller who stops waiting can be told how far it came.
+    lead.push(Piece::Began(Arc::clone(&journal)), 0).await;
     let Some(outcome) = lead
         .while_awaited(pipeline.route_into(&call, &journal))
         .await
@@ -174,8 +176,12 @@ async fn follow(
     books: &mut Settlement,
     mut waiter: Waiter<Piece>,
 ) -> Result<Reply> {
-    let beginning = within_deadline(pipeline, call, beginning(&mut waiter, books));
-    let first = beginning.await?;
+    let mut shared = None;
+    let beginning = within_deadline(pipeline, call, beginning(&mut waiter, &mut shared)).await;
+    if let Some(shared) = &shared {
+        books.journal().copy_from(shared);
+    }
+    let first = beginning.inspect_err(|error| say_bound(call, books, error))?;
     match first {
         Piece::Whole(answer) => Ok(Reply::Whole(Box::new(ChatAnswer::clone(&answer)))),
         Piece::Chunks(first) => {
@@ -187,17 +193,27 @@ async fn follow(
     }
 }
 
-/// The first piece of the answer; who serves it goes into the books.
-async fn beginning(waiter: &mut Waiter<Piece>, books: &mut Settlement) -> Result<Piece> {
+/// The first piece of the answer; the journal of who serves it goes into `shared`.
+async fn beginning(waiter: &mut Waiter<Piece>, shared: &mut Option<Arc<Journal>>) -> Result<Piece> {
     loop {
         match waiter.next().await {
-            Some(Ok(Piece::Began(journal))) => books.journal().copy_from(&journal),
+            Some(Ok(Piece::Began(journal))) => *shared = Some(journal),
             Some(piece) => return piece,
             None => {
                 let message = "the answer of a shared call ended before it began";
                 return Err(Error::new(ErrorKind::Garbled, message));
             }
         }
+    }
+}
+
+/// Notes the caller's own bound, where that ended its wait: the shared call does not know it.
+fn say_bound(call: &Call, books: &Settlement, error: &Error) {
+    if let (ErrorKind::Timeout, Some(deadline)) = (error.kind(), call.deadline())
+        && let Some(served) = &mut books.journal().entries().served
+        && served.timeout.is_zero()
+    {
+        served.timeout = (deadline.first_content).saturating_duration_since(call.received);
     }
 }
 

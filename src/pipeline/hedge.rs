@@ -6,13 +6,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::Reply;
 use super::attempt::Attempt;
-use super::attempts::{Tries, begin};
-use super::room::{Patience, give_back, ready};
+use super::attempts::{Tries, begin, budgeted, unpay};
+use super::room::{Patience, ready};
 use super::send::{self, Reason};
 use super::trip::{Hop, Trip};
-use crate::error::{ErrorKind, Result};
+use super::{Journal, Reply};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::telemetry::events::{HedgeOutcome, hedge_finished};
 
 /// Sends `first`, and a hedge beside it where one is due.
@@ -31,22 +31,39 @@ pub(super) async fn send(
     } else {
         Reason::Retry
     };
-    let own = first.deployment().id.clone();
     let Some(after) = trip.settings().hedge_after else {
         return send::attempt(trip, hop, first, reason).await;
     };
+    let own = first.deployment().id.clone();
     // Boxed, so that calls without a hedge do not carry the room for one.
     let mut sending = Box::pin(send::attempt(trip, hop, first, reason));
     tokio::select! {
         result = &mut sending => return result,
         () = trip.parts.clock.sleep(after) => {}
     }
-    let Some(hedge) = Box::pin(second(trip, hop, tries, own)).await else {
+    // The other one is looked for while the first goes on: it may take a while where limits are shared.
+    let looking = Box::pin(second(trip, hop, tries, &own));
+    let hedge = tokio::select! {
+        result = &mut sending => return result,
+        hedge = looking => hedge,
+    };
+    let Some(hedge) = hedge else {
         return sending.await;
     };
+    let other = hedge.deployment().id.clone();
     trip.journal.entries().hedged = true;
     let hedging = Box::pin(send::attempt(trip, hop, hedge, Reason::Hedge));
-    let (result, outcome) = race(sending, hedging).await;
+    let (result, outcome) = match race(trip.journal, sending, hedging).await {
+        Race::Won(reply, outcome) => (Ok(reply), outcome),
+        Race::BothFailed { first, hedge } => {
+            if hedge.retry() == Retry::Elsewhere {
+                tries.refused.push(other);
+            }
+            // The error is the first's, so that is the one that was tried last.
+            tries.tried.push(own);
+            (Err(first), HedgeOutcome::Lost)
+        }
+    };
     if let Some(metrics) = hop.group.metrics() {
         hedge_finished(metrics, outcome);
     }
@@ -54,43 +71,53 @@ pub(super) async fn send(
 }
 
 /// The other deployment, where there is one that is ready and the budget has the tokens.
-async fn second(
-    trip: &Trip<'_>,
-    hop: &Hop<'_>,
-    tries: &mut Tries,
-    first: String,
-) -> Option<Attempt> {
-    let (picked, permit) = ready(trip, hop, tries, &[first], Patience::None)
-        .await
-        .ok()?;
-    let config = trip.settings().retry_budget;
-    if let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) {
-        let now = trip.parts.clock.now();
-        let Some(cost) = budget.take(ErrorKind::Unavailable, config, now) else {
-            give_back(&picked.deployment, picked.pass, trip);
-            return None;
-        };
-        tries.cost = Some(cost);
+async fn second(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, first: &str) -> Option<Attempt> {
+    if hop.group.deployments.len() < 2 {
+        return None;
     }
+    // The budget first: a deployment's limits do not take back a request.
+    let cost = budgeted(trip, hop, ErrorKind::Unavailable)?;
+    let except = [first.to_owned()];
+    let Ok((picked, permit)) = ready(trip, hop, tries, &except, Patience::None).await else {
+        unpay(trip, hop, cost);
+        return None;
+    };
+    tries.cost = cost;
     Some(begin(trip, hop, tries, &picked, permit))
 }
 
-/// The first answer of the two; the other attempt is dropped.
+/// What two attempts come to.
+enum Race {
+    Won(Reply, HedgeOutcome),
+    BothFailed { first: Error, hedge: Error },
+}
+
+/// The first answer of the two; the other attempt is dropped. Where both fail, the journal says who the first was.
 async fn race(
+    journal: &Journal,
     mut first: Pin<Box<impl Future<Output = Result<Reply>>>>,
     mut hedge: Pin<Box<impl Future<Output = Result<Reply>>>>,
-) -> (Result<Reply>, HedgeOutcome) {
+) -> Race {
     tokio::select! {
         result = &mut first => match result {
-            Ok(reply) => (Ok(reply), HedgeOutcome::Lost),
-            Err(error) => match hedge.await {
-                Ok(reply) => (Ok(reply), HedgeOutcome::Won),
-                Err(_) => (Err(error), HedgeOutcome::Lost),
-            },
+            Ok(reply) => Race::Won(reply, HedgeOutcome::Lost),
+            Err(first) => {
+                let leg = journal.leg();
+                match hedge.await {
+                    Ok(reply) => Race::Won(reply, HedgeOutcome::Won),
+                    Err(hedge) => {
+                        journal.back_to(leg);
+                        Race::BothFailed { first, hedge }
+                    }
+                }
+            }
         },
         result = &mut hedge => match result {
-            Ok(reply) => (Ok(reply), HedgeOutcome::Won),
-            Err(_) => (first.await, HedgeOutcome::Lost),
+            Ok(reply) => Race::Won(reply, HedgeOutcome::Won),
+            Err(hedge) => match first.await {
+                Ok(reply) => Race::Won(reply, HedgeOutcome::Lost),
+                Err(first) => Race::BothFailed { first, hedge },
+            },
         },
     }
 }

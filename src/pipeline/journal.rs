@@ -40,6 +40,8 @@ pub struct Entries {
     pub option: Option<OptionUsed>,
     /// Whether a hedge was sent.
     pub hedged: bool,
+    /// Whether the stream may continue elsewhere when it breaks.
+    pub may_resume: bool,
     /// How often the stream continued elsewhere.
     pub resumed: u32,
     /// The errors of attempts that were followed by another, oldest first; kept only where the caller may ask for them.
@@ -111,10 +113,15 @@ impl Journal {
     /// Begins with a group.
     pub(super) fn enter(&self, hop: &Hop<'_>) {
         let mut entries = self.entries();
+        if entries.group.as_ref() != Some(&hop.shown) {
+            // Who failed in another group says nothing of this one.
+            entries.served = None;
+        }
         entries.group = Some(hop.shown.clone());
         entries.serving = Some(Arc::clone(&hop.group));
         entries.retries = 0;
         entries.max_retries = None;
+        entries.may_resume = false;
     }
 
     /// Notes that an attempt on a deployment begins.
@@ -129,20 +136,18 @@ impl Journal {
         self.entries().served = Some(served);
     }
 
-    /// Takes over who serves and what was tried, from the journal of a call that this one shares.
+    /// Takes over who serves and what it took, from the journal of a call that this one shares.
     pub(super) fn copy_from(&self, other: &Self) {
         self.back_to(other.leg());
         self.sends.store(other.sends(), Ordering::Relaxed);
-        let (fallbacks, hedged, resumed, errors) = {
-            let other = other.entries();
-            let errors = other.errors.clone();
-            (other.fallbacks, other.hedged, other.resumed, errors)
-        };
+        let theirs = other.entries();
         let mut entries = self.entries();
-        entries.fallbacks = fallbacks;
-        entries.hedged = hedged;
-        entries.resumed = resumed;
-        entries.errors = errors;
+        entries.fallbacks = theirs.fallbacks;
+        entries.hedged = theirs.hedged;
+        entries.may_resume = theirs.may_resume;
+        entries.resumed = theirs.resumed;
+        entries.option.clone_from(&theirs.option);
+        entries.errors.clone_from(&theirs.errors);
     }
 
     /// Puts the failed group's part aside.

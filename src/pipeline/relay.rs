@@ -61,14 +61,17 @@ impl Relay {
         end: Option<Instant>,
         clock: &SharedClock,
     ) -> Self {
+        let now = clock.now();
+        let left = end.map(|end| end.saturating_duration_since(now));
+        let silence = left.map_or(idle, |left| left.min(idle));
         Self {
             body: Some(body),
             frames: FrameReader::new(),
             decoder,
             idle,
-            last_read: clock.now(),
+            last_read: now,
             end,
-            silence: Box::pin(tokio::time::sleep(idle)),
+            silence: Box::pin(tokio::time::sleep(silence)),
             clock: Arc::clone(clock),
             fault: None,
             attempt: None,

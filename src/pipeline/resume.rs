@@ -18,7 +18,7 @@ use crate::canonical::{
     ChatChunk, ChatRequest, Content, Message, ResponseFormat, Role, Text, Usage,
 };
 use crate::catalog::{Flag, Size, Tokenizer};
-use crate::config::StreamRecovery;
+use crate::config::{FallbackTarget, StreamRecovery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::router::{Attempted, ModelGroup};
 use crate::state::Parts;
@@ -105,6 +105,7 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
                 tier: hop.tier,
                 excluded: hop.excluded.clone(),
                 retry: hop.retry.clone(),
+                depth: hop.depth,
             },
             tries: std::mem::take(tries),
             attempted: trip.attempted.clone(),
@@ -124,6 +125,7 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
         };
         recovery.note(&first);
         source.recover(recovery);
+        trip.journal.entries().may_resume = true;
     }
     Reply::Stream(first, source)
 }
@@ -142,6 +144,11 @@ fn is_plain_text(request: &ChatRequest) -> bool {
     params.thinking.is_none()
         && params.reasoning_effort.is_none()
         && matches!(format, None | Some(ResponseFormat::Text))
+}
+
+/// Whether a fallback target writes on: not where it replaces the conversation, or asks for more than text.
+pub(super) fn goes_on_with(target: &FallbackTarget, request: &ChatRequest) -> bool {
+    !target.overrides.contains_key("messages") && is_plain_text(request)
 }
 
 /// The deployments of a group that cannot continue a text.
@@ -390,7 +397,7 @@ impl Asking {
         };
         let reply = match retried {
             Ok(reply) => reply,
-            Err(error) => walk::after(&mut trip, &self.hop, 0, error).await?,
+            Err(error) => walk::after(&mut trip, &self.hop, self.hop.depth, error).await?,
         };
         let Reply::Stream(first, source) = reply else {
             let message = "a stream was continued by a whole answer";

@@ -188,7 +188,7 @@ impl PassedOver {
 }
 
 /// A pass that is not used: a probe is due again.
-pub(super) fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
+fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
     let now = trip.parts.clock.now();
     deployment.runtime.breaker.abandoned(pass, now);
 }

@@ -143,7 +143,7 @@ async fn bounded(
     let deadline = trip.deadline();
     let now = trip.parts.clock.now();
     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-    let by_caller = left.is_some_and(|left| left < timeout);
+    let by_caller = left.is_some_and(|left| left <= timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
     let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
     served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);

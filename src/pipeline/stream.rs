@@ -80,11 +80,6 @@ impl ChunkSource {
         }
     }
 
-    /// Says whether the answer may continue elsewhere when it breaks.
-    pub fn may_resume(&self) -> bool {
-        self.recovery.is_some()
-    }
-
     /// Reads once, and appends the chunks of every whole frame to `out`.
     ///
     /// # Errors

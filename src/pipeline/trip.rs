@@ -45,6 +45,8 @@ pub(super) struct Hop<'a> {
     pub excluded: Vec<String>,
     /// What a gateway configuration says of attempts; `None`: as everywhere.
     pub retry: Option<RetryWish>,
+    /// How many fallback lists led here.
+    pub depth: u32,
 }
 
 /// What a gateway configuration says of attempts.
@@ -129,6 +131,12 @@ impl<'a> Trip<'a> {
         } else {
             Some(deadline.first_content)
         }
+    }
+
+    /// Says whether the caller has stopped waiting.
+    pub(super) fn is_too_late(&self) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| self.parts.clock.now() >= deadline)
     }
 
     /// Returns the router's settings.

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
-use super::{Call, Reply, Settlement, attempts, gate, media, plan};
+use super::{Call, Reply, Settlement, attempts, gate, media, plan, resume};
 use crate::canonical::{ChatChunk, ChatRequest};
 use crate::config::{FallbackTarget, StrategyName};
 use crate::dialect::chat;
@@ -52,7 +52,7 @@ pub(super) async fn around(
     books: &mut Settlement,
     error: Error,
 ) -> Result<Reply> {
-    let on_4xx = call.snapshot.config.router.fallback_on_4xx;
+    let on_4xx = hop.is_none() && call.snapshot.config.router.fallback_on_4xx;
     if error.fallback(on_4xx) == Fallback::None || call.options.fallbacks.disabled {
         return Err(error);
     }
@@ -62,7 +62,8 @@ pub(super) async fn around(
         Some(hop) => [hop.shown.as_str(), hop.group.configured_name()],
         None => [call.model.as_str(); 2],
     };
-    trip.attempted.note_group(names[0]);
+    let [shown, _] = names;
+    trip.attempted.note_group(shown);
     let leg = journal.leg();
     for target in trip.fallbacks().after(&names, &error) {
         if !trip.attempted.is_new(&target) {
@@ -99,7 +100,7 @@ pub(super) fn after<'w, 'a: 'w>(
     error: Error,
 ) -> Walking<'w> {
     Box::pin(async move {
-        if trip.call.options.fallbacks.disabled || hop.retry.is_some() {
+        if trip.call.options.fallbacks.disabled || hop.retry.is_some() || trip.is_too_late() {
             return Err(error);
         }
         let error = match tiers(trip, hop, &error).await {
@@ -134,7 +135,8 @@ async fn tiers<'a>(
     };
     let mut last = None;
     for tier in hop.group.tiers() {
-        if reached.is_none_or(|reached| tier <= reached) || !trip.may_go_on() {
+        if reached.is_none_or(|reached| tier <= reached) || trip.is_too_late() || !trip.may_go_on()
+        {
             continue;
         }
         fell_back(trip, Some(&*hop.group), &hop.shown, error);
@@ -209,12 +211,16 @@ async fn targets<'a>(
             continue;
         }
         // What the key may not call, and what is not there, is passed over.
-        let Ok(next) = hop_to(trip, &target, &hop.request) else {
+        let Ok(mut next) = hop_to(trip, &target, &hop.request) else {
             continue;
         };
-        if !trip.may_go_on() {
+        if trip.resuming && !resume::goes_on_with(&target, &next.request) {
+            continue;
+        }
+        if trip.is_too_late() || !trip.may_go_on() {
             return None;
         }
+        next.depth = depth + 1;
         fell_back(trip, Some(&*hop.group), &target.model, error);
         let walking: Walking<'_> = Box::pin(run(trip, &next, depth + 1));
         let outcome = walking.await;

@@ -53,6 +53,7 @@ pub(super) fn hop<'a>(
         tier: None,
         excluded: Vec::new(),
         retry: None,
+        depth: 0,
     })
 }
 
@@ -180,6 +181,7 @@ pub(super) fn hop_at<'a>(
         tier: None,
         excluded: Vec::new(),
         retry: None,
+        depth: 0,
     })
 }
 

@@ -1,6 +1,7 @@
 //! A gateway on a free port, with a simulator behind it.
 
 pub mod entry;
+pub mod scenes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl Drop for Gateway {
 }
 
 /// Writes an entry of `model_list`.
-fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
+pub fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
     let place = if fault.is_empty() {
         String::new()
     } else {
