@@ -65,3 +65,21 @@ async fn broken_stream_continues_elsewhere_as_one_stream() {
     }
     assert!(resumed > 0);
 }
+
+#[tokio::test]
+async fn fallback_without_room_in_its_first_tier_is_answered_by_its_second() {
+    let three = [
+        ("a", "a1", "error500", ", order: 2"),
+        ("b", "b1", "", ", order: 1, rpm: 1"),
+        ("b", "b2", "", ", order: 2"),
+    ];
+    let rest = "router_settings: {num_retries: 0, fallbacks: [{a: [b]}], optional_pre_call_checks: [enforce_model_rate_limits]}";
+    let gateway = Gateway::of(&three, rest).await;
+    let first = gateway.chat("b", json!({})).await;
+    assert_eq!(first.header("x-litellm-model-id"), "b1");
+    // The order of the deployment that failed in `a` says nothing of the tiers of `b`.
+    let answer = gateway.chat("a", json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("x-litellm-model-id"), "b2");
+    assert_eq!((gateway.calls_of("b1"), gateway.calls_of("b2")), (1, 1));
+}
