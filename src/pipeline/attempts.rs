@@ -47,7 +47,10 @@ pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries)
     loop {
         let (picked, permit) = match ready(trip, hop, tries, &[], Patience::Queue).await {
             Ok(ready) => ready,
-            Err(none) => return Err(tries.last.take().unwrap_or(none)),
+            Err(none) => {
+                not_made(trip, hop, tries);
+                return Err(tries.last.take().unwrap_or(none));
+            }
         };
         let attempt = begin(trip, hop, tries, &picked, permit);
         let error = match hedge::send(trip, hop, tries, attempt).await {
@@ -193,6 +196,16 @@ fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, error: &Error) -> Option<Option<Retr
         events::retry_refused(metrics);
     }
     cost.map(Some)
+}
+
+/// Gives back what was taken for a retry that found no deployment.
+fn not_made(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries) {
+    let config = trip.settings().retry_budget;
+    if let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config)
+        && let Some(cost) = tries.cost.take()
+    {
+        budget.give_back(cost, config);
+    }
 }
 
 fn log(trip: &Trip<'_>, error: &Error) {
