@@ -5,12 +5,14 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
 mod cache_endpoints;
 mod clientside;
 mod connections;
+mod cuts;
 mod faults;
 mod gaps;
 mod headers;
@@ -19,9 +21,12 @@ mod keepalive;
 mod media;
 mod metrics;
 mod models;
+mod panics;
 mod prompts;
+mod properties;
 mod reload;
 mod retries;
 mod scripted;
 mod support;
+mod throttling;
 mod timeouts;
