@@ -1,7 +1,9 @@
 //! Waiting for room, in order: by priority, then by arrival.
 //!
-//! Only the call at the head tries again: when a permit comes back, or when a window is known to have room. When it leaves,
-//! the next is woken. Nothing polls, and the queue has as many places as it is given.
+//! Only the call at the head tries again: when a permit comes back, or when a window is known to have room. Where it found
+//! room there may be more, so it wakes the next two; where they find room too, four are woken by them. Were it one after the
+//! other, a queue that formed once would let through one call for each round trip to the shared store, and never end.
+//! Nothing polls, and the queue has as many places as it is given.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +22,25 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Waiters {
     /// Priority and arrival; the first is the head.
-    order: BTreeMap<(u32, u64), Arc<Notify>>,
+    order: BTreeMap<(u32, u64), Waiter>,
     arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    woken: Arc<Notify>,
+    state: State,
+}
+
+/// What a waiting call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It waits for its turn.
+    Idle,
+    /// It was woken to try, and has not begun.
+    Called,
+    /// It tries.
+    Trying,
 }
 
 /// A call's place in a queue; dropping it leaves the queue.
@@ -30,6 +49,7 @@ pub struct Waiting {
     queue: Arc<Queue>,
     place: (u32, u64),
     woken: Arc<Notify>,
+    found_room: bool,
 }
 
 /// What waiting came to.
@@ -51,12 +71,17 @@ impl Queue {
         }
         waiters.arrivals += 1;
         let place = (priority, waiters.arrivals);
-        waiters.order.insert(place, Arc::clone(&woken));
+        let waiter = Waiter {
+            woken: Arc::clone(&woken),
+            state: State::Idle,
+        };
+        waiters.order.insert(place, waiter);
         drop(waiters);
         let waiting = Waiting {
             queue: Arc::clone(self),
             place,
             woken,
+            found_room: false,
         };
         // Room may have come between the caller's last look and now.
         if waiting.is_head() {
@@ -85,7 +110,18 @@ impl Queue {
     /// Wakes the call at the head: there may be room.
     pub fn notify(&self) {
         if let Some((_, head)) = self.lock().order.first_key_value() {
-            head.notify_one();
+            head.woken.notify_one();
+        }
+    }
+
+    /// Wakes the first `total` of those that do not try yet.
+    fn call(&self, total: usize) {
+        let mut waiters = self.lock();
+        let idle = waiters.order.values_mut();
+        let idle = idle.filter(|waiter| waiter.state == State::Idle);
+        for waiter in idle.take(total) {
+            waiter.state = State::Called;
+            waiter.woken.notify_one();
         }
     }
 
@@ -95,7 +131,13 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Waits until it is this call's turn to try: it is at the head, and a permit came back or `room_at` has come.
+    /// Leaves the queue with what it waited for: the next two are woken.
+    pub fn found_room(mut self) {
+        self.found_room = true;
+    }
+
+    /// Waits until it is this call's turn to try: it is at the head, and a permit came back or `room_at` has come; or one
+    /// before it found room.
     ///
     /// `until` ends the waiting. A call that tried in vain asks again.
     ///
@@ -103,6 +145,7 @@ impl Waiting {
     ///
     /// Nothing is lost; the place is kept until `self` is dropped.
     pub async fn turn(&self, room_at: Option<Instant>, until: Instant, clock: &dyn Clock) -> Turn {
+        self.tried_in_vain();
         loop {
             let now = clock.now();
             if now >= until {
@@ -113,17 +156,40 @@ impl Waiting {
             tokio::select! {
                 biased;
                 () = self.woken.notified() => {
-                    if self.is_head() {
+                    if self.may_try() {
                         return Turn::Try;
                     }
                 }
                 () = clock.sleep(wait) => match room_at {
                     None => return Turn::TooLate,
-                    Some(_) if self.is_head() => return Turn::Try,
+                    Some(_) if self.may_try() => return Turn::Try,
                     // One with a better priority came meanwhile.
                     Some(_) => {}
                 },
             }
+        }
+    }
+
+    /// Begins to try, where it was called or is at the head.
+    fn may_try(&self) -> bool {
+        let is_head = self.is_head();
+        let mut waiters = self.queue.lock();
+        let Some(own) = waiters.order.get_mut(&self.place) else {
+            return false;
+        };
+        let may_try = is_head || own.state == State::Called;
+        if may_try {
+            own.state = State::Trying;
+        }
+        may_try
+    }
+
+    fn tried_in_vain(&self) {
+        let mut waiters = self.queue.lock();
+        if let Some(own) = waiters.order.get_mut(&self.place)
+            && own.state == State::Trying
+        {
+            own.state = State::Idle;
         }
     }
 
@@ -136,8 +202,13 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.queue.lock().order.remove(&self.place);
-        // Where one found room there may be more; and the head may have gone with a wake-up that it did not use.
+        let left = self.queue.lock().order.remove(&self.place);
+        if self.found_room {
+            self.queue.call(2);
+        } else if left.is_some_and(|waiter| waiter.state != State::Idle) {
+            self.queue.call(1);
+        }
+        // It may have gone with a wake-up that it did not use.
         self.queue.notify();
     }
 }
@@ -221,6 +292,25 @@ mod tests {
         let late = second.turn(room_at, soon, &SystemClock).await;
         assert_eq!(late, Turn::TooLate);
         assert_eq!(first.turn(None, soon, &SystemClock).await, Turn::TooLate);
+    }
+
+    #[tokio::test]
+    async fn one_that_finds_room_calls_the_next_two_in_order() {
+        let queue = Arc::<Queue>::default();
+        let [first, second, third, fourth] = [(); 4].map(|()| queue.enter(0, 9).unwrap());
+        assert_eq!(now(&first).await, Some(Turn::Try));
+        first.found_room();
+        assert_eq!(now(&second).await, Some(Turn::Try));
+        assert_eq!(now(&third).await, Some(Turn::Try));
+        assert_eq!(now(&fourth).await, None);
+        // The third finds room while the second still looks.
+        third.found_room();
+        assert_eq!(now(&fourth).await, Some(Turn::Try));
+        // One that gives up hands its call on.
+        let fifth = queue.enter(0, 9).unwrap();
+        assert_eq!(now(&fifth).await, None);
+        drop(fourth);
+        assert_eq!(now(&fifth).await, Some(Turn::Try));
     }
 
     #[tokio::test]

@@ -44,6 +44,8 @@ pub(super) struct Relay {
     attempt: Option<Attempt>,
     /// Tokens that were reported so far.
     usage: Usage,
+    /// Whether the answer has come to its end: what is missing is only what is said about it.
+    is_finished: bool,
 }
 
 impl std::fmt::Debug for Relay {
@@ -76,6 +78,7 @@ impl Relay {
             fault: None,
             attempt: None,
             usage: Usage::default(),
+            is_finished: false,
         }
     }
 
@@ -95,11 +98,18 @@ impl Relay {
         out: &mut Vec<ChatChunk>,
     ) -> Poll<Result<Progress>> {
         let before = out.len();
-        let result = ready!(self.poll_read(cx, out));
+        let mut result = ready!(self.poll_read(cx, out));
         for chunk in out.get(before..).unwrap_or_default() {
-            if let ChatChunk::Usage { usage, .. } = chunk {
-                self.usage = *usage;
+            match chunk {
+                ChatChunk::Usage { usage, .. } => self.usage = *usage,
+                ChatChunk::Finish { .. } => self.is_finished = true,
+                _ => {}
             }
+        }
+        // The client has the whole answer, and was told so. It is not to hear that it is broken.
+        if self.is_finished && result.is_err() {
+            self.body = None;
+            result = Ok(Progress::Done);
         }
         match &result {
             Ok(Progress::More) => {}

@@ -41,17 +41,16 @@ pub(super) async fn ready(
     except: &[String],
     patience: Patience,
 ) -> Result<Ready> {
-    let longest = match patience {
-        Patience::Queue => longest_wait(trip, hop),
-        Patience::None => Duration::ZERO,
-    };
-    if longest.is_zero() {
+    let longest = longest_wait(trip, hop);
+    let queue = &hop.group.runtime.queue;
+    if longest.is_zero() || patience == Patience::None {
         return match look(trip, hop, tries, except).await? {
-            Found::Ready(ready) => Ok(*ready),
+            Found::Ready(ready) if longest.is_zero() => Ok(*ready),
+            // It does not wait itself, but others may wait for what it took.
+            Found::Ready(ready) => Ok(waking(*ready, queue)),
             Found::Full(wait) => Err(full(wait)),
         };
     }
-    let queue = &hop.group.runtime.queue;
     let priority = priority(trip);
     let mut room_in = None;
     if !queue.is_ahead_of(priority) {
@@ -90,7 +89,10 @@ async fn wait(
             Turn::Try => {}
         }
         match look(trip, hop, tries, &[]).await? {
-            Found::Ready(ready) => return Ok(*ready),
+            Found::Ready(ready) => {
+                waiting.found_room();
+                return Ok(*ready);
+            }
             Found::Full(wait) => room_in = wait,
         }
     }

@@ -15,7 +15,7 @@ use crate::canonical::{ChatChunk, ChatRequest};
 use crate::config::{FallbackTarget, StrategyName};
 use crate::dialect::chat;
 use crate::error::{Error, ErrorKind, Fallback, Result};
-use crate::router::ModelGroup;
+use crate::router::{Deployment, ModelGroup};
 use crate::state::Parts;
 use crate::telemetry::{events, names};
 
@@ -130,8 +130,15 @@ async fn tiers<'a>(
     }
     let reached = {
         let entries = trip.journal.entries();
-        let served = entries.served.as_ref();
-        served.and_then(|served| hop.group.order_of(&served.deployment))
+        let served = entries.served.as_ref().map(|served| &served.deployment);
+        // Where nothing of this group was sent, it is the group's before.
+        let is_own = |served: &&Arc<Deployment>| {
+            let mut own = hop.group.deployments.iter();
+            own.any(|deployment| deployment.id == served.id)
+        };
+        served
+            .filter(is_own)
+            .and_then(|served| hop.group.order_of(served))
     };
     let mut last = None;
     for tier in hop.group.tiers() {

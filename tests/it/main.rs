@@ -5,12 +5,14 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
 mod cache_endpoints;
 mod clientside;
 mod connections;
+mod cuts;
 mod edge_allowance;
 mod edge_bounds;
 mod edge_cache;
@@ -39,9 +41,12 @@ mod keepalive;
 mod media;
 mod metrics;
 mod models;
+mod panics;
 mod portkey;
 mod prompts;
+mod properties;
 mod reload;
 mod scripted;
 mod support;
+mod throttling;
 mod timeouts;

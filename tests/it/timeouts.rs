@@ -73,3 +73,20 @@ async fn callers_timeout_comes_before_the_operators() {
         assert_eq!(answer.status, status, "{stream} {header}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn stream_ends_at_its_deadline_although_it_might_be_silent_for_longer() {
+    let rest = "router_settings: {deadline: 2, stream_idle_timeout: 300, num_retries: 0}";
+    let gateway = Gateway::start("", rest).await;
+    for fault in ["stall-mid", "long=100000,slow=20"] {
+        let text = format!("hello [[sim:{fault}]]");
+        let asking = gateway.ask(&text, true);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(60), asking);
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, 200, "{fault}: {}", answer.body);
+        let last: Value = serde_json::from_str(answer.events().last().unwrap()).unwrap();
+        assert_eq!(last["error"]["type"], "timeout_error", "{fault}: {last}");
+        let message = last["error"]["message"].as_str().unwrap();
+        assert!(message.contains("deadline"), "{fault}: {message}");
+    }
+}

@@ -2,15 +2,18 @@
 
 pub mod entry;
 pub mod scenes;
+pub mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{Config, Environment, Overrides, load, load_bytes};
 use switchyard::http::{App, Shutdown};
+use switchyard::limit::LimitName;
 use switchyard::pipeline::Pipeline;
 use switchyard::random::Dice;
 use switchyard::server::Server;
@@ -53,6 +56,21 @@ pub fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
     )
 }
 
+/// Writes an entry of `model_list` for `model` at `url`, with further `litellm_params` in flow style.
+pub fn entry_at(model: &str, id: &str, url: &str, params: &str) -> String {
+    entry(model, id, "", params).replace("$URL", url)
+}
+
+/// Random numbers that a seed fixes: printed, and taken from the variable `SEED` where that is set.
+pub fn dice() -> fastrand::Rng {
+    let set = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = set.unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
 /// An answer with its body read.
 pub struct Answer {
     pub status: u16,
@@ -91,6 +109,10 @@ impl Answer {
             })
             .collect()
     }
+}
+
+fn count(total: u64) -> usize {
+    usize::try_from(total).unwrap()
 }
 
 impl Gateway {
@@ -229,6 +251,46 @@ impl Gateway {
             body[name] = value.clone();
         }
         self.post(&body, &[]).await
+    }
+
+    /// Waits until nothing is under way any more, here and at the simulator. What is still there after a while is a leak.
+    pub async fn comes_to_rest(&self) {
+        let rest = async {
+            while !self.held().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), rest).await;
+        assert!(in_time.is_ok(), "held still: {}", self.held().join(", "));
+    }
+
+    /// What calls hold: places, permits, streams.
+    fn held(&self) -> Vec<String> {
+        let app = &self.app;
+        let mut counts = vec![
+            ("running".to_owned(), app.running.load(Ordering::SeqCst)),
+            ("waiting".to_owned(), app.waiting.len()),
+            ("streams".to_owned(), self.simulator.open_streams()),
+        ];
+        for group in app.live.load().router.groups() {
+            let name = &group.name;
+            let in_flight = group.runtime.in_flight.load(Ordering::SeqCst);
+            counts.push((format!("{name}: calls"), count(in_flight)));
+            counts.push((format!("{name}: queue"), group.runtime.queue.len()));
+            for deployment in &group.deployments {
+                let id = &deployment.id;
+                let in_flight = deployment.runtime.in_flight();
+                counts.push((format!("{id}: calls"), count(in_flight)));
+                for level in deployment.meters.levels(app.clock.now()) {
+                    if level.limit == LimitName::Parallel {
+                        counts.push((format!("{id}: permits"), count(level.used)));
+                    }
+                }
+            }
+        }
+        let held = counts.into_iter().filter(|(_, total)| *total > 0);
+        held.map(|(what, total)| format!("{what} {total}"))
+            .collect()
     }
 
     /// How often the deployment with this id was called; it must have been made by [`Gateway::of`].
