@@ -2,8 +2,8 @@
 //!
 //! The process's own ledgers come first: what they refuse, the store would refuse too. Then the store decides, for all
 //! limits of the call in one round trip. While it is away each instance goes by its share: for one minute what it had and
-//! its part of what was left when the store was last heard of, then an equal part of the limit; where it was never heard
-//! of, the whole limit. With `fail_closed_rate_limit_enforcement` the call is refused instead.
+//! its part of what was left when the store last spoke of the limit, then an equal part of the limit; an equal part at once
+//! where it never did. Where nobody knows of other instances, the whole limit. With `fail_closed_rate_limit_enforcement` the call is refused instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -116,7 +116,7 @@ impl Limiter {
             }) => return Err(shared.refused(&permit, index, retry_after, used, now)),
             Err(_) if shared.fail_closed => return Err(Refused::StoreAway),
             Err(_) => {
-                within_share(&permit, now)?;
+                shared.within_share(&permit, now)?;
                 // What is taken meanwhile is told when the store is back.
                 permit.share(Shared {
                     outbox: Arc::clone(&shared.outbox),
@@ -195,6 +195,23 @@ impl SharedSide {
         }
     }
 
+    /// Looks whether what was taken is within this instance's share of each limit.
+    fn within_share(&self, permit: &Permit, now: Instant) -> Result<(), Full> {
+        let instances = self.instances.load(Ordering::Relaxed);
+        for held in permit.held() {
+            let meters = &held.meters;
+            let mut book = meters.ledger().open();
+            let enforced = meters.limits().iter().filter(|limit| limit.is_enforced);
+            for limit in enforced {
+                let ask = limit.ask(permit.requests(), permit.tokens());
+                if let Err(wait) = book.within_share(limit.name, ask, instances, now) {
+                    return Err(meters.full(limit, wait));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Says once that the store went away, and once that it is back.
     fn note(&self, error: Option<&StoreError>) {
         let was_away = self.is_away.swap(error.is_some(), Ordering::Relaxed);
@@ -208,22 +225,6 @@ impl SharedSide {
             _ => {}
         }
     }
-}
-
-/// Looks whether what was taken is within this instance's share of each limit.
-fn within_share(permit: &Permit, now: Instant) -> Result<(), Full> {
-    for held in permit.held() {
-        let meters = &held.meters;
-        let mut book = meters.ledger().open();
-        let enforced = meters.limits().iter().filter(|limit| limit.is_enforced);
-        for limit in enforced {
-            let ask = limit.ask(permit.requests(), permit.tokens());
-            if let Err(wait) = book.within_share(limit.name, ask, now) {
-                return Err(meters.full(limit, wait));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
