@@ -342,6 +342,20 @@ def test_slots_of_an_instance_that_died_are_free_after_ten_seconds(start):
     print(f"\nslots are free after {time.monotonic() - died:.1f} s")
 
 
+def test_what_ends_during_a_drain_is_told(start):
+    twins = start()
+    one, two = twins.both
+    twins.until_redis_is("connected")
+    twins.until_they_know_each_other()
+    with OpenStream(one, "[[sim:long=60]] [[sim:slow=20]]", "paid") as stream:
+        one.send_signal(signal.SIGTERM)
+        text = stream.read()
+    assert b"[DONE]" in text and one.wait(20) == 0, one.output[-2000:]
+    tokens = int(re.findall(rb'"completion_tokens":(\d+)', text)[-1])
+    spent = lambda: deployment(two, "paid-1")["budget"]["spent_usd"]  # noqa: E731
+    eventually(lambda: spent() == tokens, 5, f"the other knows of {tokens} USD")
+
+
 def test_fail_closed_refuses_what_is_limited_while_redis_is_away(start):
     redis = Redis()
     redis.kill()
@@ -357,6 +371,12 @@ def test_fail_closed_refuses_what_is_limited_while_redis_is_away(start):
                 assert headers["retry-after"] == "1"
             assert chat(gateway, "open")[0] == 200
         assert twins.simulator.state()["calls_total"] == 2
+        # A reload may open it.
+        one, two = twins.both
+        one.path.write_text(json.dumps(configuration(redis, twins.simulator)))
+        status, _, body = one.get("/config/reload", method="POST")
+        assert status == 200 and json.loads(body)["needs_restart"] == [], body
+        assert [chat(gateway, "limited")[0] for gateway in twins.both] == [200, 503]
         redis.restart()
         twins.until_redis_is("connected")
         for model, key in [("limited", MASTER_KEY), ("open", LIMITED_KEY)]:
@@ -401,17 +421,25 @@ def everything(client, name: str):
 class OpenStream:
     """A stream whose first bytes are here; a context manager that hangs up."""
 
-    def __init__(self, gateway: Gateway, text: str):
-        body = {"model": "open", "messages": [{"role": "user", "content": text}], "stream": True}
+    def __init__(self, gateway: Gateway, text: str, model: str = "open"):
+        body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": True}
+        body["stream_options"] = {"include_usage": True}
         data = json.dumps(body).encode()
         head = (
             f"POST {CHAT} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {MASTER_KEY}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
         )
         self.connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
         self.connection.sendall(head.encode() + data)
         first = self.connection.recv(4096)
         assert first.startswith(b"HTTP/1.1 200 "), first
+
+    def read(self) -> bytes:
+        """Reads what is left, until the server closes."""
+        text = b""
+        while part := self.connection.recv(65536):
+            text += part
+        return text
 
     def close(self):
         """Hangs up."""
