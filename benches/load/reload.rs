@@ -53,6 +53,7 @@ struct Figures {
 
 /// Measures and prints.
 pub(crate) async fn run(options: &Options, plan: Plan) -> Result<(), BoxError> {
+    let machine = machine::describe();
     let scratch = Scratch::create()?;
     process::pin_self(options)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -80,6 +81,7 @@ pub(crate) async fn run(options: &Options, plan: Plan) -> Result<(), BoxError> {
         rows.push((without, with?));
         taken.extend(reloads?);
     }
+    println!("\nmachine   {machine}");
     print(options, plan, &rows, taken);
     Ok(())
 }
@@ -163,7 +165,6 @@ async fn reload(plan: Plan, port: u16, file: &File, round: u32) -> io::Result<Ve
 }
 
 fn print(options: &Options, plan: Plan, rows: &[(Figures, Figures)], mut taken: Vec<Duration>) {
-    println!("\nmachine   {}", machine::describe());
     println!(
         "method    {} rounds of {} s without and {} s with a reload every {} ms; {} requests/s over {} connections; a file of \
          {} entries; one worker thread",

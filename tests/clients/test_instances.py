@@ -187,10 +187,12 @@ def test_a_limit_per_minute_is_one_for_both(twins, model, key):
 def test_a_cooldown_of_one_is_known_to_the_other_within_a_second(twins):
     one, two = twins.both
     status, headers, body = chat(one, "shaky")
+    begun = time.monotonic()
     assert status == 200 and headers["x-switchyard-total-attempts"] == "2", body
     cooldown = eventually(lambda: deployment(two, "shaky-bad")["cooldown"], 1, "the other knows the cooldown")
+    print(f"\nthe other knows the cooldown after {(time.monotonic() - begun) * 1000:.0f} ms at most")
     own = deployment(one, "shaky-bad")["cooldown"]
-    assert (cooldown["reason"], cooldown["step"]) == (own["reason"], own["step"]) == ("throttled", own["step"])
+    assert (cooldown["reason"], cooldown["step"]) == (own["reason"], own["step"]) == ("throttled", 1)
     assert abs(cooldown["remaining_ms"] - own["remaining_ms"]) < 1000, (cooldown, own)
     status, headers, _ = chat(two, "shaky")
     assert (status, headers["x-litellm-model-id"], headers["x-switchyard-total-attempts"]) == (200, "shaky-good", "1")
