@@ -398,7 +398,6 @@ def test_nothing_secret_is_in_redis_and_everything_expires(start):
     chat(twins.both[0], "shaky", text=word)
     twins.exchange()
     with twins.redis.client() as client:
-        assert "no answer was cached" and not [name for name in client.scan_iter() if "{state}" not in name]
         dump = {name: everything(client, name) for name in client.scan_iter()}
         assert len(dump) > 5 and all(name.startswith("switchyard:") for name in dump), dump
         kept_for_ever = [name for name in dump if client.ttl(name) == -1]
