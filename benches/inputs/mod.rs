@@ -73,16 +73,29 @@ pub(crate) fn chat_body(messages: &Messages, is_stream: bool) -> Vec<u8> {
 
 /// One deployment at an upstream on this machine, and a master key.
 pub(crate) fn config_yaml(upstream_port: u16) -> String {
+    config_yaml_with(upstream_port, 0)
+}
+
+/// The same with further deployments, which nobody calls.
+pub(crate) fn config_yaml_with(upstream_port: u16, further: u32) -> String {
+    let mut text = format!("model_list:\n{}", entry(ALIAS, upstream_port));
+    for number in 0..further {
+        text.push_str(&entry(&format!("{ALIAS}-{number}"), upstream_port));
+    }
+    text.push_str("general_settings:\n  master_key: ");
+    text.push_str(MASTER_KEY);
+    text.push('\n');
+    text
+}
+
+fn entry(name: &str, upstream_port: u16) -> String {
     format!(
-        "model_list:\n\
-         - model_name: {ALIAS}\n  \
+        "- model_name: {name}\n  \
            litellm_params:\n    \
              model: bedrock/converse/{MODEL}\n    \
              aws_access_key_id: AKIDEXAMPLE\n    \
              aws_secret_access_key: wJalrXUtnFEMI\n    \
              aws_region_name: us-east-1\n    \
-             aws_bedrock_runtime_endpoint: http://127.0.0.1:{upstream_port}\n\
-         general_settings:\n  \
-           master_key: {MASTER_KEY}\n",
+             aws_bedrock_runtime_endpoint: http://127.0.0.1:{upstream_port}\n",
     )
 }

@@ -23,6 +23,7 @@ mod client;
 mod machine;
 mod measure;
 mod process;
+mod reload;
 mod report;
 mod rounds;
 mod workload;
@@ -79,7 +80,7 @@ enum Subject {
     Floor,
 }
 
-/// Parts that the driver starts, and that serve alone under a profiler.
+/// Parts that the driver starts, and that serve alone under a profiler; and another measurement.
 #[derive(Subcommand, Debug)]
 enum Role {
     /// Runs the bare proxy.
@@ -91,6 +92,8 @@ enum Role {
         #[arg(long)]
         upstream: String,
     },
+    /// Measures what callers notice of reloads.
+    Reload(#[command(flatten)] reload::Plan),
     /// Runs the fake Bedrock.
     Upstream {
         /// Port to listen on.
@@ -126,6 +129,7 @@ fn run(options: &Options) -> Result<(), BoxError> {
             upstream.set_pace(Duration::from_millis(*pace_ms));
             Ok(upstream.serve(listener).await?)
         }),
+        Some(Role::Reload(plan)) => runtime.block_on(reload::run(options, *plan)),
         None if options.bench => runtime.block_on(rounds::run(options)),
         None => {
             println!("nothing measured: run `make bench`");

@@ -19,7 +19,7 @@ use crate::{
 /// Requests that each connection makes before anything counts.
 const WARM_UP: u32 = 3;
 /// What a measurement may take beyond its window before it is given up.
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// Figures of one round on one target.
 pub(crate) struct Sample {
@@ -126,7 +126,11 @@ async fn under_load(target: &Target, workload: &Workload, window: Duration) -> i
 }
 
 /// Opens connections and warms each up, all at once.
-async fn open(port: u16, request: &Arc<[u8]>, count: u16) -> io::Result<Vec<Connection>> {
+pub(crate) async fn open(
+    port: u16,
+    request: &Arc<[u8]>,
+    count: u16,
+) -> io::Result<Vec<Connection>> {
     let mut opening = JoinSet::new();
     for _ in 0..count {
         let request = Arc::clone(request);
@@ -174,7 +178,7 @@ async fn drive(
     Ok(bounded(window + GRACE, driving).await?.concat())
 }
 
-async fn bounded<T: 'static>(
+pub(crate) async fn bounded<T: 'static>(
     limit: Duration,
     mut tasks: JoinSet<io::Result<T>>,
 ) -> io::Result<Vec<T>> {
@@ -197,15 +201,16 @@ fn latencies(timings: &[Timing]) -> Latencies {
     let whole = sorted(|timing| timing.whole);
     let first_token = sorted(|timing| timing.first_token);
     Latencies {
-        whole_p50: percentile_us(&whole, 50),
-        whole_p99: percentile_us(&whole, 99),
-        first_token_p50: percentile_us(&first_token, 50),
-        first_token_p99: percentile_us(&first_token, 99),
+        whole_p50: percentile_us(&whole, 500),
+        whole_p99: percentile_us(&whole, 990),
+        first_token_p50: percentile_us(&first_token, 500),
+        first_token_p99: percentile_us(&first_token, 990),
     }
 }
 
-fn percentile_us(sorted: &[Duration], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+/// The latency that `permille` of all stay below, in microseconds.
+pub(crate) fn percentile_us(sorted: &[Duration], permille: usize) -> f64 {
+    let rank = (sorted.len() * permille / 1000).min(sorted.len().saturating_sub(1));
     sorted
         .get(rank)
         .map_or(f64::NAN, |value| value.as_secs_f64() * 1e6)

@@ -66,13 +66,22 @@ impl Target {
         upstream_port: u16,
         scratch: &Path,
     ) -> Result<Self, BoxError> {
-        let port = free_port()?;
         let config = scratch.join("config.yaml");
         fs::write(&config, inputs::config_yaml(upstream_port))?;
+        Self::switchyard_at(options, &config, scratch).await
+    }
+
+    /// Starts Switchyard with the file `config`, one worker thread, and its log in a file.
+    pub(crate) async fn switchyard_at(
+        options: &Options,
+        config: &Path,
+        scratch: &Path,
+    ) -> Result<Self, BoxError> {
+        let port = free_port()?;
         let mut command = pinned(options, Path::new(env!("CARGO_BIN_EXE_switchyard")));
         command
             .arg("--config")
-            .arg(&config)
+            .arg(config)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--log-format", "json"])
             .env("TOKIO_WORKER_THREADS", "1");

@@ -134,10 +134,10 @@ fn side(target: &Target) -> Result<Side, BoxError> {
 }
 
 /// A folder for the configuration and the logs of one run; dropped, it is removed.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn create() -> Result<Self, BoxError> {
+    pub(crate) fn create() -> Result<Self, BoxError> {
         let path = std::env::temp_dir().join(format!("switchyard-bench-{}", std::process::id()));
         fs::create_dir(&path)?;
         Ok(Self(path))

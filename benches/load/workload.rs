@@ -43,6 +43,11 @@ pub(crate) fn all(options: &Options) -> Vec<Workload> {
         .into()
 }
 
+/// The one small message alone.
+pub(crate) fn small(options: &Options) -> Workload {
+    build(Kind::Small, options)
+}
+
 fn build(kind: Kind, options: &Options) -> Workload {
     let is_stream = matches!(kind, Kind::Burst | Kind::Paced);
     let messages = match kind {

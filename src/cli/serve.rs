@@ -17,7 +17,9 @@ use crate::limit::Limiter;
 use crate::pipeline::Pipeline;
 use crate::server::{self, Server};
 use crate::simulator::Simulator;
-use crate::state::{Amend, Live, Origins, Parts, QUIET, Reloader, Sharing, Snapshot, watch};
+use crate::state::{
+    Amend, Exchange, Live, Origins, Parts, QUIET, Reloader, Sharing, Snapshot, watch,
+};
 use crate::store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
@@ -31,10 +33,12 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
     match prepared(arguments).await {
         Ok(Prepared {
             server,
+            exchange,
             telemetry,
             simulator,
         }) => {
             let cut_total = server.run().await;
+            exchange.end().await;
             drop(simulator);
             telemetry.stop();
             if cut_total == 0 {
@@ -53,6 +57,7 @@ pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
 /// Everything that serves.
 struct Prepared {
     server: Server,
+    exchange: Exchange,
     telemetry: Telemetry,
     simulator: Option<Arc<Simulator>>,
 }
@@ -84,8 +89,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let live = Arc::new(Live::new(snapshot));
     let shutdown = Shutdown::default();
-    let stop = shutdown.draining.clone();
-    parts.sharing.start(&live, &parts.limiter, &clock, stop);
+    let exchange = parts.sharing.start(&live, &parts.limiter, &clock);
     let origins = Origins {
         amend: amend(host, simulator.clone()),
         ..Origins::of_file(&arguments.config, environment)
@@ -121,6 +125,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     say(&banner);
     Ok(Prepared {
         server,
+        exchange,
         telemetry,
         simulator,
     })

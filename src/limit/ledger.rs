@@ -70,7 +70,7 @@ impl Heard {
         if self.instances == 0 {
             return limit;
         }
-        let equal = (limit / self.instances).max(1);
+        let equal = equal_part(limit, self.instances);
         let age = now.saturating_duration_since(self.at);
         let share = match age {
             age if age < LENGTH => self.share,
@@ -88,6 +88,14 @@ impl Heard {
         } else {
             0
         }
+    }
+}
+
+/// One instance's part of a limit; all of it where nobody knows of others.
+fn equal_part(limit: u64, instances: u64) -> u64 {
+    match instances {
+        0 => limit,
+        _ => (limit / instances).max(1).min(limit),
     }
 }
 
@@ -143,11 +151,13 @@ impl Book {
         &mut self,
         name: LimitName,
         ask: Ask,
+        instances: u32,
         now: Instant,
     ) -> Result<(), Option<Duration>> {
-        let share = self
-            .heard(name)
-            .map_or(ask.limit, |heard| heard.share_of(ask.limit, now));
+        let share = match self.heard(name) {
+            Some(heard) => heard.share_of(ask.limit, now),
+            None => equal_part(ask.limit, u64::from(instances)),
+        };
         let used = self.used(name, now);
         if used <= share || (ask.one_always && used == ask.amount) {
             return Ok(());

@@ -2,8 +2,9 @@
 //!
 //! The process's own ledgers come first: what they refuse, the store would refuse too. Then the store decides, for all
 //! limits of the call in one round trip. While it is away each instance goes by its share: for one minute what it had and
-//! its part of what was left when the store was last heard of, then an equal part of the limit; where it was never heard
-//! of, the whole limit. With `fail_closed_rate_limit_enforcement` the call is refused instead.
+//! its part of what was left when the store last spoke of the limit, then an equal part of the limit; an equal part at once
+//! where it never did. Where nobody knows of other instances, the whole limit. With `fail_closed_rate_limit_enforcement` the
+//! call is refused instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -29,7 +30,7 @@ pub struct Limiter(Option<SharedSide>);
 struct SharedSide {
     store: Arc<dyn Store>,
     instance: String,
-    fail_closed: bool,
+    fail_closed: AtomicBool,
     tracker: TaskTracker,
     handle: Option<Handle>,
     outbox: Arc<Outbox>,
@@ -58,7 +59,7 @@ impl Limiter {
             )),
             store,
             instance: instance.to_owned(),
-            fail_closed,
+            fail_closed: AtomicBool::new(fail_closed),
             tracker: tracker.clone(),
             handle,
             instances: AtomicU32::new(0),
@@ -71,6 +72,13 @@ impl Limiter {
     pub fn set_instances(&self, total: u32) {
         if let Some(shared) = &self.0 {
             shared.instances.store(total, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets whether calls are refused while the store cannot be asked.
+    pub fn set_fail_closed(&self, fail_closed: bool) {
+        if let Some(shared) = &self.0 {
+            shared.fail_closed.store(fail_closed, Ordering::Relaxed);
         }
     }
 
@@ -114,9 +122,9 @@ impl Limiter {
                 retry_after,
                 used,
             }) => return Err(shared.refused(&permit, index, retry_after, used, now)),
-            Err(_) if shared.fail_closed => return Err(Refused::StoreAway),
+            Err(_) if shared.is_fail_closed() => return Err(Refused::StoreAway),
             Err(_) => {
-                within_share(&permit, now)?;
+                shared.within_share(&permit, now)?;
                 // What is taken meanwhile is told when the store is back.
                 permit.share(Shared {
                     outbox: Arc::clone(&shared.outbox),
@@ -164,6 +172,10 @@ impl SharedSide {
             .unwrap_or_else(|_| Err(StoreError::Away("the process is stopping".to_owned())))
     }
 
+    fn is_fail_closed(&self) -> bool {
+        self.fail_closed.load(Ordering::Relaxed)
+    }
+
     /// Keeps what the store said of each enforced limit of a permit.
     fn hear(&self, permit: &Permit, used: impl Iterator<Item = Option<u64>>, now: Instant) {
         let instances = self.instances.load(Ordering::Relaxed);
@@ -195,12 +207,29 @@ impl SharedSide {
         }
     }
 
+    /// Looks whether what was taken is within this instance's share of each limit.
+    fn within_share(&self, permit: &Permit, now: Instant) -> Result<(), Full> {
+        let instances = self.instances.load(Ordering::Relaxed);
+        for held in permit.held() {
+            let meters = &held.meters;
+            let mut book = meters.ledger().open();
+            let enforced = meters.limits().iter().filter(|limit| limit.is_enforced);
+            for limit in enforced {
+                let ask = limit.ask(permit.requests(), permit.tokens());
+                if let Err(wait) = book.within_share(limit.name, ask, instances, now) {
+                    return Err(meters.full(limit, wait));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Says once that the store went away, and once that it is back.
     fn note(&self, error: Option<&StoreError>) {
         let was_away = self.is_away.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !was_away => {
-                tracing::warn!(%error, instance = %self.instance, fail_closed = self.fail_closed, "limits go by local state");
+                tracing::warn!(%error, instance = %self.instance, fail_closed = self.is_fail_closed(), "limits go by local state");
             }
             None if was_away => {
                 tracing::info!(instance = %self.instance, "limits go by the shared store again");
@@ -208,22 +237,6 @@ impl SharedSide {
             _ => {}
         }
     }
-}
-
-/// Looks whether what was taken is within this instance's share of each limit.
-fn within_share(permit: &Permit, now: Instant) -> Result<(), Full> {
-    for held in permit.held() {
-        let meters = &held.meters;
-        let mut book = meters.ledger().open();
-        let enforced = meters.limits().iter().filter(|limit| limit.is_enforced);
-        for limit in enforced {
-            let ask = limit.ask(permit.requests(), permit.tokens());
-            if let Err(wait) = book.within_share(limit.name, ask, now) {
-                return Err(meters.full(limit, wait));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

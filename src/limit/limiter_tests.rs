@@ -437,6 +437,21 @@ async fn store_never_heard_of_leaves_the_whole_limit_unless_it_fails_closed() {
     assert!(closed.take(&unlimited, cost(0, 0), now).await.is_ok());
 }
 
+#[tokio::test]
+async fn store_that_never_spoke_of_the_limit_leaves_each_instance_an_equal_part() {
+    let now = SystemClock.now();
+    let store = Arc::new(FakeStore::default());
+    let limiter = limiter(&store, false);
+    limiter.set_instances(2);
+    store.is_down.store(true, Ordering::SeqCst);
+    let meters = [key(Some(6), None, None)];
+    for _ in 0..3 {
+        limiter.take(&meters, cost(0, 0), now).await.unwrap();
+    }
+    let refused = limiter.take(&meters, cost(0, 0), now).await.unwrap_err();
+    assert_eq!(full(refused).retry_after, Some(Duration::from_secs(60)));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Take(u64, u64),

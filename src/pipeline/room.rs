@@ -151,8 +151,12 @@ async fn look(trip: &Trip<'_>, hop: &Hop<'_>, tries: &Tries, except: &[String]) 
                 let (scope, limit) = (full.scope.name(), full.limit.name());
                 events::limit_rejected(&trip.call.snapshot.metrics, scope, limit);
                 give_back(deployment, picked.pass, trip);
-                excluded.push(deployment.id.clone());
                 passed_over.note(full.retry_after);
+                if hop.group.called_by_id {
+                    // No other may serve the call, and what is left out would be picked again.
+                    return Ok(Found::Full(passed_over.room_in()));
+                }
+                excluded.push(deployment.id.clone());
             }
         }
     }

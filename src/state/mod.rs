@@ -13,7 +13,7 @@ use std::time::SystemTime;
 pub use diff::{Changed, Difference, Named};
 pub use reload::{Amend, Origins, Outcome, Reloader, Report, Trigger};
 pub use share::{Sharer, Shares};
-pub use sharing::Sharing;
+pub use sharing::{Exchange, Sharing};
 pub use snapshot::{AdmitKeys, Parts, Simulated, Snapshot};
 pub use watch::{QUIET, watch};
 

@@ -299,6 +299,8 @@ impl Worker {
             })
             .map(|deployment| Arc::clone(&deployment.metrics))
             .collect();
+        let fail_closed = snapshot.config.general.fail_closed;
+        self.parts.limiter.set_fail_closed(fail_closed);
         self.live.publish(snapshot);
         let gone = {
             let mut memory = self.memory();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,7 +75,12 @@ impl Sharer {
     }
 
     /// Exchanges as a task of `tracker` until `stop`, and once more then; at once, whenever `nudged`.
-    pub fn start(mut self, tracker: &TaskTracker, stop: CancellationToken, nudged: Arc<Notify>) {
+    pub fn start(
+        mut self,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+        nudged: Arc<Notify>,
+    ) -> JoinHandle<()> {
         tracker.spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +93,7 @@ impl Sharer {
                 self.exchange().await;
             }
             self.exchange().await;
-        });
+        })
     }
 
     /// Exchanges once. Where the store is away nothing of other instances' calls is known; how many they were, and what

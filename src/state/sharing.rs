@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +18,9 @@ use crate::error::ErrorKind;
 use crate::limit::Limiter;
 use crate::router::{CooldownInForce, Deployment, DeploymentRuntime};
 use crate::store::{Cooling, Spent, Store};
+
+/// How long the last exchange may take.
+const LAST_WITHIN: Duration = Duration::from_secs(1);
 
 /// What stands between the parts of a key: it is in no id and no model.
 const BETWEEN: char = '\u{1f}';
@@ -59,15 +63,12 @@ impl Sharing {
         });
     }
 
-    /// Exchanges with other instances until `stop`, on behalf of what is in force in `live`.
-    pub fn start(
-        &self,
-        live: &Arc<Live>,
-        limiter: &Arc<Limiter>,
-        clock: &SharedClock,
-        stop: CancellationToken,
-    ) {
-        let Some(shared) = &self.0 else { return };
+    /// Exchanges with other instances until that is ended, on behalf of what is in force in `live`. Calls that finish
+    /// during a drain are told too, and hold their slots until then.
+    pub fn start(&self, live: &Arc<Live>, limiter: &Arc<Limiter>, clock: &SharedClock) -> Exchange {
+        let Some(shared) = &self.0 else {
+            return Exchange(None);
+        };
         let everything = Everything {
             live: Arc::clone(live),
             limiter: Arc::clone(limiter),
@@ -78,7 +79,24 @@ impl Sharing {
             Arc::new(everything),
             Arc::clone(clock),
         );
-        exchange.start(&shared.tracker, stop, Arc::clone(&shared.nudge));
+        let (stop, nudge) = (CancellationToken::new(), Arc::clone(&shared.nudge));
+        let task = exchange.start(&shared.tracker, stop.clone(), nudge);
+        Exchange(Some((stop, task)))
+    }
+}
+
+/// The exchange with other instances; without Redis there is none.
+#[derive(Debug)]
+#[must_use = "what happened last is told when it is ended"]
+pub struct Exchange(Option<(CancellationToken, JoinHandle<()>)>);
+
+impl Exchange {
+    /// Tells the others once more, and ends; it takes a second at most.
+    pub async fn end(self) {
+        let Some((stop, task)) = self.0 else { return };
+        stop.cancel();
+        // Where the store is away nobody can be told.
+        let _told = tokio::time::timeout(LAST_WITHIN, task).await;
     }
 }
 

@@ -51,8 +51,10 @@ while a <= #ARGV do
     a = a + 2
   else
     local length, count = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
+    local known = {}
     a = a + 3
     for _ = 1, count do
+      known[ARGV[a] .. ':' .. me] = true
       local latest, amount = math.min(tonumber(ARGV[a + 1]), now), tonumber(ARGV[a + 2])
       if latest + length > now then
         local member = ARGV[a] .. ':' .. me
@@ -62,6 +64,15 @@ while a <= #ARGV do
         redis.call('ZADD', first, latest, member)
       end
       a = a + 3
+    end
+    -- What is not known was taken just now, by what an earlier connection left in its buffers: nobody got an answer.
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', first, now - 10000, '+inf')) do
+      if string.sub(member, -#me - 1) == ':' .. me and not known[member] then
+        local amount = tonumber(redis.call('HGET', second, member) or 0)
+        redis.call('HINCRBY', second, 't', string.format('%.0f', -amount))
+        redis.call('HDEL', second, member)
+        redis.call('ZREM', first, member)
+      end
     end
     redis.call('PEXPIRE', first, length + 1000)
     redis.call('PEXPIRE', second, length + 1000)
