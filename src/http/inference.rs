@@ -427,9 +427,10 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     let config = &call.snapshot.config;
     let named = config.general.include_call_id_in_error_body;
     let error = &if config.litellm.expose_router_debug_in_errors {
+        let entries = settlement.journal().entries();
         error.clone().with_detail(&format!(
-            "\nLiteLLM: model group '{}' failed with the error above. No fallback was attempted.",
-            call.model
+            "\nLiteLLM: model group '{}' failed with the error above. Retries: {}; fallbacks tried: {}.",
+            call.model, entries.retries, entries.fallbacks
         ))
     } else {
         error.clone()
@@ -466,6 +467,9 @@ pub(super) fn say_success(headers: &mut HeaderMap, settlement: &Settlement) {
 /// The headers of an answer to a call, a success or an error.
 fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
     say(headers, Some(settlement.journal()), settlement.elapsed());
+    if settlement.call().options.priority.is_some() {
+        insert(headers, names::PRIORITIZED, "True");
+    }
     if let Some(facts) = settlement.cache_facts() {
         let hit = if facts.hit { "true" } else { "false" };
         insert(headers, names::CACHE_HIT, hit);

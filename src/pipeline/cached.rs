@@ -7,14 +7,16 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::call::deadline_passed;
 use super::lookup::{Lookup, look_up};
+use super::settle::bill;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::Trip;
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, walk};
 use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
-use crate::canonical::{ChatAnswer, ChatChunk};
+use crate::canonical::{ChatAnswer, ChatChunk, Usage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a shared call brings.
@@ -121,52 +123,55 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
             Err(error)
         }
         Ok(reply) => {
-            lead.push(Piece::Began(journal), 0).await;
-            hand_out(keep(&call, slot, reply), &lead).await
+            lead.push(Piece::Began(Arc::clone(&journal)), 0).await;
+            let (end, usage) = hand_out(keep(&call, slot, reply), &lead).await;
+            bill(&call, &journal, &usage, pipeline.parts.clock.now());
+            end
         }
     };
     lead.finish(end);
 }
 
-/// Hands an answer to all who wait.
-async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
-    let (first, mut source) = match reply {
+/// Hands an answer to all who wait; returns how it ended, and the tokens that it took as far as is known.
+async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> (Result<()>, Usage) {
+    let (mut chunks, mut source) = match reply {
         Reply::Whole(answer) => {
-            let bytes = answer.blocks.len() * CHUNK_BYTES;
+            let (bytes, usage) = (answer.blocks.len() * CHUNK_BYTES, answer.usage);
             lead.push(Piece::Whole(Arc::from(answer)), bytes).await;
-            return Ok(());
+            return (Ok(()), usage.unwrap_or_default());
         }
         Reply::Stream(first, source) => (first, source),
     };
-    let mut chunks = first;
+    let mut usage = Usage::default();
+    let mut end = None;
     loop {
+        for chunk in &chunks {
+            if let ChatChunk::Usage { usage: told, .. } = chunk {
+                usage = *told;
+            }
+        }
         let bytes = chunks.len() * CHUNK_BYTES;
-        if !chunks.is_empty()
-            && !lead
+        let is_heard = chunks.is_empty()
+            || lead
                 .push(Piece::Chunks(std::mem::take(&mut chunks)), bytes)
-                .await
-        {
-            return Ok(());
+                .await;
+        if let Some(end) = end {
+            return (end, usage);
+        }
+        if !is_heard {
+            return (Ok(()), usage);
         }
         let reading = poll_fn(|cx| {
             if lead.poll_abandoned(cx).is_ready() {
-                return std::task::Poll::Ready(None);
+                return Poll::Ready(None);
             }
             source.poll_chunks(cx, &mut chunks).map(Some)
         });
         match reading.await {
-            None => return Ok(()),
+            None => return (Ok(()), usage),
             Some(Ok(Progress::More)) => {}
-            Some(Ok(Progress::Done)) => {
-                let bytes = chunks.len() * CHUNK_BYTES;
-                lead.push(Piece::Chunks(chunks), bytes).await;
-                return Ok(());
-            }
-            Some(Err(error)) => {
-                let bytes = chunks.len() * CHUNK_BYTES;
-                lead.push(Piece::Chunks(chunks), bytes).await;
-                return Err(error);
-            }
+            Some(Ok(Progress::Done)) => end = Some(Ok(())),
+            Some(Err(error)) => end = Some(Err(error)),
         }
     }
 }
@@ -178,6 +183,7 @@ async fn follow(
     books: &mut Settlement,
     mut waiter: Waiter<Piece>,
 ) -> Result<Reply> {
+    books.shares();
     let beginning = within_deadline(pipeline, call, beginning(&mut waiter, books));
     let first = beginning.await?;
     match first {

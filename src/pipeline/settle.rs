@@ -20,6 +20,8 @@ pub struct Settlement {
     /// The caller's right to make the call.
     permit: Permit,
     is_settled: bool,
+    /// Whether the call upstream is another's, who pays for it.
+    is_billed_elsewhere: bool,
     /// The caller's limits.
     meters: Vec<Arc<Meters>>,
     cache: Option<CacheFacts>,
@@ -41,6 +43,7 @@ impl Settlement {
             journal: Arc::default(),
             permit: Permit::default(),
             is_settled: false,
+            is_billed_elsewhere: false,
             meters: Vec::new(),
             cache: None,
             kept: None,
@@ -60,6 +63,11 @@ impl Settlement {
     pub(super) fn hold(&mut self, permit: Permit, meters: Vec<Arc<Meters>>) {
         self.permit = permit;
         self.meters = meters;
+    }
+
+    /// Notes that this call shares another's, which is paid for there.
+    pub(super) fn shares(&mut self) {
+        self.is_billed_elsewhere = true;
     }
 
     /// Notes what looking into the cache came to.
@@ -136,10 +144,28 @@ impl Settlement {
     }
 }
 
+/// Charges the caller's key what the call cost.
+pub(super) fn bill(call: &Call, journal: &Journal, usage: &Usage, now: Instant) {
+    let Some(key) = call.identity.key() else {
+        return;
+    };
+    let entries = journal.entries();
+    let Some(served) = &entries.served else {
+        return;
+    };
+    let cost = served.deployment.cost(usage);
+    if cost > 0.0 {
+        key.runtime.charge(cost, key.config.budget, now);
+    }
+}
+
 impl Drop for Settlement {
     fn drop(&mut self) {
         if !self.is_settled {
             self.permit.settle_usage(&self.usage);
+        }
+        if !self.is_billed_elsewhere {
+            bill(&self.call, &self.journal, &self.usage, self.clock.now());
         }
         let entries = self.journal.entries();
         let served = entries.served.as_ref();
@@ -176,6 +202,9 @@ impl Drop for Settlement {
                 .map(|at| at.saturating_duration_since(self.call.received)),
             usage: self.usage,
             attempts: self.journal.sends(),
+            retries: entries.retries,
+            fallbacks: entries.fallbacks,
+            cache_hit: self.cache.as_ref().map(|facts| facts.hit),
             aws_request_id: served.and_then(Served::aws_request_id).unwrap_or(""),
         };
         call_finished(group, deployment.map(Arc::as_ref), &record);

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::{DeploymentRuntime, Gap, ProviderRuntime, strategy_of};
-use crate::canonical::{Chat, Usage};
+use crate::canonical::{Chat, ChatParams, RawJson, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
@@ -132,7 +132,7 @@ impl Builder<'_> {
         let target = Target {
             endpoint: place.endpoint,
             facts,
-            defaults: chat::params(&entry.params)?,
+            defaults: self.defaults(entry)?,
             repairs: self.repairs(entry),
             extra_headers: entry.extra_headers.clone(),
             allow_caller_authorization: self.config.general.allow_client_side_credentials
@@ -182,6 +182,20 @@ impl Builder<'_> {
             gap,
             target,
         })
+    }
+
+    /// The request defaults: the entry's, and under them `default_litellm_params`.
+    fn defaults(&self, entry: &DeploymentConfig) -> Result<ChatParams> {
+        let own = chat::params(&entry.params)?;
+        let everyones = &self.config.router.default_params;
+        if everyones.is_empty() {
+            return Ok(own);
+        }
+        let members: Vec<_> = everyones
+            .iter()
+            .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
+            .collect();
+        Ok(own.over(&chat::params(&members)?))
     }
 
     fn repairs(&self, entry: &DeploymentConfig) -> Repairs {

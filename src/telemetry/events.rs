@@ -38,6 +38,12 @@ pub struct CallRecord<'a> {
     pub usage: Usage,
     /// Sends upstream.
     pub attempts: u32,
+    /// Retries in the group that answered.
+    pub retries: u32,
+    /// Fallback targets and tiers tried.
+    pub fallbacks: u32,
+    /// Whether the answer came out of the response cache; `None` where the cache did not look.
+    pub cache_hit: Option<bool>,
     /// AWS's request id.
     pub aws_request_id: &'a str,
 }
@@ -80,6 +86,9 @@ pub fn call_finished(
         prompt_tokens = record.usage.prompt_tokens(),
         completion_tokens = record.usage.output_tokens,
         attempts = record.attempts,
+        retries = record.retries,
+        fallbacks = record.fallbacks,
+        cache_hit = record.cache_hit,
         aws_request_id = record.aws_request_id,
         "call finished"
     );

@@ -38,6 +38,8 @@ pub const MAX_RETRIES: &str = "x-litellm-max-retries";
 pub const FALLBACK_ERRORS: &str = "x-litellm-fallback-errors";
 /// `x-litellm-fastest_response_batch_completion`: the answer is the first of several models'.
 pub const FASTEST_RESPONSE: &str = "x-litellm-fastest_response_batch_completion";
+/// `x-litellm-request-prioritization-used`: the request named a priority.
+pub const PRIORITIZED: &str = "x-litellm-request-prioritization-used";
 /// `x-switchyard-hedged`: `1` where a second attempt was made beside a slow one.
 pub const HEDGED: &str = "x-switchyard-hedged";
 /// `x-switchyard-stream-recovery`: `resume` on a stream that may continue on another deployment.
