@@ -172,3 +172,22 @@ fn no_table_has_a_key_twice_and_every_default_has_one() {
         assert!(table.key(default.key).is_some(), "{}", default.key);
     }
 }
+
+#[test]
+fn docs_routing_has_the_defaults_of_routing() {
+    let text = std::fs::read_to_string(file("routing.md")).unwrap();
+    let tables = [
+        ("", &raw::ROUTER_SETTINGS),
+        ("routing_strategy_args.", &raw::STRATEGY_ARGS),
+    ];
+    for (prefix, table) in tables {
+        for default in DEFAULTS.iter().filter(|one| one.section == table.name) {
+            let key = table.key(default.key).unwrap();
+            if !matches!(key.support, Support::Honoured) {
+                continue;
+            }
+            let row = format!("| `{prefix}{}` | `{}` |", default.key, default.value);
+            assert!(text.contains(&row), "docs/routing.md lacks {row}");
+        }
+    }
+}
