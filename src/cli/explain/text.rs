@@ -303,24 +303,31 @@ fn numbers(policy: &PolicyView) -> String {
 }
 
 fn cooldown(view: &CooldownView) -> String {
-    let time = format!("{} s, at most {} s", view.seconds, view.max_seconds);
-    let mut when = match view.allowed_fails {
-        Some(allowed) => format!(
-            "after more than {allowed} failures in {} s",
-            view.window_seconds
-        ),
+    let window = view.window_seconds;
+    let policy = &view.allowed_fails_policy;
+    let when = match view.allowed_fails {
+        // What is not of a class means nothing for the only deployment of a group.
+        _ if view.alone => {
+            format!(
+                "at once after 401 and 404, else when all of 1000 or more attempts fail in {window} s"
+            )
+        }
+        Some(allowed) => format!("after more than {allowed} failures in {window} s"),
+        None if !policy.is_empty() => {
+            format!("after more than 3 failures of other classes in {window} s")
+        }
         None => format!(
-            "when most of 5 or more attempts fail in {} s",
-            view.window_seconds
+            "at once after 429, 401 and 404, else when most of 5 or more attempts fail in {window} s"
         ),
     };
-    if !view.allowed_fails_policy.is_empty() {
-        when = format!("{when}; {}", numbers(&view.allowed_fails_policy));
-    }
-    if view.alone {
-        when.push_str("; alone in its group, so hardly ever");
-    }
-    format!("{time}: {when}")
+    let own = match numbers(policy) {
+        none if none.is_empty() => none,
+        numbers => format!("; {numbers}"),
+    };
+    format!(
+        "{} s, at most {} s: {when}{own}",
+        view.seconds, view.max_seconds
+    )
 }
 
 fn retries(view: &RetriesView, out: &mut Vec<String>) {
