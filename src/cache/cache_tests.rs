@@ -346,10 +346,10 @@ async fn reasons_to_leave_the_cache_alone() {
         ..config()
     };
     assert_eq!(
-        skip(types("completion"), plain()).await,
+        skip(types("embedding"), plain()).await,
         Some(Skip::CallType)
     );
-    assert_eq!(skip(types("acompletion"), plain()).await, None);
+    assert_eq!(skip(types("completion"), plain()).await, None);
     let opt_in = CacheConfig {
         opt_in: true,
         ..config()

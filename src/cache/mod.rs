@@ -189,7 +189,9 @@ impl ResponseCache {
     fn skip<R: Keyed>(&self, question: &Question<'_, R>) -> Option<Skip> {
         let (config, controls) = (&self.config, question.controls);
         let types = config.call_types.as_ref();
-        if types.is_some_and(|types| !types.iter().any(|name| name == R::OPERATION)) {
+        // The configuration has the names without the `a` of LiteLLM's asynchronous ones.
+        let named = |name: &String| R::OPERATION.strip_prefix('a').unwrap_or(R::OPERATION) == name;
+        if types.is_some_and(|types| !types.iter().any(named)) {
             return Some(Skip::CallType);
         }
         if controls.off || (controls.no_cache && controls.no_store) {

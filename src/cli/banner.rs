@@ -40,6 +40,13 @@ impl Banner<'_> {
                 "  simulator on {simulator}: answers are made up, AWS is not called"
             ));
         }
+        if snapshot.config.router.redis.is_some() {
+            lines.push("  limits, cooldowns and spend are shared through Redis".to_owned());
+        }
+        lines.push(
+            "  operate: GET /metrics, GET /router/state, POST /config/reload (the file is watched, too)"
+                .to_owned(),
+        );
         lines.push(
             "  docs: GET / on this address, README.md and docs/ in the repository".to_owned(),
         );

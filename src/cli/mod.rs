@@ -24,9 +24,17 @@ const VERSION: &str = concat!(
     ")"
 );
 
+/// What `--help` says of a running server.
+const WHILE_SERVING: &str = "While it serves:
+  GET /router/state    groups and deployments as they are: calls, latency, cooldowns, limits, budgets
+  GET /metrics         for Prometheus, under LiteLLM's names and ours
+  POST /config/reload  reads the file again; so do SIGHUP, and a change of the file
+  SIGTERM              drains: no new calls, running ones finish; a second one ends it
+These endpoints ask for the master key. docs/operations.md has the rest.";
+
 /// A model router for AWS Bedrock: OpenAI clients in, Bedrock out, one LiteLLM-style config.yaml.
 #[derive(Debug, Parser)]
-#[command(name = "switchyard", version = VERSION, args_conflicts_with_subcommands = true)]
+#[command(name = "switchyard", version = VERSION, args_conflicts_with_subcommands = true, after_help = WHILE_SERVING)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -37,7 +45,7 @@ pub struct Arguments {
 /// Flags of serving, the default.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArguments {
-    /// The configuration file
+    /// The configuration file; it is read again when it changes
     #[arg(long, short, env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]
     config: PathBuf,
     /// Address to listen on [default: 0.0.0.0 with a master key, 127.0.0.1 without]
@@ -98,7 +106,7 @@ enum Command {
     },
     /// Print the JSON Schema of config.yaml, for editors
     Schema,
-    /// Print how a request for a model name would be served, without sending anything
+    /// Print how a request for a model name would be served: deployments, limits, retries, fallbacks. Sends nothing
     Explain {
         /// The configuration file
         #[arg(long, short, env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]

@@ -172,3 +172,23 @@ fn no_table_has_a_key_twice_and_every_default_has_one() {
         assert!(table.key(default.key).is_some(), "{}", default.key);
     }
 }
+
+#[test]
+fn docs_routing_has_the_defaults_of_routing() {
+    let text = std::fs::read_to_string(file("routing.md")).unwrap();
+    let is_honoured = |key: &str| {
+        let key = raw::ROUTER_SETTINGS.key(key);
+        key.is_none_or(|key| matches!(key.support, Support::Honoured))
+    };
+    for (section, prefix) in [
+        ("router_settings", ""),
+        ("routing_strategy_args", "routing_strategy_args."),
+        ("retry_budget", "retry_budget."),
+    ] {
+        let defaults = DEFAULTS.iter().filter(|one| one.section == section);
+        for default in defaults.filter(|one| is_honoured(one.key)) {
+            let row = format!("| `{prefix}{}` | `{}` |", default.key, default.value);
+            assert!(text.contains(&row), "docs/routing.md lacks {row}");
+        }
+    }
+}

@@ -76,21 +76,6 @@ pub use web_identity::WebIdentityToken;
 
 use crate::canonical::RawJson;
 
-/// Says whether a key does something; one that is not known does not.
-pub fn has_effect(section: &str, key: &str) -> bool {
-    let sections = [
-        &raw::GENERAL_SETTINGS,
-        &raw::LITELLM_SETTINGS,
-        &raw::ROUTER_SETTINGS,
-        &raw::LITELLM_PARAMS,
-    ];
-    sections
-        .into_iter()
-        .filter(|table| table.name == section)
-        .filter_map(|table| table.key(key))
-        .any(|key| matches!(key.support, raw::Support::Honoured | raw::Support::Default))
-}
-
 /// A whole configuration, ready to be used.
 #[derive(Clone, Default)]
 pub struct Config {

@@ -5,28 +5,30 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 
 use super::App;
+use super::admission::admin;
 use super::headers::{call_id, error_response, json};
 use super::router_state::RouterState;
 use crate::config::Findings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::state::{Outcome, Snapshot, Trigger};
+use crate::state::{Outcome, Trigger};
 
-/// Lets the administrator through: the master key, or anyone where none is configured (then only this machine gets here).
+/// Lets the administrator through: the master key, a virtual key whose `allowed_routes` name the path, or anyone where no
+/// key is configured (then only this machine gets here).
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unauthenticated`] without a key or with an unknown one.
-pub(super) fn require_admin(snapshot: &Snapshot, headers: &HeaderMap) -> Result<()> {
-    snapshot.keys.check(headers).map(|_| ())
+/// [`ErrorKind::Unauthenticated`] without a key or with an unknown one, [`ErrorKind::Forbidden`] with another virtual key.
+pub(super) fn require_admin(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+    admin(&app.live.load(), uri, headers, app.clock.wall())
 }
 
 /// `POST /config/reload`: answers when the new file is in effect, or why it is not.
-pub(super) async fn reload(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if let Err(error) = require_admin(&app.live.load(), &headers) {
+pub(super) async fn reload(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    if let Err(error) = require_admin(&app, &uri, &headers) {
         return refused(&error, &headers);
     }
     let Some(reloader) = &app.reloader else {
@@ -46,10 +48,12 @@ pub(super) async fn reload(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 }
 
 /// `GET /router/state`: what the router knows of every group and deployment.
-pub(super) async fn state(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let snapshot = app.live.load();
-    match require_admin(&snapshot, &headers) {
-        Ok(()) => written(StatusCode::OK, &RouterState::of(&snapshot, &*app.clock)),
+pub(super) async fn state(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    match require_admin(&app, &uri, &headers) {
+        Ok(()) => written(
+            StatusCode::OK,
+            &RouterState::of(&app.live.load(), &*app.clock),
+        ),
         Err(error) => refused(&error, &headers),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 
 use super::App;
@@ -68,11 +68,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
 }
 
 /// `GET /health/readiness/details`: the same with findings, for the administrator.
-pub(super) async fn details(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn details(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     if app.shutdown.draining.is_cancelled() {
         return shutting_down();
     }
-    if let Err(error) = require_admin(&app.live.load(), &headers) {
+    if let Err(error) = require_admin(&app, &uri, &headers) {
         return refused(&error, &headers);
     }
     written(StatusCode::OK, &readiness(&app, Detail::Findings))

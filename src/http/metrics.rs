@@ -7,6 +7,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::Uri;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::App;
@@ -18,10 +19,10 @@ use crate::telemetry::metrics::{
 };
 
 /// Writes all metrics; the administrator's, unless `require_auth_for_metrics_endpoint: false`.
-pub(super) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn scrape(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let snapshot = app.live.load();
     if !snapshot.config.litellm.metrics_are_public
-        && let Err(error) = require_admin(&snapshot, &headers)
+        && let Err(error) = require_admin(&app, &uri, &headers)
     {
         return refused(&error, &headers);
     }

@@ -225,6 +225,12 @@ impl Meters {
         (self.limits.iter()).any(|limit| limit.is_enforced && limit.name.counts_tokens())
     }
 
+    /// Returns each limit: its value, and whether it refuses calls or is only counted.
+    pub fn values(&self) -> impl Iterator<Item = (LimitName, u64, bool)> {
+        let limits = self.limits.iter();
+        limits.map(|limit| (limit.name, limit.value, limit.is_enforced))
+    }
+
     /// Returns whose limits they are.
     pub fn scope(&self) -> Scope {
         self.scope

@@ -137,7 +137,8 @@ impl ModelGroup {
     pub fn affinity(&self, settings: &RouterSettings) -> Affinity {
         let affinity = &settings.affinity;
         let own = (affinity.groups.get(&self.name))
-            .or_else(|| affinity.groups.get(self.configured_name()));
+            .or_else(|| affinity.groups.get(self.configured_name()))
+            .or_else(|| affinity.groups.get("*"));
         own.copied().unwrap_or(affinity.all)
     }
 

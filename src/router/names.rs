@@ -146,6 +146,14 @@ impl Router {
             .collect()
     }
 
+    /// Returns what each `*` of the pattern stands for by which `group` was found; nothing for a group of the file.
+    pub fn captures(&self, group: &ModelGroup) -> Vec<String> {
+        match group.pattern {
+            Some(_) => self.wildcards.captures(&group.name),
+            None => Vec::new(),
+        }
+    }
+
     /// Returns the names nearest to `name`, best first, for a message about an unknown one.
     pub fn nearest(&self, name: &str) -> Vec<&str> {
         let mut names: Vec<(usize, &str)> = self

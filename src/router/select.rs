@@ -147,6 +147,25 @@ impl ModelGroup {
         })
     }
 
+    /// Returns the part of the calls of its `order` tier that a deployment gets while the whole tier is ready, from 0 to 1;
+    /// `None` where that follows from what is learned, or the deployment is never picked.
+    pub fn share_of(&self, deployment: &Deployment, now: Instant) -> Option<f64> {
+        let tier = self.order_of(deployment);
+        let mut left = self.answering();
+        left.retain(|one| !one.entry.blocked && self.order_of(one) == tier);
+        let place = left.iter().position(|one| one.id == deployment.id)?;
+        let choice = Choice {
+            left: &left,
+            asked: &Asked::default(),
+            args: &self.strategy.args,
+            dice: &Dice::default(),
+            now,
+        };
+        strategy::shares(self.strategy.name, &choice)?
+            .get(place)
+            .copied()
+    }
+
     /// The deployments that a chat request can be sent to; all, where there is none, so that the attempt says why.
     fn answering(&self) -> Vec<&Arc<Deployment>> {
         let mut left = Vec::with_capacity(self.deployments.len());

@@ -194,6 +194,17 @@ impl Wildcards {
         Ok(Some(group))
     }
 
+    /// Returns what each `*` of the pattern stands for that a name matches; nothing where it matches none.
+    pub(super) fn captures(&self, name: &str) -> Vec<String> {
+        let owned = |text: &str| {
+            let (_, captures) = self.matched(text)?;
+            Some(captures.into_iter().map(str::to_owned).collect())
+        };
+        owned(name)
+            .or_else(|| owned(&format!("bedrock/{name}")))
+            .unwrap_or_default()
+    }
+
     /// Returns the deployments that were made of the one with this id, one for each concrete model.
     pub(super) fn concrete_of(&self, id: &str) -> Vec<Arc<Deployment>> {
         let mut found: Vec<Arc<Deployment>> = lock(&self.concrete)

@@ -363,6 +363,28 @@ async fn calls_do_not_notice_a_thousand_reloads() {
 }
 
 #[tokio::test]
+async fn a_virtual_key_administrates_only_what_its_routes_name() {
+    let rest = "
+general_settings: {master_key: sk-right-and-long-enough}
+virtual_keys:
+  - {key: sk-client}
+  - {key: sk-dashboard, allowed_routes: [/router/state, /metrics]}
+";
+    let gateway = Gateway::start("", rest).await;
+    for (method, path, of_dashboard) in [
+        (Method::POST, "/config/reload", 403),
+        (Method::GET, "/router/state", 200),
+        (Method::GET, "/metrics", 200),
+        (Method::GET, "/health/readiness/details", 403),
+    ] {
+        let client = gateway.call(method.clone(), path, Some("sk-client")).await;
+        assert_eq!(client.status, 403, "{path}");
+        let dashboard = gateway.call(method, path, Some("sk-dashboard")).await;
+        assert_eq!(dashboard.status, of_dashboard, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn administrators_endpoints_ask_for_the_key() {
     let rest = "general_settings: {master_key: sk-right-and-long-enough}\n";
     let gateway = Gateway::start("", rest).await;

@@ -14,7 +14,7 @@ use switchyard::pipeline::Pipeline;
 use switchyard::router::{Deployment, ModelGroup};
 use switchyard::server::Server;
 use switchyard::simulator::{Options, Simulator};
-use switchyard::state::{Live, Origins, Parts, Reloader, Sharing, Snapshot};
+use switchyard::state::{Exchange, Live, Origins, Parts, Reloader, Sharing, Snapshot};
 use switchyard::store;
 use switchyard::telemetry::metrics::Metrics;
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
@@ -38,6 +38,7 @@ pub(crate) struct Stage {
     /// Every deployment and group that was ever served, those that a reload removed too.
     seen: Mutex<Seen>,
     _folder: tempfile::TempDir,
+    _exchange: Exchange,
     _serving: tokio::task::JoinHandle<usize>,
 }
 
@@ -90,10 +91,10 @@ impl Stage {
         let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
         let live = Arc::new(Live::new(snapshot));
         let shutdown = Shutdown::default();
-        let stop = || shutdown.draining.clone();
-        parts.sharing.start(&live, &parts.limiter, &clock, stop());
+        let exchange = parts.sharing.start(&live, &parts.limiter, &clock);
+        let stop = shutdown.draining.clone();
         let origins = Origins::of_file(&path, Environment::default());
-        let reloader = Reloader::start(origins, Arc::clone(&live), parts.clone(), &tracker, stop());
+        let reloader = Reloader::start(origins, Arc::clone(&live), parts.clone(), &tracker, stop);
         let app = Arc::new(App {
             live,
             pipeline: Pipeline::new(parts),
@@ -115,6 +116,7 @@ impl Stage {
             app,
             seen: Mutex::default(),
             _folder: folder,
+            _exchange: exchange,
             _serving: tokio::task::spawn(server.run()),
         };
         stage.remember_deployments();

@@ -52,6 +52,11 @@ pub(super) fn pick(name: StrategyName, choice: &Choice<'_>) -> Option<usize> {
     }
 }
 
+/// Returns the part of the calls that each of those left gets; `None` where that follows from what is learned.
+pub(super) fn shares(name: StrategyName, choice: &Choice<'_>) -> Option<Vec<f64>> {
+    (name == StrategyName::SimpleShuffle).then(|| simple_shuffle::shares(choice))
+}
+
 /// Picks at random among those whose score is the lowest, or at most `1 + buffer` times that.
 fn lowest(choice: &Choice<'_>, buffer: f64, score: impl Fn(&Deployment) -> f64) -> Option<usize> {
     let scores: Vec<f64> = choice.left.iter().map(|one| score(one)).collect();

@@ -39,6 +39,15 @@ pub(super) fn written_weights(choice: &Choice<'_>) -> Vec<f64> {
     by_first_of(METRICS.get(..2).unwrap_or_default(), choice)
 }
 
+/// The part of the calls that each candidate gets.
+pub(super) fn shares(choice: &Choice<'_>) -> Vec<f64> {
+    let weights = weights(choice);
+    let total: f64 = weights.iter().sum();
+    let even = share(1, weights.len().max(1));
+    let part = |weight: f64| if total > 0.0 { weight / total } else { even };
+    weights.into_iter().map(part).collect()
+}
+
 fn by_first_of(metrics: &[Metric], choice: &Choice<'_>) -> Vec<f64> {
     let mut weights = vec![0.0; choice.left.len()];
     for metric in metrics {

@@ -1,0 +1,124 @@
+//! What `explain` says of virtual keys: for which of them a name stands for something else, or is not allowed.
+
+use serde::Serialize;
+
+use crate::config::{Config, KeyRouterSettings};
+use crate::keys::{Access, KeyPolicy, VirtualKey};
+use crate::pipeline::admit;
+use crate::router::Router;
+
+/// A key for which a call of the name differs.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyView {
+    /// `key_alias`, else the beginning of the key's hash.
+    pub(super) key: String,
+    /// Whether it may call the name at all.
+    pub(super) allowed: bool,
+    /// The access groups by which alone it may.
+    pub(super) by_access_groups: Vec<String>,
+    /// The name that the key's own aliases put in the place of this one.
+    pub(super) renamed: Option<String>,
+    pub(super) team_id: Option<String>,
+    /// Tags that every call of the key has.
+    pub(super) tags: Vec<String>,
+    pub(super) limits: Vec<KeyLimit>,
+    /// Settings of the router that the key has its own of.
+    pub(super) router_settings: Vec<&'static str>,
+    pub(super) blocked: bool,
+}
+
+/// A limit that a call of the key counts against.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyLimit {
+    /// Whose it is: the key's, its user's or team's, or the key's on this model.
+    pub(super) of: &'static str,
+    pub(super) name: &'static str,
+    pub(super) limit: u64,
+}
+
+/// Lists the keys for which a call of `name` differs from one with the master key, by their names.
+pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView> {
+    let policy = KeyPolicy::build(config, None);
+    let mut views: Vec<KeyView> = (policy.virtual_keys())
+        .map(|key| view(key, router, name))
+        .filter(KeyView::differs)
+        .collect();
+    views.sort_by(|one, other| one.key.cmp(&other.key));
+    views
+}
+
+fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
+    let name = key.rename(asked);
+    let access = key.access(&admit::model_name(router, name));
+    let group = router.resolve(name);
+    let group = group
+        .as_ref()
+        .map_or(name, |found| found.group.configured_name());
+    let limits = key.meters(group, &[]);
+    let limits = limits.iter().flat_map(|meters| {
+        let of = meters.scope().name();
+        meters.values().map(move |(name, limit, _)| KeyLimit {
+            of,
+            name: name.name(),
+            limit,
+        })
+    });
+    KeyView {
+        key: key.config.alias.clone().unwrap_or_else(|| key.id.clone()),
+        allowed: access != Access::Denied,
+        limits: limits.collect(),
+        by_access_groups: match access {
+            Access::ByGroups(groups) => groups,
+            Access::ByName | Access::Denied => Vec::new(),
+        },
+        renamed: (name != asked).then(|| name.to_owned()),
+        team_id: key.config.team_id.clone(),
+        tags: key.config.tags.clone(),
+        router_settings: own_settings(&key.config.router, group),
+        blocked: key.config.blocked,
+    }
+}
+
+/// The settings that a key has of its own and that matter to a group.
+fn own_settings(own: &KeyRouterSettings, group: &str) -> Vec<&'static str> {
+    [
+        ("routing_strategy", own.strategy.is_some()),
+        ("num_retries", own.num_retries.is_some()),
+        ("timeout", own.timeout.is_some()),
+        ("enable_tag_filtering", own.tag_filtering),
+        (
+            "model_group_retry_policy",
+            own.group_retry_policies.contains_key(group),
+        ),
+        ("weights", own.weights.contains_key(group)),
+        ("fallbacks", own.fallbacks.is_some()),
+        (
+            "context_window_fallbacks",
+            own.context_window_fallbacks.is_some(),
+        ),
+        (
+            "content_policy_fallbacks",
+            own.content_policy_fallbacks.is_some(),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_set)| is_set.then_some(name))
+    .collect()
+}
+
+impl KeyView {
+    fn differs(&self) -> bool {
+        !self.allowed
+            || self.blocked
+            || self.renamed.is_some()
+            || self.team_id.is_some()
+            || [
+                self.by_access_groups.len(),
+                self.tags.len(),
+                self.limits.len(),
+                self.router_settings.len(),
+            ]
+            .iter()
+            .any(|total| *total > 0)
+    }
+}
