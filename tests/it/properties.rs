@@ -41,12 +41,15 @@ struct Doomed {
 }
 
 impl Doomed {
-    /// How many retries a group may make.
-    fn allowed(&self) -> u32 {
+    /// How many retries a group may make. No policy names a 403: that goes by what everything else does.
+    fn allowed(&self, group: &Failing) -> u32 {
+        let plain = self.asked.unwrap_or(self.retries);
+        let mut statuses = group.deployments.iter().map(|(_, status)| *status);
         match (self.asked, self.policy) {
             (Some(0), _) => 0,
+            (_, Some(policy)) if statuses.any(|status| status == 403) => policy.max(plain),
             (_, Some(policy)) => policy,
-            (asked, None) => asked.unwrap_or(self.retries),
+            (_, None) => plain,
         }
     }
 
@@ -62,7 +65,7 @@ impl Doomed {
         let rest = count(group.deployments.len() - 1);
         let by_weight = rest.min(self.max_fallbacks.saturating_sub(depth));
         let runs = 1 + higher + if self.by_weight { by_weight } else { 0 };
-        runs * (1 + self.allowed())
+        runs * (1 + self.allowed(group))
     }
 
     /// Walks as a call does that nobody answers, and says how often it is sent at most.
