@@ -4,7 +4,7 @@ use super::{ChatAnswer, ChatChunk, ChatParams, Content, Media, MediaSource, Mess
 
 /// What can be asked of a model.
 ///
-/// Chat is the first; embeddings, images, rerank and token counting are further implementations.
+/// Chat, embeddings, images and rerank are implementations.
 pub trait Operation: 'static {
     /// What the client asks.
     type Request: Send + Sync;

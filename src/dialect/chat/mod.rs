@@ -6,16 +6,13 @@
 //! Portkey's `content_blocks`.
 
 mod annotations;
-mod error;
 mod parse;
 mod parse_choice;
-mod parse_controls;
 mod parse_headers;
-mod parse_media;
+pub(super) mod parse_media;
 mod parse_message;
 mod parse_params;
 mod parse_part;
-mod read;
 mod render;
 mod stream;
 mod template;
@@ -25,10 +22,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 pub use parse::parse;
+pub(super) use parse::{DEPTH_LIMIT, invalid_json, is_deeper_than};
 pub use parse_params::params;
 pub use template::expand;
 
-use super::{Dialect, Envelope, Parsed, StreamWriter};
+// What every operation reads and writes alike, under the names it has here.
+use super::openai_error as error;
+use super::{Dialect, Envelope, Parsed, StreamWriter, controls as parse_controls, read};
 use crate::canonical::ChatAnswer;
 use crate::error::Error;
 

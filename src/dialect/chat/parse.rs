@@ -21,7 +21,7 @@ use crate::dialect::Parsed;
 use crate::error::{Error, Result};
 
 /// How deep a request may be nested: as deep as serde reads.
-pub(super) const DEPTH_LIMIT: usize = 127;
+pub(in crate::dialect) const DEPTH_LIMIT: usize = 127;
 
 /// How many messages a request may have: their frames take far more memory than the JSON of an empty message.
 const MOST_MESSAGES: usize = 100_000;
@@ -171,7 +171,8 @@ impl<'de> Visitor<'de> for BodyVisitor {
     }
 }
 
-fn invalid_json(problem: &str) -> Error {
+/// Makes the error of a body that is no JSON, or not the JSON of a request.
+pub(in crate::dialect) fn invalid_json(problem: &str) -> Error {
     Error::bad_request("request_body", format!("Invalid JSON payload: {problem}"))
 }
 
@@ -207,7 +208,7 @@ fn explain(text: &str, body: &Bytes, error: &serde_json::Error) -> Error {
 }
 
 /// Says whether `json` nests lists and objects deeper than `limit`, without reading it.
-pub(super) fn is_deeper_than(json: &[u8], limit: usize) -> bool {
+pub(in crate::dialect) fn is_deeper_than(json: &[u8], limit: usize) -> bool {
     let mut depth = 0_usize;
     let mut rest = json;
     loop {
