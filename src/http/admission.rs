@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Uri};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::config::GeneralSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{self, Identity};
 use crate::limit::{Queue, Turn};
+use crate::pipeline::deadline_passed;
 use crate::state::Snapshot;
 
 /// How long a client should wait before it tries again elsewhere, or here after a restart.
@@ -72,23 +73,27 @@ pub(super) fn admin(
     keys::admin(&snapshot.keys, headers, uri.path(), wall)
 }
 
-/// Admits a call, at once or after its turn in the queue.
+/// Admits a call, at once or after its turn in the queue; no later than its `deadline`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Overloaded`].
+/// [`ErrorKind::Overloaded`], [`ErrorKind::Timeout`] past the deadline.
 ///
 /// # Cancel safety
 ///
 /// A call that is given up leaves the queue.
-pub(super) async fn admit(app: &App, general: &GeneralSettings) -> Result<Admission> {
+pub(super) async fn admit(
+    app: &App,
+    general: &GeneralSettings,
+    deadline: Option<Instant>,
+) -> Result<Admission> {
     let door = Door {
         running: &app.running,
         waiting: &app.waiting,
         draining: &app.shutdown.draining,
         clock: app.clock.as_ref(),
     };
-    door.admit(general).await
+    door.admit(general, deadline).await
 }
 
 /// What admission goes by.
@@ -100,7 +105,11 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn admit(&self, general: &GeneralSettings) -> Result<Admission> {
+    async fn admit(
+        &self,
+        general: &GeneralSettings,
+        deadline: Option<Instant>,
+    ) -> Result<Admission> {
         self.open()?;
         let most = general.max_in_flight.unwrap_or(usize::MAX);
         // Who comes now does not overtake who waits.
@@ -115,13 +124,17 @@ impl Door<'_> {
             .now()
             .checked_add(general.admission_queue_timeout)
             .ok_or_else(full)?;
+        let (until, too_late): (_, fn() -> Error) = match deadline {
+            Some(deadline) if deadline < until => (deadline, deadline_passed),
+            _ => (until, full),
+        };
         loop {
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => self.open()?,
                 turn = place.turn(None, until, self.clock) => {
                     if turn == Turn::TooLate {
-                        return Err(full());
+                        return Err(too_late());
                     }
                 }
             }
@@ -185,7 +198,7 @@ mod tests {
                 draining: &self.draining,
                 clock: &SystemClock,
             };
-            door.admit(&general).await
+            door.admit(&general, None).await
         }
     }
 

@@ -17,6 +17,7 @@ use super::body::read_body;
 use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
 use super::layers::catching;
 use super::opening::Opening;
+use super::options::deadline;
 use super::portkey;
 use super::sse::{EventStream, Running};
 use super::{App, home, several};
@@ -93,13 +94,10 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
     let named = snapshot.config.general.include_call_id_in_error_body;
     let opened = open(app, &snapshot, &head, body, path, received, &id).await;
     match opened {
-        Ok((call, admission)) if call.model.contains(',') => {
-            Box::pin(of_several(app, call, admission)).await
-        }
         Ok((call, admission)) if outlives_client(&call) => {
             let app = Arc::clone(app);
             let tracker = app.tracker.clone();
-            let answering = async move { answer(&app, Arc::new(call), admission).await };
+            let answering = async move { answer_all(&app, call, admission).await };
             match tracker.spawn(answering).await {
                 Ok(response) => response,
                 Err(_) => error_response(
@@ -108,7 +106,7 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
                 ),
             }
         }
-        Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
+        Ok((call, admission)) => answer_all(app, call, admission).await,
         Err(error) => {
             let elapsed = app.clock.now().saturating_duration_since(received);
             call_refused(&snapshot.metrics, &id, &error, elapsed);
@@ -137,7 +135,10 @@ async fn open(
     let general = &snapshot.config.general;
     let identity = authenticate(snapshot, &head.uri, &head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
-    let admission = admit(app, general).await?;
+    let own = deadline(&head.headers)?;
+    let bound = [own, snapshot.config.router.deadline].into_iter().flatten();
+    let until = bound.min().and_then(|bound| received.checked_add(bound));
+    let admission = admit(app, general, until).await?;
     let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
     let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
@@ -158,6 +159,14 @@ async fn open(
         id,
     };
     Ok((opening.open(parsed, path.model, portkey)?, admission))
+}
+
+/// Answers a call of one model, or of several.
+async fn answer_all(app: &Arc<App>, call: Call, admission: Admission) -> Response {
+    if call.model.contains(',') {
+        return Box::pin(of_several(app, call, admission)).await;
+    }
+    answer(app, Arc::new(call), admission).await
 }
 
 /// A call whose model has a comma: of several models, where no model is called so.
@@ -203,20 +212,13 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
     let mut envelope = envelope(&call);
     let outcome = match keepalive(&call) {
-        None => tokio::select! {
-            // Boxed, so that a connection does not carry the room for a call while it rests.
-            outcome = Box::pin(app.pipeline.run(&call, &mut settlement)) => outcome,
-            () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
-        },
+        None => run(app, &call, &mut settlement).await,
         Some(period) => {
             let mut running = running(app, &call, settlement);
             tokio::select! {
                 (outcome, books) = &mut running => {
                     settlement = books;
                     outcome
-                }
-                () = app.shutdown.cut.cancelled() => {
-                    return error_response_naming(&cut_off(app), Some(&call.id), false);
                 }
                 () = tokio::time::sleep(period) => {
                     let body = EventStream::before_content(running, Chat.stream(envelope), app, admission);
@@ -267,13 +269,21 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
 }
 
 /// The call as a future of its own, which can outlive the handler.
-fn running(app: &App, call: &Arc<Call>, mut settlement: Settlement) -> Running {
-    let pipeline = app.pipeline.clone();
-    let call = Arc::clone(call);
+fn running(app: &Arc<App>, call: &Arc<Call>, mut settlement: Settlement) -> Running {
+    let (app, call) = (Arc::clone(app), Arc::clone(call));
     Box::pin(async move {
-        let outcome = pipeline.run(&call, &mut settlement).await;
+        let outcome = run(&app, &call, &mut settlement).await;
         (outcome, settlement)
     })
+}
+
+/// Runs the call, until the process ends.
+pub(super) async fn run(app: &App, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
+    tokio::select! {
+        // Boxed, so that a connection does not carry the room for a call while it rests.
+        outcome = Box::pin(app.pipeline.run(call, books)) => outcome,
+        () = app.shutdown.cut.cancelled() => Err(cut_off(app)),
+    }
 }
 
 /// Whether the call goes on when its client hangs up (`cancel_on_disconnect: false`); a stream never does.

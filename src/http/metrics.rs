@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -12,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::App;
 use super::admin::{refused, require_admin};
-use crate::router::{GroupRuntime, RuntimeView};
+use crate::router::{GroupRuntime, Standing};
 use crate::state::Snapshot;
 use crate::telemetry::metrics::{
     CONTENT_TYPE, DeploymentLevels, DeploymentState, GroupLevels, Levels,
@@ -36,10 +35,10 @@ pub(super) async fn scrape(State(app): State<Arc<App>>, uri: Uri, headers: Heade
 
 fn levels(app: &App, snapshot: &Snapshot) -> Levels {
     let now = app.clock.now();
-    let groups = snapshot.router.groups();
+    let router = &snapshot.router;
     Levels {
-        groups: groups
-            .iter()
+        groups: router
+            .all_groups()
             .map(|group| {
                 let config = snapshot.config.router.retry_budget;
                 let budget = group.runtime.retry_budget(config);
@@ -53,13 +52,15 @@ fn levels(app: &App, snapshot: &Snapshot) -> Levels {
                 }
             })
             .collect(),
-        deployments: groups
+        // A routing group's deployments are among those of the model groups.
+        deployments: router
+            .groups()
             .iter()
             .flat_map(|group| &group.deployments)
             .map(|deployment| DeploymentLevels {
                 id: deployment.id.clone(),
                 model: deployment.model.clone(),
-                state: state(&deployment.view(now), now),
+                state: state(&router.standings(deployment, now)),
                 rpm: deployment.entry.limits.rpm,
                 tpm: deployment.entry.limits.tpm,
             })
@@ -79,10 +80,40 @@ fn queued(runtime: &GroupRuntime) -> u64 {
     u64::try_from(runtime.queue.len()).unwrap_or(u64::MAX)
 }
 
-fn state(view: &RuntimeView, now: Instant) -> DeploymentState {
-    match view.cooldown {
-        None => DeploymentState::Healthy,
-        Some(cooldown) if now < cooldown.until => DeploymentState::Outage,
-        Some(_) => DeploymentState::Partial,
+/// How a deployment does by its breaker, or by those of the concrete models of a wildcard deployment: it is out when all
+/// of them are, and on probation when some are.
+fn state(standings: &[Standing]) -> DeploymentState {
+    let is_open = |standing: &Standing| *standing == Standing::Open;
+    let is_out = |standing: &Standing| matches!(standing, Standing::Cooling { .. });
+    if standings.iter().all(is_open) {
+        DeploymentState::Healthy
+    } else if standings.iter().all(is_out) {
+        DeploymentState::Outage
+    } else {
+        DeploymentState::Partial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    #[test]
+    fn wildcard_is_out_when_all_of_its_models_are() {
+        let until = ManualClock::at(UNIX_EPOCH).now() + Duration::from_secs(5);
+        let cooling = Standing::Cooling { until };
+        for (standings, expected) in [
+            (vec![], DeploymentState::Healthy),
+            (vec![Standing::Open; 2], DeploymentState::Healthy),
+            (vec![Standing::Open, cooling], DeploymentState::Partial),
+            (vec![Standing::ProbeDue], DeploymentState::Partial),
+            (vec![Standing::Probing, cooling], DeploymentState::Partial),
+            (vec![cooling; 2], DeploymentState::Outage),
+        ] {
+            assert_eq!(state(&standings), expected, "{standings:?}");
+        }
     }
 }

@@ -104,8 +104,11 @@ impl Opening<'_> {
         };
         let mut options = call_options(headers, controls, portkey_ms)?;
         options.include_fallback_errors &= config.general.expose_fallback_errors;
-        if config.general.reject_client_tags {
-            options.tags.clear();
+        if config.general.reject_client_tags && !options.tags.is_empty() {
+            return Err(Error::bad_request(
+                "tags",
+                "tags: this gateway does not let callers choose tags (`reject_clientside_metadata_tags`)",
+            ));
         }
         if let Some(key) = self.identity.key() {
             let own = &key.config;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, rfc3339_micros};
 use crate::config::RetryBudgetConfig;
-use crate::router::{CooldownInForce, Deployment, ModelGroup};
+use crate::router::{CooldownInForce, Deployment, ModelGroup, Router};
 use crate::state::Snapshot;
 
 /// The whole answer.
@@ -120,21 +120,25 @@ impl RouterState {
             wall: clock.wall(),
         };
         let config = snapshot.config.router.retry_budget;
+        let router = &snapshot.router;
         Self {
             generation: snapshot.generation,
             config_hash: snapshot.config.hash.clone(),
-            groups: snapshot
-                .router
-                .groups()
-                .iter()
-                .map(|group| Group::of(group, config, moment))
+            groups: router
+                .all_groups()
+                .map(|group| Group::of(group, router, config, moment))
                 .collect(),
         }
     }
 }
 
 impl Group {
-    fn of(group: &ModelGroup, config: Option<RetryBudgetConfig>, moment: Moment) -> Self {
+    fn of(
+        group: &ModelGroup,
+        router: &Router,
+        config: Option<RetryBudgetConfig>,
+        moment: Moment,
+    ) -> Self {
         let runtime = &group.runtime;
         let budget = runtime.retry_budget(config).zip(config);
         Self {
@@ -153,15 +157,15 @@ impl Group {
             deployments: group
                 .deployments
                 .iter()
-                .map(|deployment| DeploymentState::of(deployment, moment))
+                .map(|deployment| DeploymentState::of(deployment, router, moment))
                 .collect(),
         }
     }
 }
 
 impl DeploymentState {
-    fn of(deployment: &Deployment, moment: Moment) -> Self {
-        let view = deployment.view(moment.now);
+    fn of(deployment: &Deployment, router: &Router, moment: Moment) -> Self {
+        let view = router.view(deployment, moment.now);
         let levels = deployment.meters.levels(moment.now);
         Self {
             id: deployment.id.clone(),

@@ -14,7 +14,7 @@ use http::StatusCode;
 
 use super::App;
 use super::headers::{insert, json};
-use super::inference::{failed, new_answer_id, say_success, whole_body};
+use super::inference::{failed, new_answer_id, run, say_success, whole_body};
 use crate::dialect::{Dialect as _, chat::ChatCompletions as Chat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};
@@ -82,7 +82,7 @@ async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
         ..call.clone()
     });
     let mut books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
-    let reply = app.pipeline.run(&call, &mut books).await;
+    let reply = run(app, &call, &mut books).await;
     Outcome { call, books, reply }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::access::{Access, ModelName};
 use super::authenticate::{Identity, KeyPolicy};
-use super::spend::OverBudget;
+use super::spend::{OverBudget, Reservation};
 use super::virtual_key::VirtualKey;
 use crate::clock::rfc3339;
 use crate::error::{Error, ErrorKind, Result};
@@ -55,6 +55,17 @@ impl VirtualKey {
             .check(budget, wanted.now)
             .map_err(|over| over_budget(over, wanted.budget_status))?;
         Ok(access)
+    }
+
+    /// Reserves the US dollars that a call may cost, until the reservation is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualKey::check_call`] for a budget that calls under way use up.
+    pub fn reserve(&self, usd: f64, now: Instant, status: Option<u16>) -> Result<Reservation> {
+        self.runtime
+            .reserve(usd, self.config.budget, now)
+            .map_err(|over| over_budget(over, status))
     }
 
     /// Checks that the key has not expired.

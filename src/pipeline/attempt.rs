@@ -2,21 +2,22 @@
 //!
 //! The guard travels with the answer, into the stream if it is one. Whatever ends it, the books are right: a success or a
 //! failure is told to the deployment before the next pick, a probe that came to nothing is due again, and the permit and the
-//! count of calls under way go with the guard.
+//! count of calls under way go with the guard. AWS bills what it generated although nobody read it to the end, so the part
+//! that came is booked too ([`Partial`]).
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Call;
-use crate::canonical::Usage;
+use crate::canonical::{ChatChunk, Usage};
+use crate::catalog::{Size, Tokenizer};
 use crate::clock::SharedClock;
 use crate::error::Error;
-use crate::keys::VirtualKey;
 use crate::limit::Permit;
 use crate::router::{
     Asked, CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
 };
-use crate::state::{Parts, Sharing, Snapshot};
+use crate::state::{Parts, Sharing};
 use crate::telemetry::events::{attempt_finished, cooled_down};
 
 /// An attempt under way.
@@ -24,9 +25,8 @@ use crate::telemetry::events::{attempt_finished, cooled_down};
 pub(super) struct Attempt {
     deployment: Arc<Deployment>,
     group: Arc<ModelGroup>,
-    snapshot: Arc<Snapshot>,
-    /// Who pays.
-    key: Option<Arc<VirtualKey>>,
+    /// What is asked, by whose configuration, and who pays.
+    call: Arc<Call>,
     clock: SharedClock,
     sharing: Arc<Sharing>,
     asked: Asked,
@@ -46,7 +46,7 @@ pub(super) struct Attempt {
 pub(super) struct Start<'a> {
     pub(super) picked: &'a Picked,
     pub(super) group: &'a Arc<ModelGroup>,
-    pub(super) call: &'a Call,
+    pub(super) call: &'a Arc<Call>,
     pub(super) parts: &'a Parts,
     pub(super) asked: &'a Asked,
     pub(super) permit: Permit,
@@ -62,8 +62,7 @@ impl Attempt {
             _counted: start.group.runtime.begin(),
             deployment,
             group: Arc::clone(start.group),
-            snapshot: Arc::clone(&start.call.snapshot),
-            key: start.call.identity.key().cloned(),
+            call: Arc::clone(start.call),
             sent: start.parts.clock.now(),
             clock: Arc::clone(&start.parts.clock),
             sharing: Arc::clone(&start.parts.sharing),
@@ -86,7 +85,7 @@ impl Attempt {
         self.deployment.runtime.note_sent(self.clock.now());
     }
 
-    /// Notes that the caller chose the timeout that will end it.
+    /// Notes that the caller chose the timeout that has ended it.
     pub(super) fn bound_by_caller(&mut self) {
         self.timeout_by_caller = true;
     }
@@ -119,10 +118,10 @@ impl Attempt {
         attempt_finished(&self.deployment.metrics, Ok(()), sample.elapsed);
         self.permit.settle_usage(&usage);
         self.book_cost(&usage, now);
-        let settings = &self.snapshot.config.router;
+        let settings = &self.call.snapshot.config.router;
         self.group
             .remember(&self.asked, &self.deployment.id, settings, now);
-        let config = self.snapshot.config.router.retry_budget;
+        let config = self.call.snapshot.config.router.retry_budget;
         if let (Some(budget), Some(config)) = (self.group.runtime.retry_budget(config), config) {
             budget.succeeded(self.retry_cost, config);
         }
@@ -134,7 +133,7 @@ impl Attempt {
             return;
         }
         let rules = CooldownRules {
-            settings: &self.snapshot.config.router.cooldown,
+            settings: &self.call.snapshot.config.router.cooldown,
             limits: &self.deployment.entry.limits,
             alone: self.group.deployments.len() < 2,
             timeout_by_caller: self.timeout_by_caller,
@@ -153,6 +152,34 @@ impl Attempt {
         }
     }
 
+    /// Ends it badly after content: what came is billed all the same.
+    pub(super) fn broke(mut self, error: &Error, partial: &Partial) {
+        self.failed(error);
+        self.bill(partial);
+    }
+
+    /// Ends it because nobody reads on: it was neither good nor bad, but what came is billed.
+    pub(super) fn given_up(mut self, partial: &Partial) {
+        self.bill(partial);
+    }
+
+    /// Returns what a part of an answer took: what was reported, else an estimate.
+    pub(super) fn usage_of(&self, partial: &Partial) -> Usage {
+        partial.reported.unwrap_or_else(|| {
+            let asked = (self.asked.size).unwrap_or_else(|| Size::of(&self.call.request));
+            partial.estimate(asked, self.deployment.tokenizer)
+        })
+    }
+
+    /// Settles and books a part of an answer, where any content came.
+    fn bill(&mut self, partial: &Partial) {
+        if self.first_content.is_some() {
+            let usage = self.usage_of(partial);
+            self.permit.settle_usage(&usage);
+            self.book_cost(&usage, self.clock.now());
+        }
+    }
+
     /// Books what the answer cost on every budget that it counts against.
     fn book_cost(&self, usage: &Usage, now: Instant) {
         let cost = self.deployment.cost(usage);
@@ -162,10 +189,10 @@ impl Attempt {
         if let Some(budget) = self.deployment.entry.limits.budget {
             self.deployment.spender().spend.add(cost, budget, now);
         }
-        if let Some(budget) = self.snapshot.config.router.provider_budget {
+        if let Some(budget) = self.call.snapshot.config.router.provider_budget {
             self.deployment.provider.spend.add(cost, budget, now);
         }
-        if let Some(key) = &self.key {
+        if let Some(key) = self.call.identity.key() {
             key.runtime.charge(cost, key.config.budget, now);
         }
     }
@@ -173,5 +200,55 @@ impl Attempt {
     /// Tells other instances that the deployment is well again.
     fn tell_warm(&self) {
         self.sharing.warm(&self.deployment);
+    }
+}
+
+/// What has come of an answer, for the case that its end does not come. Models report tokens at the end only.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// Tokens that were reported.
+    reported: Option<Usage>,
+    /// What was generated.
+    written: Size,
+    /// Bytes of encrypted reasoning.
+    redacted: u64,
+    /// Input tokens beside the request: what others had written of the answer before.
+    continued: u64,
+}
+
+impl Partial {
+    /// Looks at a chunk. Pictures, signatures and citations are left out: nobody knows their tokens.
+    pub(super) fn saw(&mut self, chunk: &ChatChunk) {
+        match chunk {
+            ChatChunk::Text { text, .. }
+            | ChatChunk::Thinking { text, .. }
+            | ChatChunk::ToolStart { name: text, .. }
+            | ChatChunk::ToolInput { fragment: text, .. } => self.written.add_json(text.escaped()),
+            ChatChunk::Redacted { data, .. } => {
+                let bytes = u64::try_from(data.escaped().len()).unwrap_or(u64::MAX);
+                self.redacted = self.redacted.saturating_add(bytes);
+            }
+            ChatChunk::Usage { usage, .. } => self.reported = Some(*usage),
+            _ => {}
+        }
+    }
+
+    /// Notes that the request had so many tokens of the answer's beginning after it.
+    pub(super) fn continues(&mut self, tokens: u64) {
+        self.continued = tokens;
+    }
+
+    /// Returns the tokens that were reported.
+    pub(super) fn reported(&self) -> Option<Usage> {
+        self.reported
+    }
+
+    fn estimate(&self, asked: Size, tokenizer: Tokenizer) -> Usage {
+        let written = self.written.tokens(tokenizer);
+        Usage {
+            input_tokens: asked.tokens(tokenizer).saturating_add(self.continued),
+            output_tokens: written.saturating_add(self.redacted / 4),
+            ..Usage::default()
+        }
     }
 }

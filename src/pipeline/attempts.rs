@@ -3,16 +3,17 @@
 //! A failure is told to its deployment before the next pick. Retries are bounded four times: by their number, by the
 //! group's retry budget, by `num_retries_per_request` and by the call's deadline.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Reply;
 use super::attempt::{Attempt, Start};
-use super::room::{Patience, ready};
+use super::room::{Patience, Ready, ready};
 use super::trip::{Hop, Trip, lists};
 use super::{hedge, resume};
+use crate::config::RetryBudgetConfig;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::limit::Permit;
-use crate::router::{Allowance, Backoff, Decision, Picked, RetryCost, RetryRules, Situation};
+use crate::router::{Allowance, Backoff, Decision, GroupRuntime, RetryCost, RetryRules, Situation};
 use crate::telemetry::events;
 
 /// What was tried in one group.
@@ -27,13 +28,40 @@ pub(super) struct Tries {
     /// How many there may be; decided by the first error.
     pub(super) allowance: Option<Allowance>,
     /// What the next attempt took from the retry budget.
-    pub(super) cost: Option<RetryCost>,
+    pub(super) cost: Option<Paid>,
     /// How long it was waited because the provider asked for it.
     pub(super) waited: Duration,
     /// That the next attempt is a retry: how many there may be, and the error that it follows.
     pub(super) due: Option<(u32, ErrorKind)>,
     /// The error before.
     pub(super) last: Option<Error>,
+}
+
+/// What an attempt took from its group's retry budget. Dropped before the attempt is made, it gives it back.
+#[derive(Debug)]
+pub(super) struct Paid {
+    /// `None` once it is spent.
+    cost: Option<RetryCost>,
+    runtime: Arc<GroupRuntime>,
+    config: RetryBudgetConfig,
+}
+
+impl Paid {
+    /// Spends it: only a success brings it back.
+    fn spend(mut self) -> Option<RetryCost> {
+        self.cost.take()
+    }
+}
+
+impl Drop for Paid {
+    fn drop(&mut self) {
+        if let (Some(cost), Some(budget)) = (
+            self.cost.take(),
+            self.runtime.retry_budget(Some(self.config)),
+        ) {
+            budget.give_back(cost, self.config);
+        }
+    }
 }
 
 /// Tries the group's deployments until one answers.
@@ -49,14 +77,15 @@ pub(super) async fn run(trip: &mut Trip<'_>, hop: &Hop<'_>) -> Result<Reply> {
 /// Goes on trying from what was tried already.
 pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries) -> Result<Reply> {
     loop {
-        let (picked, permit) = match ready(trip, hop, tries, &[], Patience::Queue).await {
+        let ready = match ready(trip, hop, tries, &[], Patience::Queue).await {
             Ok(ready) => ready,
             Err(none) => {
-                unpay(trip, hop, tries.cost.take());
+                // The tries may outlive this: what was not spent comes back now.
+                tries.cost = None;
                 return Err(tries.last.take().unwrap_or(none));
             }
         };
-        let attempt = begin(trip, hop, tries, &picked, permit);
+        let attempt = begin(trip, hop, tries, ready);
         let error = match hedge::send(trip, hop, tries, attempt).await {
             Ok(reply) => return Ok(resume::watched(trip, hop, tries, reply)),
             Err(error) => error,
@@ -74,9 +103,9 @@ pub(super) fn begin(
     trip: &Trip<'_>,
     hop: &Hop<'_>,
     tries: &mut Tries,
-    picked: &Picked,
-    permit: Permit,
+    (leave, permit): Ready,
 ) -> Attempt {
+    let picked = leave.picked();
     tries.tried.push(picked.deployment.id.clone());
     if let Some((most, kind)) = tries.due.take() {
         tries.made += 1;
@@ -87,15 +116,17 @@ pub(super) fn begin(
         entries.retries = tries.made;
         entries.max_retries = Some(most);
     }
-    Attempt::begin(Start {
+    let attempt = Attempt::begin(Start {
         picked,
         group: &hop.group,
         call: trip.call,
         parts: trip.parts,
         asked: &hop.asked,
         permit,
-        retry_cost: tries.cost.take(),
-    })
+        retry_cost: tries.cost.take().and_then(Paid::spend),
+    });
+    leave.taken_over();
+    attempt
 }
 
 /// Says whether the group is tried again after `error`, and waits until it is time.
@@ -198,11 +229,7 @@ fn wanted(
     clippy::option_option,
     reason = "the inner one is a group without a budget"
 )]
-pub(super) fn budgeted(
-    trip: &Trip<'_>,
-    hop: &Hop<'_>,
-    kind: ErrorKind,
-) -> Option<Option<RetryCost>> {
+pub(super) fn budgeted(trip: &Trip<'_>, hop: &Hop<'_>, kind: ErrorKind) -> Option<Option<Paid>> {
     let config = trip.settings().retry_budget;
     let (Some(budget), Some(config)) = (hop.group.runtime.retry_budget(config), config) else {
         return Some(None);
@@ -213,17 +240,13 @@ pub(super) fn budgeted(
     {
         events::retry_refused(metrics);
     }
-    cost.map(Some)
-}
-
-/// Gives the budget back what an attempt took that is not made after all.
-pub(super) fn unpay(trip: &Trip<'_>, hop: &Hop<'_>, cost: Option<RetryCost>) {
-    let config = trip.settings().retry_budget;
-    if let (Some(cost), Some(budget), Some(config)) =
-        (cost, hop.group.runtime.retry_budget(config), config)
-    {
-        budget.give_back(cost, config);
-    }
+    cost.map(|cost| {
+        Some(Paid {
+            cost: Some(cost),
+            runtime: Arc::clone(&hop.group.runtime),
+            config,
+        })
+    })
 }
 
 fn log(trip: &Trip<'_>, error: &Error) {

@@ -12,7 +12,7 @@ use std::task::Poll;
 use super::call::deadline_passed;
 use super::lookup::{Lookup, look_up};
 use super::stream::{ChunkSource, Recorder};
-use super::trip::Trip;
+use super::trip::{Hop, Trip};
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
 use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
 use crate::canonical::{ChatAnswer, ChatChunk};
@@ -51,8 +51,9 @@ pub(super) async fn answer(
         Lookup::Hit(_, stored) => Ok(kept(call, *stored, books)),
         Lookup::Miss(slot) => {
             let flights = &pipeline.flights;
+            let flight = flight_of(call, slot.key());
             if slot.may_lead() {
-                let waiter = match flights.join(slot.key()) {
+                let waiter = match flights.join(&flight) {
                     Joined::Follower(waiter) => waiter,
                     Joined::Leader(lead, waiter) => {
                         let leading = lead_call(pipeline.clone(), Arc::clone(call), lead, slot);
@@ -62,10 +63,7 @@ pub(super) async fn answer(
                 };
                 return follow(pipeline, call, books, waiter).await;
             }
-            let following = slot
-                .may_follow()
-                .then(|| flights.follow(slot.key()))
-                .flatten();
+            let following = slot.may_follow().then(|| flights.follow(&flight)).flatten();
             if let Some(waiter) = following {
                 return follow(pipeline, call, books, waiter).await;
             }
@@ -73,6 +71,15 @@ pub(super) async fn answer(
             Ok(keep(call, slot, reply))
         }
     }
+}
+
+/// Names the flight of a call: what the kept answers do not tell apart, but calls under way must.
+fn flight_of(call: &Call, key: &str) -> String {
+    let options = &call.options;
+    format!(
+        "{key} {} {:?} {}",
+        call.request.stream, options.num_retries, options.fallbacks.disabled
+    )
 }
 
 /// A kept answer, as this client wants it.
@@ -107,13 +114,13 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
     let mut shared = Call::clone(&call);
     shared.options.timeout = None;
     shared.options.stream_timeout = None;
-    shared.options.deadline = None;
+    shared.options.shared = true;
     let call = Arc::new(shared);
     let journal = Arc::<Journal>::default();
     // At once, so that a caller who stops waiting can be told how far it came.
     lead.push(Piece::Began(Arc::clone(&journal)), 0).await;
     let Some(outcome) = lead
-        .while_awaited(pipeline.route_into(&call, &journal))
+        .while_awaited(Box::pin(pipeline.route_into(&call, &journal)))
         .await
     else {
         return;
@@ -253,8 +260,22 @@ impl Pipeline {
             return Box::pin(gateway::answer(call, &self.parts, asked, journal)).await;
         }
         let asked = Cow::Borrowed(&call.request);
-        let mut hop = super::plan::hop(call, &self.parts, &call.model, asked)?;
+        let hop = super::plan::hop(call, &self.parts, &call.model, asked)?;
         journal.enter(&hop);
+        self.walk_from(call, hop, journal).await
+    }
+
+    /// Walks from the group that the call names over what follows when that fails.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told.
+    pub(super) async fn walk_from<'a>(
+        &'a self,
+        call: &'a Arc<Call>,
+        mut hop: Hop<'a>,
+        journal: &'a Arc<Journal>,
+    ) -> Result<Reply> {
         hop.request = super::media::fetch(call, &self.parts).await?;
         let mut trip = Trip::new(call, &self.parts, journal);
         trip.attempted.note_group(&hop.shown);

@@ -83,6 +83,8 @@ pub struct CallOptions {
     pub user: Option<String>,
     /// `priority`: 0 goes first.
     pub priority: Option<u32>,
+    /// Several callers wait for the answer, each as long as it may; the call itself has no bound.
+    pub shared: bool,
     /// `fastest_response`: of several models, the first answer is enough.
     pub fastest: bool,
 }
@@ -112,10 +114,11 @@ pub struct Brought {
 }
 
 impl Call {
-    /// Returns when the caller stops waiting: the smallest of the deadlines and the caller's timeout.
-    ///
-    /// The boolean says whether the bound ends with a stream's first content.
+    /// Returns when the call ends: the smallest of the deadlines and the caller's timeout.
     pub fn deadline(&self) -> Option<Deadline> {
+        if self.options.shared {
+            return None;
+        }
         let configured = self.snapshot.config.router.deadline;
         let hard = [self.options.deadline, configured]
             .into_iter()
@@ -132,6 +135,7 @@ impl Call {
         Some(Deadline {
             first_content: at(first)?,
             end: hard.and_then(at),
+            is_callers: configured != Some(first),
         })
     }
 }
@@ -146,10 +150,10 @@ impl CallFallbacks {
 }
 
 /// The error of a call whose caller has stopped waiting.
-pub(super) fn deadline_passed() -> Error {
+pub(crate) fn deadline_passed() -> Error {
     Error::new(
         ErrorKind::Timeout,
-        "the request timed out: the caller's deadline has passed",
+        "the request timed out: its deadline has passed",
     )
 }
 
@@ -160,4 +164,6 @@ pub struct Deadline {
     pub first_content: Instant,
     /// For the end of a stream.
     pub end: Option<Instant>,
+    /// Whether `first_content` is the caller's own; else it is the operator's, and what is late is the deployment.
+    pub is_callers: bool,
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::admit::{self, model_name};
 use super::trip::Hop;
 use super::{Call, Settlement};
+use crate::canonical::Usage;
 use crate::error::Result;
-use crate::keys::{ModelName, Wanted};
+use crate::keys::{ModelName, Reservation, Wanted};
 use crate::limit::{Meters, Permit, Refused};
 use crate::state::Parts;
 use crate::telemetry::events;
@@ -34,7 +35,7 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
     key.check_call(&Wanted {
         model: &model,
         fallbacks: &fallbacks,
-        is_free: is_free(call, key.rename(&call.model)),
+        is_free: key.config.budget.is_some() && is_free(call, key.rename(&call.model)),
         now: parts.clock.now(),
         wall: parts.clock.wall(),
         budget_status: call.snapshot.config.litellm.budget_status,
@@ -69,12 +70,12 @@ pub(super) async fn take(
     if meters.is_empty() {
         return Ok((Permit::default(), meters));
     }
-    let mut asked = hop.asked.clone();
+    let mut cost = hop.asked.cost;
     if admit::needs_tokens(&meters) {
-        asked.measure_for(&hop.request, &hop.group);
+        cost.input_tokens = hop.asked.input_tokens(&hop.request, &hop.group);
     }
     let (now, wall) = (parts.clock.now(), parts.clock.wall());
-    match parts.limiter.take(&meters, asked.cost, now).await {
+    match parts.limiter.take(&meters, cost, now).await {
         Ok(permit) => Ok((permit, meters)),
         Err(refused) => {
             if let Refused::Full(full) = refused {
@@ -86,17 +87,45 @@ pub(super) async fn take(
     }
 }
 
-/// Takes the call from its caller's limits, and has the books hold the permit until it is over.
+/// Reserves what the call may cost in its key's budget, so that calls at one time cannot all pass what is left of it.
 ///
 /// # Errors
 ///
-/// As [`take`].
+/// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
+fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservation>> {
+    let Some(key) = call.identity.key() else {
+        return Ok(None);
+    };
+    if key.config.budget.is_none() {
+        return Ok(None);
+    }
+    let expected = Usage {
+        input_tokens: hop.asked.input_tokens(&hop.request, &hop.group),
+        output_tokens: hop.asked.cost.output_tokens,
+        ..Usage::default()
+    };
+    let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected));
+    let usd = costs.fold(0.0, f64::max);
+    if usd <= 0.0 {
+        return Ok(None);
+    }
+    let status = call.snapshot.config.litellm.budget_status;
+    key.reserve(usd, parts.clock.now(), status).map(Some)
+}
+
+/// Takes the call from its caller's budget and limits, and has the books hold both until it is over.
+///
+/// # Errors
+///
+/// As [`take`], and a budget that calls under way use up.
 pub(super) async fn enter(
     call: &Call,
     hop: &Hop<'_>,
     parts: &Parts,
     books: &mut Settlement,
 ) -> Result<()> {
+    books.reserve(None);
+    books.reserve(reserve(call, hop, parts)?);
     let (permit, meters) = take(call, hop, parts).await?;
     books.hold(permit, meters);
     Ok(())

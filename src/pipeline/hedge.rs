@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::attempt::Attempt;
-use super::attempts::{Tries, begin, budgeted, unpay};
+use super::attempts::{Tries, begin, budgeted};
 use super::room::{Patience, ready};
 use super::send::{self, Reason};
 use super::trip::{Hop, Trip};
@@ -75,15 +75,15 @@ async fn second(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, first: &str) 
     if hop.group.deployments.len() < 2 {
         return None;
     }
-    // The budget first: a deployment's limits do not take back a request.
+    // The budget first: a deployment's limits do not take back a request. Its tokens come back where nothing is begun, also
+    // when the first attempt answers while this waits.
     let cost = budgeted(trip, hop, ErrorKind::Unavailable)?;
     let except = [first.to_owned()];
-    let Ok((picked, permit)) = ready(trip, hop, tries, &except, Patience::None).await else {
-        unpay(trip, hop, cost);
-        return None;
-    };
+    let ready = ready(trip, hop, tries, &except, Patience::None)
+        .await
+        .ok()?;
     tries.cost = cost;
-    Some(begin(trip, hop, tries, &picked, permit))
+    Some(begin(trip, hop, tries, ready))
 }
 
 /// What two attempts come to.

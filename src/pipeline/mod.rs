@@ -28,6 +28,7 @@ mod walk;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub(crate) use call::deadline_passed;
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
 pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
@@ -103,7 +104,11 @@ impl Pipeline {
             return Box::pin(walk::around(call, &self.parts, Some(&hop), books, error)).await;
         }
         if call.snapshot.cache.is_none() {
-            return self.route(call, books).await;
+            let journal = Arc::clone(books.journal());
+            return match gateway {
+                Some(_) => self.route_into(call, &journal).await,
+                None => self.walk_from(call, hop, &journal).await,
+            };
         }
         let tags = plan::deciding_tags(call, &hop);
         let group = hop.group.name.clone();

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::attempt::Attempt;
-use crate::canonical::{Chat, ChatChunk, Usage};
+use super::attempt::{Attempt, Partial};
+use crate::canonical::{Chat, ChatChunk};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::event_stream::FrameReader;
@@ -42,10 +42,12 @@ pub(super) struct Relay {
     fault: Option<Error>,
     /// The attempt whose answer it is, until that is over.
     attempt: Option<Attempt>,
-    /// Tokens that were reported so far.
-    usage: Usage,
+    /// What has come so far.
+    partial: Partial,
     /// Whether the answer has come to its end: what is missing is only what is said about it.
     is_finished: bool,
+    /// Whether the caller's deadline ended it.
+    is_past_end: bool,
 }
 
 impl std::fmt::Debug for Relay {
@@ -77,14 +79,25 @@ impl Relay {
             clock: Arc::clone(clock),
             fault: None,
             attempt: None,
-            usage: Usage::default(),
+            partial: Partial::default(),
             is_finished: false,
+            is_past_end: false,
         }
     }
 
     /// Takes the attempt along, so that it lasts as long as its answer.
     pub(super) fn carry(&mut self, attempt: Attempt) {
         self.attempt = Some(attempt);
+    }
+
+    /// Notes that it goes on from so many tokens that others wrote.
+    pub(super) fn continues(&mut self, tokens: u64) {
+        self.partial.continues(tokens);
+    }
+
+    /// Says whether the caller's deadline ended it.
+    pub(super) fn is_past_end(&self) -> bool {
+        self.is_past_end
     }
 
     /// Reads once, and appends the chunks of every whole frame to `out`.
@@ -98,33 +111,37 @@ impl Relay {
         out: &mut Vec<ChatChunk>,
     ) -> Poll<Result<Progress>> {
         let before = out.len();
-        let mut result = ready!(self.poll_read(cx, out));
+        let result = ready!(self.poll_read(cx, out));
         for chunk in out.get(before..).unwrap_or_default() {
-            match chunk {
-                ChatChunk::Usage { usage, .. } => self.usage = *usage,
-                ChatChunk::Finish { .. } => self.is_finished = true,
-                _ => {}
-            }
+            self.partial.saw(chunk);
+            self.is_finished |= matches!(chunk, ChatChunk::Finish { .. });
         }
-        // The client has the whole answer, and was told so. It is not to hear that it is broken.
-        if self.is_finished && result.is_err() {
-            self.body = None;
-            result = Ok(Progress::Done);
-        }
-        match &result {
-            Ok(Progress::More) => {}
+        Poll::Ready(match result {
+            Ok(Progress::More) => Ok(Progress::More),
             Ok(Progress::Done) => {
                 if let Some(mut attempt) = self.attempt.take() {
-                    attempt.succeeded(self.usage);
+                    attempt.succeeded(self.partial.reported().unwrap_or_default());
                 }
+                Ok(Progress::Done)
+            }
+            // The client has the whole answer, and was told so. It is not to hear that it is broken.
+            Err(_) if self.is_finished => {
+                self.body = None;
+                if let Some(mut attempt) = self.attempt.take() {
+                    attempt.succeeded(attempt.usage_of(&self.partial));
+                }
+                Ok(Progress::Done)
             }
             Err(error) => {
                 if let Some(mut attempt) = self.attempt.take() {
-                    attempt.failed(error);
+                    if self.is_past_end {
+                        attempt.bound_by_caller();
+                    }
+                    attempt.broke(&error, &self.partial);
                 }
+                Err(error)
             }
-        }
-        Poll::Ready(result)
+        })
     }
 
     fn poll_read(
@@ -189,6 +206,7 @@ impl Relay {
             let now = self.clock.now();
             if self.end.is_some_and(|end| now >= end) {
                 self.body = None;
+                self.is_past_end = true;
                 return Poll::Ready(Err(Error::new(
                     ErrorKind::Timeout,
                     "the deadline of the call has passed",
@@ -230,6 +248,15 @@ impl Relay {
                 Ok(Progress::More) => {}
                 Err(fault) => return Err(fault),
             }
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// An attempt that is still here has no end that anybody will read: the client hung up.
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.given_up(&self.partial);
         }
     }
 }

@@ -343,7 +343,9 @@ impl Recovery {
         let outcome = ready!(resuming.as_mut().poll(cx));
         self.resuming = None;
         match outcome {
-            Ok(continued) => {
+            Ok(mut continued) => {
+                let written = self.broken.iter().map(|(_, tokens)| tokens).sum();
+                continued.relay.continues(written);
                 self.times += 1;
                 self.tell(Ok(()));
                 self.journal.entries().resumed += 1;

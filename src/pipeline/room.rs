@@ -10,15 +10,52 @@ use super::attempts::Tries;
 use super::resume;
 use super::trip::{Hop, Trip};
 use crate::error::{Error, Result};
-use crate::limit::{Permit, Queue, Refused, Turn};
-use crate::router::{Deployment, History, NoPick, Pass, Picked};
+use crate::limit::{LimitName, Permit, Queue, Refused, Scope, Turn};
+use crate::router::{History, NoPick, Picked};
 use crate::telemetry::events;
 
 /// How many calls may wait for one group.
 const MOST_WAITING: usize = 10_000;
 
-/// A deployment, and the right to call it.
-pub(super) type Ready = (Picked, Permit);
+/// A deployment, and the right to call it. The leave goes first when both are dropped, so that who is woken by the permit
+/// finds a probe due.
+pub(super) type Ready = (Leave, Permit);
+
+/// What was picked, until an attempt takes it over. Dropped before that, it leaves a probe due again: a call may end at any
+/// wait, and nobody else would know of the probe.
+#[derive(Debug)]
+pub(super) struct Leave {
+    picked: Picked,
+    is_taken_over: bool,
+}
+
+impl Leave {
+    fn new(picked: Picked) -> Self {
+        Self {
+            picked,
+            is_taken_over: false,
+        }
+    }
+
+    /// Returns what was picked.
+    pub(super) fn picked(&self) -> &Picked {
+        &self.picked
+    }
+
+    /// Notes that an attempt has begun, which now answers for the probe.
+    pub(super) fn taken_over(mut self) {
+        self.is_taken_over = true;
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if !self.is_taken_over {
+            let runtime = &self.picked.deployment.runtime;
+            runtime.breaker.abandon(self.picked.pass);
+        }
+    }
+}
 
 /// Whether a call may wait for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,19 +85,19 @@ pub(super) async fn ready(
             Found::Ready(ready) if longest.is_zero() => Ok(*ready),
             // It does not wait itself, but others may wait for what it took.
             Found::Ready(ready) => Ok(waking(*ready, queue)),
-            Found::Full(wait) => Err(full(wait)),
+            Found::Full(no_room) => Err(full(trip, no_room)),
         };
     }
     let priority = priority(trip);
-    let mut room_in = None;
+    let mut no_room = NoRoom::default();
     if !queue.is_ahead_of(priority) {
         match look(trip, hop, tries, except).await? {
             Found::Ready(ready) => return Ok(waking(*ready, queue)),
-            Found::Full(wait) => room_in = wait,
+            Found::Full(found) => no_room = found,
         }
     }
     let since = trip.parts.clock.now();
-    let waited = Box::pin(wait(trip, hop, tries, room_in, since + longest)).await;
+    let waited = Box::pin(wait(trip, hop, tries, no_room, since + longest)).await;
     let took = trip.parts.clock.now().saturating_duration_since(since);
     events::queue_waited(&trip.call.snapshot.metrics, took);
     waited.map(|ready| waking(ready, queue))
@@ -71,21 +108,21 @@ async fn wait(
     trip: &Trip<'_>,
     hop: &Hop<'_>,
     tries: &Tries,
-    mut room_in: Option<Duration>,
+    mut no_room: NoRoom,
     until: Instant,
 ) -> Result<Ready> {
     let queue = &hop.group.runtime.queue;
     let Some(waiting) = queue.enter(priority(trip), MOST_WAITING) else {
-        return Err(full(room_in));
+        return Err(full(trip, no_room));
     };
     let until = trip
         .deadline()
         .map_or(until, |deadline| until.min(deadline));
     let clock = trip.parts.clock.as_ref();
     loop {
-        let room_at = room_in.map(|wait| clock.now() + wait);
+        let room_at = no_room.until.map(|wait| clock.now() + wait);
         match waiting.turn(room_at, until, clock).await {
-            Turn::TooLate => return Err(full(room_in)),
+            Turn::TooLate => return Err(full(trip, no_room)),
             Turn::Try => {}
         }
         match look(trip, hop, tries, &[]).await? {
@@ -93,7 +130,7 @@ async fn wait(
                 waiting.found_room();
                 return Ok(*ready);
             }
-            Found::Full(wait) => room_in = wait,
+            Found::Full(found) => no_room = found,
         }
     }
 }
@@ -101,8 +138,16 @@ async fn wait(
 /// What one look at the group found.
 enum Found {
     Ready(Box<Ready>),
-    /// No room; when there will be some, where that is known.
-    Full(Option<Duration>),
+    Full(NoRoom),
+}
+
+/// Every deployment that is left is at a limit.
+#[derive(Debug, Clone, Copy, Default)]
+struct NoRoom {
+    /// When there will be room, where that is known.
+    until: Option<Duration>,
+    /// Which limit one of them is at; `None` before anybody looked.
+    limit: Option<LimitName>,
 }
 
 async fn look(trip: &Trip<'_>, hop: &Hop<'_>, tries: &Tries, except: &[String]) -> Result<Found> {
@@ -120,41 +165,35 @@ async fn look(trip: &Trip<'_>, hop: &Hop<'_>, tries: &Tries, except: &[String]) 
             tier: hop.tier,
         };
         let (now, dice) = (trip.parts.clock.now(), &trip.parts.dice);
-        let picked = match hop
+        let leave = match hop
             .group
             .pick(&hop.asked, history, trip.settings(), dice, now)
         {
-            Ok(picked) => picked,
-            Err(NoPick::Full { retry_after }) => {
-                passed_over.note(retry_after);
-                return Ok(Found::Full(passed_over.room_in()));
+            Ok(picked) => Leave::new(picked),
+            Err(NoPick::Full { retry_after, limit }) => {
+                passed_over.note(retry_after, limit);
+                return Ok(Found::Full(passed_over.no_room()));
             }
             Err(none) => {
                 if passed_over.is_empty() {
                     return Err(none.into_error());
                 }
-                return Ok(Found::Full(passed_over.room_in()));
+                return Ok(Found::Full(passed_over.no_room()));
             }
         };
-        let deployment = &picked.deployment;
+        let deployment = &leave.picked().deployment;
         if !deployment.meters.is_limited() {
-            return Ok(Found::Ready(Box::new((picked, Permit::default()))));
+            return Ok(Found::Ready(Box::new((leave, Permit::default()))));
         }
         let meters = [Arc::clone(&deployment.meters)];
         match trip.parts.limiter.take(&meters, hop.asked.cost, now).await {
-            Ok(permit) => return Ok(Found::Ready(Box::new((picked, permit)))),
-            Err(Refused::StoreAway) => {
-                give_back(deployment, picked.pass, trip);
-                return Err(Refused::store_away());
-            }
+            Ok(permit) => return Ok(Found::Ready(Box::new((leave, permit)))),
+            Err(Refused::StoreAway) => return Err(Refused::store_away()),
             Err(Refused::Full(full)) => {
-                let (scope, limit) = (full.scope.name(), full.limit.name());
-                events::limit_rejected(&trip.call.snapshot.metrics, scope, limit);
-                give_back(deployment, picked.pass, trip);
-                passed_over.note(full.retry_after);
+                passed_over.note(full.retry_after, full.limit);
                 if hop.group.called_by_id {
                     // No other may serve the call, and what is left out would be picked again.
-                    return Ok(Found::Full(passed_over.room_in()));
+                    return Ok(Found::Full(passed_over.no_room()));
                 }
                 excluded.push(deployment.id.clone());
             }
@@ -170,11 +209,14 @@ struct PassedOver {
     soonest: Option<Duration>,
     /// Whether one may have room at any time.
     any_time: bool,
+    /// Which limit the last one is at.
+    limit: Option<LimitName>,
 }
 
 impl PassedOver {
-    fn note(&mut self, wait: Option<Duration>) {
+    fn note(&mut self, wait: Option<Duration>, limit: LimitName) {
         self.total += 1;
+        self.limit = Some(limit);
         match wait {
             None => self.any_time = true,
             Some(wait) => {
@@ -187,16 +229,12 @@ impl PassedOver {
         self.total == 0
     }
 
-    /// When there will be room; `None` where that may be at any time.
-    fn room_in(&self) -> Option<Duration> {
-        self.soonest.filter(|_| !self.any_time)
+    fn no_room(&self) -> NoRoom {
+        NoRoom {
+            until: self.soonest.filter(|_| !self.any_time),
+            limit: self.limit,
+        }
     }
-}
-
-/// A pass that is not used: a probe is due again.
-fn give_back(deployment: &Deployment, pass: Pass, trip: &Trip<'_>) {
-    let now = trip.parts.clock.now();
-    deployment.runtime.breaker.abandoned(pass, now);
 }
 
 /// How long the call may wait: the longest that a deployment of the group, or the router, allows.
@@ -222,12 +260,15 @@ fn priority(trip: &Trip<'_>) -> u32 {
 }
 
 /// Has the permit wake who waits next when it comes back.
-fn waking((picked, permit): Ready, queue: &Arc<Queue>) -> Ready {
-    (picked, permit.waking(Some(Arc::clone(queue))))
+fn waking((leave, permit): Ready, queue: &Arc<Queue>) -> Ready {
+    (leave, permit.waking(Some(Arc::clone(queue))))
 }
 
-/// Every deployment that is left is at a limit.
-fn full(retry_after: Option<Duration>) -> Error {
-    let wait = retry_after.or(Some(Duration::from_secs(1)));
-    NoPick::Full { retry_after: wait }.into_error()
+/// The error of a call that no deployment has room for.
+fn full(trip: &Trip<'_>, no_room: NoRoom) -> Error {
+    let limit = no_room.limit.unwrap_or(LimitName::Parallel);
+    let metrics = &trip.call.snapshot.metrics;
+    events::limit_rejected(metrics, Scope::Deployment.name(), limit.name());
+    let retry_after = no_room.until.or(Some(Duration::from_secs(1)));
+    NoPick::Full { retry_after, limit }.into_error()
 }

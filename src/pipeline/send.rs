@@ -60,16 +60,20 @@ pub(super) async fn attempt(
     let deployment = Arc::clone(attempt.deployment());
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
+    let mut served = Served::by(&deployment);
     if let Some(mock) = &deployment.entry.mock_response {
+        trip.journal.ended(served);
         attempt.succeeded(Usage::default());
         return Ok(mocked(trip, mock));
     }
-    let Some(transformer) = deployment.transformer else {
-        return Err(unanswerable(&trip.call.model));
+    let exchange = match encoded(trip, hop, &deployment) {
+        Ok(exchange) => exchange,
+        Err(error) => {
+            trip.journal.ended(served);
+            return Err(error);
+        }
     };
-    let exchange = transformer.encode(&hop.request, &deployment.target)?;
     let span = attempt_span(trip, &deployment, reason);
-    let mut served = Served::by(&deployment);
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
     let result = bounded(trip, own, &mut attempt, exchange, &mut served)
         .instrument(span.clone())
@@ -88,6 +92,14 @@ pub(super) async fn attempt(
             Err(error)
         }
     }
+}
+
+/// The request as the deployment's API wants it.
+fn encoded(trip: &Trip<'_>, hop: &Hop<'_>, deployment: &Deployment) -> Result<Exchange<Chat>> {
+    let Some(transformer) = deployment.transformer else {
+        return Err(unanswerable(&trip.call.model));
+    };
+    Ok(transformer.encode(&hop.request, &deployment.target)?)
 }
 
 /// What the operator wrote in the place of an answer.
@@ -143,24 +155,27 @@ async fn bounded(
     let deadline = trip.deadline();
     let now = trip.parts.clock.now();
     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-    let by_caller = left.is_some_and(|left| left <= timeout);
+    let is_cut = left.is_some_and(|left| left <= timeout);
     let bound = left.map_or(timeout, |left| left.min(timeout));
     let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
-    served.timeout = callers.filter(|_| by_caller).unwrap_or(timeout);
-    if by_caller || own.is_some() {
+    served.timeout = callers.filter(|_| is_cut).unwrap_or(timeout);
+    let sending = exchanged(trip, attempt, exchange, served);
+    if let Ok(result) = tokio::time::timeout(bound, sending).await {
+        return result;
+    }
+    // What does not answer within the operator's own deadline is at fault.
+    let is_callers = call.deadline().is_none_or(|deadline| deadline.is_callers);
+    if is_cut && is_callers || own.is_some() {
         attempt.bound_by_caller();
     }
-    match tokio::time::timeout(bound, exchanged(trip, attempt, exchange, served)).await {
-        Ok(result) => result,
-        Err(_) if by_caller => Err(deadline_passed()),
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!(
-                "the request timed out: no answer within {} s",
-                seconds(timeout)
-            ),
-        )),
+    if is_cut {
+        return Err(deadline_passed());
     }
+    let message = format!(
+        "the request timed out: no answer within {} s",
+        seconds(timeout)
+    );
+    Err(Error::new(ErrorKind::Timeout, message))
 }
 
 fn seconds(duration: Duration) -> String {
@@ -253,7 +268,11 @@ async fn exchanged(
         let idle = idle(call, attempt.deployment());
         let end = call.deadline().and_then(|deadline| deadline.end);
         let mut relay = Relay::new(response.body, decoder, idle, end, &parts.clock);
-        let first = relay.open().await?;
+        let opened = relay.open().await;
+        if relay.is_past_end() && opened.is_err() {
+            attempt.bound_by_caller();
+        }
+        let first = opened?;
         attempt.content_came();
         return Ok(Answer::Stream(first, Box::new(relay)));
     }

@@ -8,6 +8,7 @@ use super::{CacheFacts, Call, Journal, Lookup, Served};
 use crate::canonical::{ChatChunk, Usage};
 use crate::clock::SharedClock;
 use crate::error::Error;
+use crate::keys::Reservation;
 use crate::limit::{Meters, Permit};
 use crate::telemetry::events::{CallRecord, call_finished};
 
@@ -19,6 +20,8 @@ pub struct Settlement {
     journal: Arc<Journal>,
     /// The caller's right to make the call.
     permit: Permit,
+    /// What the call may cost, kept free in the budget of the caller's key.
+    reservation: Option<Reservation>,
     is_settled: bool,
     /// The caller's limits.
     meters: Vec<Arc<Meters>>,
@@ -42,6 +45,7 @@ impl Settlement {
             clock,
             journal: Arc::default(),
             permit: Permit::default(),
+            reservation: None,
             is_settled: false,
             meters: Vec::new(),
             cache: None,
@@ -63,6 +67,11 @@ impl Settlement {
     pub(super) fn hold(&mut self, permit: Permit, meters: Vec<Arc<Meters>>) {
         self.permit = permit;
         self.meters = meters;
+    }
+
+    /// Keeps what the call may cost free in the budget of its key, until the call is over.
+    pub(super) fn reserve(&mut self, reservation: Option<Reservation>) {
+        self.reservation = reservation;
     }
 
     /// Notes what looking into the cache came to.

@@ -10,13 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
-use super::{Call, Reply, Settlement, attempts, gate, media, plan, resume};
+use super::{Call, Reply, Settlement, admit, attempts, gate, media, plan, resume};
 use crate::canonical::{ChatChunk, ChatRequest};
 use crate::config::{FallbackTarget, StrategyName};
 use crate::dialect::chat;
 use crate::error::{Error, ErrorKind, Fallback, Result};
+use crate::limit::Permit;
 use crate::router::{Deployment, ModelGroup};
 use crate::state::Parts;
+use crate::telemetry::metrics::GroupMetrics;
 use crate::telemetry::{events, names};
 
 /// A walk, which may begin another.
@@ -87,6 +89,11 @@ pub(super) async fn around(
         if let Ok(reply) = outcome {
             return Ok(reply);
         }
+        // The next target is not to be refused for what this one holds. The client is still told of its limits.
+        let policy = &call.snapshot.keys;
+        let name = next.group.configured_name();
+        let meters = admit::meters(&call.identity, policy, name, &next.asked.tags);
+        books.hold(Permit::default(), meters);
     }
     journal.back_to(leg);
     Err(error)
@@ -280,17 +287,19 @@ fn fell_back(trip: &Trip<'_>, from: Option<&ModelGroup>, to: &str, error: &Error
         entries.errors.push(error.clone());
     }
     drop(entries);
-    if let Some(metrics) = from.and_then(ModelGroup::metrics) {
-        events::fallback_made(metrics, target_label(trip, to), error.kind());
-    }
+    events::fallback_made(counted(trip, from), target_label(trip, to), error.kind());
 }
 
 /// Says what became of a step to another tier or group.
 fn ended(trip: &Trip<'_>, from: Option<&ModelGroup>, to: &str, outcome: &Result<Reply>) {
-    if let Some(metrics) = from.and_then(ModelGroup::metrics) {
-        let outcome = outcome.as_ref().map(drop).map_err(Error::kind);
-        events::fallback_finished(metrics, target_label(trip, to), outcome);
-    }
+    let outcome = outcome.as_ref().map(drop).map_err(Error::kind);
+    events::fallback_finished(counted(trip, from), target_label(trip, to), outcome);
+}
+
+/// What a step from a group is counted under; from a model that nobody knows, under `other`.
+fn counted<'t>(trip: &'t Trip<'_>, from: Option<&'t ModelGroup>) -> &'t GroupMetrics {
+    let known = from.and_then(ModelGroup::metrics);
+    known.unwrap_or_else(|| &trip.call.snapshot.metrics.other().group)
 }
 
 /// A target's name where it is the file's; a caller's own word is no label.

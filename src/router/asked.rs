@@ -45,9 +45,15 @@ impl Asked {
 
     /// Counts the request's tokens whatever the group needs, because a limit of the caller's goes by them.
     pub fn measure_for(&mut self, request: &ChatRequest, group: &ModelGroup) {
-        let size = *self.size.get_or_insert_with(|| Size::of(request));
+        self.size.get_or_insert_with(|| Size::of(request));
+        self.cost.input_tokens = self.input_tokens(request, group);
+    }
+
+    /// Returns the input tokens by estimate, for the model of the group that counts most.
+    pub fn input_tokens(&self, request: &ChatRequest, group: &ModelGroup) -> u64 {
+        let size = self.size.unwrap_or_else(|| Size::of(request));
         let tokens = (group.deployments.iter()).map(|one| size.tokens(one.tokenizer));
-        self.cost.input_tokens = tokens.max().unwrap_or(0);
+        tokens.max().unwrap_or(0)
     }
 }
 

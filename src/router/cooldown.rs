@@ -201,7 +201,7 @@ impl Breaker {
     }
 
     /// As [`Breaker::abandoned`], for where no clock is at hand: when a guard is dropped.
-    pub(super) fn abandon(&self, pass: Pass) {
+    pub fn abandon(&self, pass: Pass) {
         if !pass.probe || self.is_open() {
             return;
         }

@@ -266,6 +266,11 @@ impl Router {
     pub fn routing_groups(&self) -> impl Iterator<Item = &Arc<ModelGroup>> {
         (self.routing_names.iter()).filter_map(|name| self.routing_groups.get(name))
     }
+
+    /// Returns the model groups, then the routing groups. A routing group's deployments are its model groups' ones.
+    pub fn all_groups(&self) -> impl Iterator<Item = &Arc<ModelGroup>> {
+        self.groups.iter().chain(self.routing_groups())
+    }
 }
 
 /// Builds the deployments, in the order of the file; what is wrong with them goes to `findings`.

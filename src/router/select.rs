@@ -9,7 +9,7 @@ use super::{Deployment, ModelGroup, Pass, names};
 use crate::catalog::{Flag, Size};
 use crate::config::{RouterSettings, StrategyName};
 use crate::error::{Error, ErrorKind};
-use crate::limit::Cost;
+use crate::limit::{Cost, LimitName};
 use crate::random::Dice;
 
 /// What of a call selection looks at; made once per call.
@@ -92,6 +92,8 @@ pub enum NoPick {
     Full {
         /// When the first has room; `None` where that is when a call ends.
         retry_after: Option<Duration>,
+        /// Which limit one of them is at.
+        limit: LimitName,
     },
 }
 
@@ -205,7 +207,7 @@ impl NoPick {
         match self {
             Self::Error(error) => error,
             Self::Cooling { retry_after } => error(Some(retry_after)),
-            Self::Full { retry_after } => error(retry_after).with_type("rate_limit_error"),
+            Self::Full { retry_after, .. } => error(retry_after).with_type("rate_limit_error"),
         }
     }
 }

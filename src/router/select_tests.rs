@@ -188,7 +188,11 @@ fn reasons_are_worded_with_the_true_wait() {
     assert_eq!(error.error_type(), "all_deployments_in_cooldown");
     assert_eq!(error.retry_after(), Some(Duration::from_millis(4_200)));
     assert!(error.message().contains("Try again in 5 seconds"));
-    let full = NoPick::Full { retry_after: None }.into_error();
+    let full = NoPick::Full {
+        retry_after: None,
+        limit: LimitName::Rpm,
+    }
+    .into_error();
     assert_eq!(
         (full.status().as_u16(), full.error_type()),
         (429, "rate_limit_error")

@@ -1,8 +1,9 @@
 //! What `/router/state` and the metrics show of a deployment: a copy of what was learned, taken at one moment.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{CooldownInForce, Deployment, LastError, LatencyMs};
+use super::{CooldownInForce, Deployment, LastError, LatencyMs, Router, Standing};
 
 /// What was learned of one deployment; what is not known is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,8 +46,77 @@ pub struct BudgetView {
     pub resets_in: Option<Duration>,
 }
 
+impl Router {
+    /// Returns what is known now of a deployment of the file. One whose name is a pattern is called by way of concrete
+    /// models: their calls, attempts and errors are counted as its own. Latency is not: a mean of several models says
+    /// nothing of any.
+    pub fn view(&self, deployment: &Deployment, now: Instant) -> RuntimeView {
+        let own = deployment.view(now);
+        match self.models_of(deployment) {
+            Some(models) => own.with_models(&models, now),
+            None => own,
+        }
+    }
+
+    /// Returns whether a deployment of the file may be picked now; for one whose name is a pattern, whether each of its
+    /// concrete models may.
+    pub fn standings(&self, deployment: &Deployment, now: Instant) -> Vec<Standing> {
+        let own = deployment.runtime.breaker.standing(now);
+        let models = self.models_of(deployment).unwrap_or_default();
+        // Where concrete models are called in its place, that nothing is wrong with itself says nothing.
+        let own = (models.is_empty() || own != Standing::Open).then_some(own);
+        models
+            .iter()
+            .map(|model| model.runtime.breaker.standing(now))
+            .chain(own)
+            .collect()
+    }
+
+    /// The concrete models of a deployment whose name or model is a pattern; `None` for any other.
+    fn models_of(&self, deployment: &Deployment) -> Option<Vec<Arc<Deployment>>> {
+        let is_pattern = deployment.model.contains('*') || deployment.group.contains('*');
+        is_pattern.then(|| self.concrete_of(&deployment.id))
+    }
+}
+
+impl RuntimeView {
+    /// Adds what is known of the concrete models of a wildcard deployment, and lists those that cool down.
+    fn with_models(mut self, models: &[Arc<Deployment>], now: Instant) -> Self {
+        let mut cooling = Vec::new();
+        for model in models {
+            let view = model.view(now);
+            self.in_flight = self.in_flight.saturating_add(view.in_flight);
+            self.window = self.window.with(view.window);
+            let errors = [self.last_error, view.last_error];
+            self.last_error = errors.into_iter().flatten().max_by_key(|error| error.at);
+            cooling.extend(
+                view.cooldown
+                    .map(|cooldown| (model.model.clone(), cooldown)),
+            );
+        }
+        self.models = Some(cooling);
+        self
+    }
+}
+
+impl WindowView {
+    /// Adds the attempts of another window.
+    fn with(self, other: Self) -> Self {
+        Self {
+            // A window has the configured length from its first failure on.
+            length: if other.failed > 0 {
+                other.length
+            } else {
+                self.length
+            },
+            succeeded: self.succeeded.saturating_add(other.succeeded),
+            failed: self.failed.saturating_add(other.failed),
+        }
+    }
+}
+
 impl Deployment {
-    /// Returns what is known now.
+    /// Returns what is known now of this deployment alone; [`Router::view`] adds the concrete models of a wildcard.
     pub fn view(&self, now: Instant) -> RuntimeView {
         let runtime = &self.runtime;
         let breaker = runtime.breaker.view(now);
@@ -67,5 +137,101 @@ impl Deployment {
             }),
             models: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::super::test_group::{config, entry, router};
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::config::{RouterSettings, RoutingGroup};
+    use crate::error::ErrorKind;
+    use crate::router::Pass;
+
+    fn wildcard() -> Router {
+        let entries = vec![entry("bedrock/*", "bedrock/*")];
+        router(&config(entries, RouterSettings::default()), None)
+    }
+
+    fn concrete(router: &Router, name: &str) -> Arc<Deployment> {
+        Arc::clone(&router.resolve(name).unwrap().group.deployments[0])
+    }
+
+    fn error_at(at: SystemTime, status: u16) -> LastError {
+        LastError {
+            kind: ErrorKind::Throttled,
+            status,
+            at,
+        }
+    }
+
+    #[test]
+    fn wildcard_shows_what_is_known_of_its_concrete_models() {
+        let router = wildcard();
+        let clock = ManualClock::at(UNIX_EPOCH);
+        let now = clock.now();
+        let one = concrete(&router, "bedrock/acme.a");
+        let other = concrete(&router, "bedrock/acme.b");
+        let _calls = [
+            one.runtime.begin(Pass::default()),
+            other.runtime.begin(Pass::default()),
+        ];
+        one.runtime.breaker.succeeded(Pass::default(), now);
+        other.runtime.breaker.succeeded(Pass::default(), now);
+        let latest = error_at(UNIX_EPOCH + Duration::from_secs(2), 429);
+        one.runtime.note_error(latest);
+        other.runtime.note_error(error_at(UNIX_EPOCH, 503));
+        let until = now + Duration::from_secs(5);
+        let breaker = &other.runtime.breaker;
+        breaker.cool_from_elsewhere(until, ErrorKind::Throttled, 1, now);
+
+        let deployment = &router.groups()[0].deployments[0];
+        let view = router.view(deployment, now);
+        assert_eq!((view.in_flight, view.window.succeeded), (2, 2));
+        assert_eq!(view.last_error, Some(latest));
+        assert_eq!(view.cooldown, None);
+        let models = view.models.unwrap();
+        assert_eq!(models.len(), 1);
+        assert_eq!(models[0].0, "bedrock/acme.b");
+        assert_eq!(models[0].1.until, until);
+        let standings = router.standings(deployment, now);
+        assert_eq!(standings, [Standing::Open, Standing::Cooling { until }]);
+    }
+
+    #[test]
+    fn only_wildcards_have_models() {
+        let settings = RouterSettings::default();
+        let patterned = wildcard();
+        let now = ManualClock::at(UNIX_EPOCH).now();
+        let deployment = &patterned.groups()[0].deployments[0];
+        assert_eq!(patterned.view(deployment, now).models, Some(Vec::new()));
+        assert_eq!(patterned.standings(deployment, now), [Standing::Open]);
+        let entries = vec![entry("m", "bedrock/us.amazon.nova-pro-v1:0")];
+        let plain = router(&config(entries, settings), None);
+        let deployment = &plain.groups()[0].deployments[0];
+        assert_eq!(plain.view(deployment, now).models, None);
+        assert_eq!(plain.standings(deployment, now), [Standing::Open]);
+    }
+
+    #[test]
+    fn routing_groups_follow_the_model_groups() {
+        let settings = RouterSettings {
+            routing_groups: vec![RoutingGroup {
+                name: "pool".to_owned(),
+                models: vec!["m".to_owned()],
+                strategy: RouterSettings::default().strategy,
+                priorities: None,
+            }],
+            ..RouterSettings::default()
+        };
+        let entries = vec![entry("m", "bedrock/us.amazon.nova-pro-v1:0")];
+        let router = router(&config(entries, settings), None);
+        let names: Vec<&str> = (router.all_groups())
+            .map(|group| group.name.as_str())
+            .collect();
+        assert_eq!(names, ["m", "pool"]);
     }
 }

@@ -228,6 +228,27 @@ async fn limit_on_a_model_leaves_the_others_and_may_fall_back() {
     );
 }
 
+/// A fallback that failed does not keep the next one from the call: what it held of the key is free again.
+#[tokio::test]
+async fn failed_fallback_leaves_the_keys_slot_to_the_next() {
+    let rest = format!(
+        "router_settings: {{num_retries: 0, fallbacks: [{{m: [n, o]}}]}}\n{}",
+        keys(&[("one", ", max_parallel_requests: 1, model_rpm_limit: {m: 1}")])
+    );
+    let mut bad = named("n", "n1");
+    bad.fault = "error503";
+    let (gateway, _clock) = timed(&[named("m", "m1"), bad, named("o", "o1")], &rest).await;
+    assert_eq!(
+        ask(&gateway, "one").await.header("x-litellm-model-id"),
+        "m1"
+    );
+    gateway.comes_to_rest().await;
+    let answer = ask(&gateway, "one").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("x-litellm-model-id"), "o1");
+    assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "2");
+}
+
 #[tokio::test]
 async fn limit_of_the_key_itself_is_final() {
     let rest = format!(

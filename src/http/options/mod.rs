@@ -29,7 +29,7 @@ pub(super) fn call_options(
             .or(positive(controls.timeout_seconds, "timeout")?),
         stream_timeout: seconds(headers, "x-litellm-stream-timeout")?
             .or(positive(controls.stream_timeout_seconds, "stream_timeout")?),
-        deadline: seconds(headers, names::DEADLINE)?,
+        deadline: deadline(headers)?,
         keepalive: seconds(headers, "x-litellm-keepalive-seconds")?,
         ..CallOptions::default()
     };
@@ -54,6 +54,15 @@ fn retries(headers: &HeaderMap) -> Result<Option<u32>> {
         NAME,
         format!("{NAME}: expected a whole number, 0 or more"),
     ))
+}
+
+/// Reads `x-switchyard-deadline`.
+///
+/// # Errors
+///
+/// [`ErrorKind::BadRequest`](crate::error::ErrorKind::BadRequest) for what is no number of seconds.
+pub(super) fn deadline(headers: &HeaderMap) -> Result<Option<Duration>> {
+    seconds(headers, names::DEADLINE)
 }
 
 fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>> {

@@ -201,6 +201,7 @@ fn cache(controls: &mut CacheControls, gateway: &GatewayCall) {
         gateway.session_token.as_ref().map(Secret::expose),
         (!gateway.facts.url.is_empty()).then_some(&gateway.facts.url),
         &gateway.facts.metadata,
+        &gateway.facts.params,
         &gateway.forwardable,
     ]);
     let member = ("gateway_config".to_owned(), RawJson::from_value(&whose));

@@ -268,6 +268,13 @@ fn as_the_caller_sees_it(
             let entry = overlay::overlay(&deployment.entry, &caller)?;
             let mut own = build(call, entry, parts)?;
             own.metrics = Arc::clone(&deployment.metrics);
+            if !caller.is_somebody() {
+                // It goes with the operator's credentials, so it is taken from the operator's limits and budgets.
+                own.meters = Arc::clone(&deployment.meters);
+                own.pattern = Some(Arc::clone(
+                    deployment.pattern.as_ref().unwrap_or(deployment),
+                ));
+            }
             deployments.push(Arc::new(own));
         } else {
             deployments.push(Arc::clone(deployment));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Left, Scope};
-use crate::limit::Cost;
+use crate::limit::{Cost, LimitName};
 use crate::router::NoPick;
 
 pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
@@ -14,9 +14,11 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     let mut shortest: Option<Duration> = None;
     // A slot comes free when a call ends, and nobody knows when that is.
     let mut any_time = false;
+    let mut limit = LimitName::Parallel;
     left.retain(|deployment| match deployment.meters.room(cost, scope.now) {
         Ok(()) => true,
         Err(full) => {
+            limit = full.limit;
             match full.retry_after {
                 Some(wait) => {
                     shortest = Some(shortest.map_or(wait, |shortest| shortest.min(wait)));
@@ -29,6 +31,7 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     if left.is_empty() {
         return Err(NoPick::Full {
             retry_after: shortest.filter(|_| !any_time),
+            limit,
         });
     }
     Ok(())
