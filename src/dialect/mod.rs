@@ -1,9 +1,20 @@
 //! What clients speak ↔ canonical; pure.
 //!
 //! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
-//! format. OpenAI's chat completions are the first dialect.
+//! format. [`chat`] is OpenAI's chat completions. What dialects have alike in a request (parts, media,
+//! parameters, members that steer the gateway) is read here.
 
+mod body;
 pub mod chat;
+mod choice;
+mod controls;
+mod headers;
+mod in_line;
+mod media;
+mod params;
+mod part;
+mod read;
+mod resumed;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -55,6 +66,10 @@ pub struct Envelope {
 
 /// A format that clients speak.
 pub trait Dialect: std::fmt::Debug + Send + Sync {
+    /// Returns what the ids of this format's answers begin with.
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
     /// Reads a request.
     ///
     /// # Errors

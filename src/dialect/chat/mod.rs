@@ -8,14 +8,7 @@
 mod annotations;
 mod error;
 mod parse;
-mod parse_choice;
-mod parse_controls;
-mod parse_headers;
-mod parse_media;
 mod parse_message;
-mod parse_params;
-mod parse_part;
-mod read;
 mod render;
 mod stream;
 mod template;
@@ -24,8 +17,9 @@ mod usage;
 use bytes::Bytes;
 use http::HeaderMap;
 
+pub use super::params::params;
 pub use parse::parse;
-pub use parse_params::params;
+pub(super) use parse_message::{WireMessage, message};
 pub use template::expand;
 
 use super::{Dialect, Envelope, Parsed, StreamWriter};

@@ -1,6 +1,6 @@
 //! Members of a chat request that steer the gateway, and never reach Bedrock.
 
-use super::parse_params::set;
+use super::params::set;
 use super::read::Node;
 use crate::canonical::RawJson;
 use crate::dialect::Controls;

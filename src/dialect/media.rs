@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse_part::{WirePart, required};
+use super::part::{WirePart, required};
 use super::read::Node;
 use crate::canonical::{Media, MediaKind, MediaSource, Text};
 use crate::error::Result;
