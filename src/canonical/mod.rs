@@ -6,7 +6,10 @@
 
 mod answer;
 mod chunk;
+mod count;
 mod message;
+mod native;
+mod object;
 mod params;
 mod request;
 mod text;
@@ -15,10 +18,13 @@ mod usage;
 
 pub use answer::{AnswerBlock, ChatAnswer, StopReason};
 pub use chunk::ChatChunk;
+pub use count::{Count, CountAnswer, CountSource};
 pub use message::{
     CacheControl, Content, Media, MediaKind, MediaSource, Message, Part, PartKind, Role, Thinking,
     ToolCall,
 };
+pub use native::{Native, NativeEvent, NativeFormat};
+pub use object::{ObjectWriter, RawObject};
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
 pub use request::{Chat, ChatRequest, Operation, split_betas};
 pub use text::{RawJson, Text, write_escaped, write_value};

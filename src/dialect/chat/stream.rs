@@ -283,7 +283,8 @@ impl StreamWriter for ChatStream {
             } => self.finish(stop, provider_fields, out),
             ChatChunk::Trace(trace) => self.trace(trace, out),
             ChatChunk::Details(details) if self.content_blocks => self.details.clone_from(details),
-            ChatChunk::Details(_) => {}
+            // An event as it was written is another dialect's.
+            ChatChunk::Details(_) | ChatChunk::Native(_) => {}
             ChatChunk::Usage {
                 usage,
                 service_tier,
