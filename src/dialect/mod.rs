@@ -1,7 +1,7 @@
 //! What clients speak ↔ canonical; pure.
 //!
 //! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
-//! format. [`chat`] is OpenAI's chat completions. What dialects have alike in a request (parts, media,
+//! format. [`chat`] is OpenAI's chat completions, [`messages`] is Anthropic's. What they have alike in a request (parts, media,
 //! parameters, members that steer the gateway) is read here.
 
 mod body;
@@ -11,6 +11,7 @@ mod controls;
 mod headers;
 mod in_line;
 mod media;
+pub mod messages;
 mod params;
 mod part;
 mod read;

@@ -4,11 +4,13 @@ pub mod arn;
 mod base_model;
 mod chat;
 pub mod converse;
+pub mod count;
 pub mod event_stream;
 pub mod family;
 pub mod fault;
 mod invoke;
 pub mod model_id;
+mod native_first;
 mod route;
 pub mod sign;
 mod timestamp;
@@ -18,7 +20,7 @@ use family::Family;
 use model_id::Route;
 
 use super::Transformer;
-use crate::canonical::Chat;
+use crate::canonical::{Chat, Count};
 
 /// Returns what writes chat requests for a route and, where the family decides the format, for a family; `None` where
 /// chat is not served.
@@ -29,9 +31,23 @@ pub fn chat_transformer(
     family: Option<Family>,
 ) -> Option<&'static dyn Transformer<Chat>> {
     match route {
-        Route::Converse | Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
+        Route::Converse => Some(&native_first::NativeFirst),
+        Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
         Route::Invoke => invoke_transformer(family),
         Route::AsyncInvoke
+        | Route::Mantle
+        | Route::Agent
+        | Route::AgentCore
+        | Route::ClaudePlatform => None,
+    }
+}
+
+/// Returns what counts tokens for a route; `None` where only an estimate is possible.
+pub fn count_transformer(route: Route) -> Option<&'static dyn Transformer<Count>> {
+    match route {
+        Route::Converse | Route::Invoke | Route::ChatCompletions => Some(&count::CountTokens),
+        Route::ConverseLike
+        | Route::AsyncInvoke
         | Route::Mantle
         | Route::Agent
         | Route::AgentCore
