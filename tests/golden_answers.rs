@@ -85,6 +85,7 @@ impl Fixture {
             facts: model.facts(),
             model,
             endpoint: "https://bedrock.test".to_owned(),
+            region: "us-west-2".to_owned(),
             defaults: chat::params(&[]).unwrap(),
             repairs: Repairs::default(),
             extra_headers: Vec::new(),

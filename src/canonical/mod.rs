@@ -7,11 +7,15 @@
 mod answer;
 mod chunk;
 mod count;
+mod embed;
+mod image;
 mod message;
 mod native;
 mod object;
+mod options;
 mod params;
 mod request;
+mod rerank;
 mod text;
 mod tool;
 mod usage;
@@ -19,14 +23,18 @@ mod usage;
 pub use answer::{AnswerBlock, ChatAnswer, StopReason};
 pub use chunk::ChatChunk;
 pub use count::{Count, CountAnswer, CountSource};
+pub use embed::{Embed, EmbedAnswer, EmbedInput, EmbedRequest, Vector, VectorValues};
+pub use image::{Image, ImageAnswer, ImageEdit, ImageRequest};
 pub use message::{
     CacheControl, Content, Media, MediaKind, MediaSource, Message, Part, PartKind, Role, Thinking,
     ToolCall,
 };
 pub use native::{Native, NativeEvent, NativeFormat};
 pub use object::{ObjectWriter, RawObject};
+pub use options::Options;
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
 pub use request::{Chat, ChatRequest, Operation, split_betas};
+pub use rerank::{Document, Ranked, Rerank, RerankAnswer, RerankRequest};
 pub use text::{RawJson, Text, write_escaped, write_value};
 pub use tool::{Tool, ToolChoice};
 pub use usage::Usage;

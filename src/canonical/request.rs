@@ -6,7 +6,7 @@ use super::{
 
 /// What can be asked of a model.
 ///
-/// Chat is the first; embeddings, images, rerank and token counting are further implementations.
+/// Chat, embeddings, images and rerank are implementations.
 pub trait Operation: 'static {
     /// What the client asks.
     type Request: Send + Sync;

@@ -4,6 +4,7 @@
 //! model that is not in the table has no facts: every flag is absent, and the transformers then allow what a model of
 //! its kind may be able to do.
 
+pub mod cl100k;
 mod flag;
 mod stem;
 mod table;

@@ -108,7 +108,8 @@ impl<'de, M: Deserialize<'de>> Visitor<'de> for BodyVisitor<M> {
     }
 }
 
-fn invalid_json(problem: &str) -> Error {
+/// Makes the error of a body that is no JSON, or not the JSON of a request.
+pub(super) fn invalid_json(problem: &str) -> Error {
     Error::bad_request("request_body", format!("Invalid JSON payload: {problem}"))
 }
 

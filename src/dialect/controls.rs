@@ -1,6 +1,5 @@
-//! Members of a chat request that steer the gateway, and never reach Bedrock.
+//! Members of a request that steer the gateway, and never reach Bedrock: the same for every operation.
 
-use super::params::set;
 use super::read::Node;
 use crate::canonical::RawJson;
 use crate::dialect::Controls;
@@ -194,6 +193,14 @@ pub(super) fn read(name: &str, node: &Node<'_, '_>, controls: &mut Controls) -> 
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Sets a member that is carried by name; a later one with the same name replaces it in its place.
+pub(super) fn set(map: &mut Vec<(String, RawJson)>, name: &str, value: RawJson) {
+    match map.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => map.push((name.to_owned(), value)),
+    }
 }
 
 /// Says whether a member makes LiteLLM pretend failures or delays, which no caller may ask for.

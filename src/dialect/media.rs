@@ -121,14 +121,14 @@ fn describe(node: &Node<'_, '_>, wire: &WireReference<'_>, media: &mut Media) ->
 }
 
 /// Reads a string that says where media is: `data:`, `http(s)://` or `s3://`.
-fn located(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
+pub(super) fn located(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
     find(node, kind)?.ok_or_else(|| {
         node.error("expected a data: URL with base64, an http(s):// address or an s3:// URI")
     })
 }
 
 /// Reads a string that holds media: base64, or any of the ways to say where it is.
-fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
+pub(super) fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
     if let Some(media) = find(node, kind)? {
         return Ok(media);
     }
@@ -140,7 +140,8 @@ fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
     Ok(blank(kind, MediaSource::Base64(data)))
 }
 
-fn find(node: &Node<'_, '_>, kind: MediaKind) -> Result<Option<Media>> {
+/// Reads a string that says where media is; `None` for any other string.
+pub(super) fn find(node: &Node<'_, '_>, kind: MediaKind) -> Result<Option<Media>> {
     let text = node.text()?;
     let written = text.escaped();
     if starts_with(written, "http") {

@@ -1,35 +1,41 @@
 //! What clients speak ↔ canonical; pure.
 //!
 //! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
-//! format. [`chat`] is OpenAI's chat completions, [`messages`] is Anthropic's. What they have alike in a request (parts, media,
-//! parameters, members that steer the gateway) is read here.
+//! format. [`chat`] is OpenAI's chat completions, [`messages`] is Anthropic's; both stream. What is answered whole is a
+//! [`WholeDialect`]. What they have alike in a request (parts, media, parameters, members that steer the gateway) is read
+//! here.
 
 mod body;
 pub mod chat;
 mod choice;
 mod controls;
+pub mod embeddings;
 mod headers;
+pub mod images;
 mod in_line;
 mod media;
 pub mod messages;
+mod openai_error;
 mod params;
 mod part;
 mod read;
+mod request;
+pub mod rerank;
 mod resumed;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest};
+use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest, Operation};
 use crate::error::Error;
 
 /// What the client's body says beside the canonical request.
 #[derive(Debug, Clone, Default)]
-pub struct Parsed {
+pub struct Parsed<R = ChatRequest> {
     /// `model`, as written; `None` when the path names it.
     pub model: Option<String>,
     /// The request.
-    pub request: ChatRequest,
+    pub request: R,
     /// Members that steer the gateway and never reach Bedrock.
     pub controls: Controls,
 }
@@ -83,6 +89,24 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
     /// Writes an error body.
     fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
+}
+
+/// A format of an operation whose answers are never streamed. Its errors are OpenAI's.
+pub trait WholeDialect<O: Operation>: std::fmt::Debug + Send + Sync {
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::ErrorKind::BadRequest`] naming the member that is wrong.
+    fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed<O::Request>, Error>;
+    /// Writes an answer; of the envelope it takes `id`, `created` and `model`.
+    fn answer(&self, answer: &O::Answer, envelope: &Envelope) -> Bytes;
+    /// Writes an error body.
+    fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        openai_error::write_error(error, call_id, &mut out);
+        Bytes::from(out)
+    }
 }
 
 /// Writes one stream, piece by piece; keeps what has to be said only once.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::chat::{WireMessage, message};
 use super::choice::{ToolChoiceRead, response_format, tool_choice};
-use super::controls;
+use super::controls::{self, set};
 use super::read::{Members, Node, Path};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Tool};
 use crate::dialect::Controls;
@@ -322,13 +322,5 @@ fn object(node: &Node<'_, '_>) -> Result<RawJson> {
         Ok(node.json())
     } else {
         Err(node.expected("an object"))
-    }
-}
-
-/// Sets a member that is carried by name; a later one with the same name replaces it in its place.
-pub(super) fn set(map: &mut Vec<(String, RawJson)>, name: &str, value: RawJson) {
-    match map.iter_mut().find(|(known, _)| known == name) {
-        Some((_, old)) => *old = value,
-        None => map.push((name.to_owned(), value)),
     }
 }

@@ -52,6 +52,8 @@ pub struct Target {
     pub facts: Arc<Facts>,
     /// Base URL to which `/model/{id}/…` is appended, without a trailing slash; for `converse_like` the whole address.
     pub endpoint: String,
+    /// The region that calls are signed for; some formats name it.
+    pub region: String,
     /// Request defaults of the deployment.
     pub defaults: ChatParams,
     /// What to do with parameters and messages that Bedrock would refuse.

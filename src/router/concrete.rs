@@ -45,6 +45,7 @@ impl Deployment {
         };
         let target = Target {
             endpoint,
+            region: region.clone(),
             facts,
             model: id,
             ..self.target.clone()

@@ -131,6 +131,7 @@ impl Builder<'_> {
         let rates = Rates::under(router, strategy);
         let target = Target {
             endpoint: place.endpoint,
+            region: place.region.clone(),
             facts,
             defaults: self.defaults(entry)?,
             repairs: self.repairs(entry),

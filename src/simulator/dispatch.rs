@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::async_invoke;
 use super::auth::bearer_token;
 use super::body::ReplyBody;
 use super::calls::Outcome;
@@ -19,6 +20,8 @@ use super::introspect;
 use super::invoke;
 use super::misbehave::Directions;
 use super::model_id::Model;
+use super::operation;
+use super::rerank;
 use super::sigv4::Signed;
 use super::state::{Shared, request_id};
 use super::sts;
@@ -146,6 +149,19 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
         call.shared.auth.check(&signed, "bedrock")?;
         return on_model(operation, &decode(model), &call).await;
     }
+    if let ("/rerank", &Method::POST) = (path, &parts.method) {
+        refuse_api_key(parts)?;
+        call.shared.auth.check(&signed, "bedrock")?;
+        return rerank::by_agent_runtime(&call).await;
+    }
+    if let Some(rest) = path.strip_prefix("/async-invoke") {
+        call.shared.auth.check(&signed, "bedrock")?;
+        match (&parts.method, rest.strip_prefix('/')) {
+            (&Method::POST, None) if rest.is_empty() => return async_invoke::start(&call).await,
+            (&Method::GET, Some(arn)) => return async_invoke::status(&decode(arn), &call),
+            _ => {}
+        }
+    }
     if path.starts_with("/converse-like") && parts.method == Method::POST {
         return converse_like(parts, &call).await;
     }
@@ -154,6 +170,11 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
 
 /// Runs a Bedrock operation on a model. One arm per operation; each has its own folder or file.
 async fn on_model(operation: &str, model_id: &str, call: &Call<'_>) -> Answered {
+    if operation == "invoke"
+        && let Some(operation) = operation::Operation::of(&Model::parse(model_id)?, call.body)
+    {
+        return operation.answer(call).await;
+    }
     let mode = match operation {
         "converse" => Mode::Whole,
         "converse-stream" => Mode::Stream,
@@ -200,6 +221,20 @@ async fn converse_like(parts: &Parts, call: &Call<'_>) -> Answered {
         converse::Mode::Whole
     };
     converse::answer(mode, &Model::unnamed(), call).await
+}
+
+/// The agent runtime takes no Bedrock API keys.
+fn refuse_api_key(parts: &Parts) -> Result<(), AwsError> {
+    let value = parts.headers.get(header::AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    if value.and_then(bearer_token).is_none() {
+        return Ok(());
+    }
+    Err(AwsError::new(
+        "AccessDeniedException",
+        403,
+        "Authentication failed: API keys are not supported by this operation.",
+    ))
 }
 
 /// Splits `/model/{id}/{operation}`; an id may contain slashes that nobody encoded.

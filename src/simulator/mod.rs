@@ -13,6 +13,8 @@
 //!   usage, stop sequences, `maxTokens`, guardrails; streams are real event-stream frames with checksums;
 //! - answers `InvokeModel` and its stream in the format of each family, and refuses members that the family does not
 //!   document;
+//! - answers embeddings, image and rerank models by `InvokeModel`, `StartAsyncInvoke` and the agent runtime's `Rerank`,
+//!   and checks their bodies against what AWS documents;
 //! - plays STS, so that assumed roles work: `AssumeRole`, `AssumeRoleWithWebIdentity`, `GetCallerIdentity`;
 //! - misbehaves when told to, by `[[sim:throttle]]` in a user's text or by the path prefix `/fault/throttle/…`
 //!   (the names are in `misbehave.rs`). Further markers shape an answer: `[[sim:tool]]`, `[[sim:tools]]`,
@@ -28,20 +30,26 @@
 //! HTTP/2, TLS and presigned URLs. Limits that Bedrock enforces but does not document are missing. A request that
 //! passes here can fail at AWS.
 
+mod async_invoke;
 mod auth;
 mod body;
 mod calls;
 mod clock;
 mod converse;
 mod dispatch;
+mod embed;
+mod embed_shape;
 mod error;
 mod event_stream;
+mod image;
 mod introspect;
 mod invoke;
 mod json;
 mod keys;
 mod misbehave;
 mod model_id;
+mod operation;
+mod rerank;
 mod server;
 mod sigv4;
 mod state;

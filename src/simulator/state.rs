@@ -18,6 +18,9 @@ const MAX_CACHED_PREFIXES: usize = 10_000;
 /// Fault counters kept; a test run uses a few dozen.
 const MAX_FAULT_COUNTERS: usize = 10_000;
 
+/// Asynchronous jobs remembered.
+const MAX_JOBS: usize = 1000;
+
 /// The simulator's memory.
 pub(super) struct Shared {
     pub(super) auth: Authenticator,
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) cancelled_streams: AtomicU64,
     fault_counts: Mutex<HashMap<String, u64>>,
     cached_prefixes: Mutex<HashSet<u64>>,
+    /// What was started to be answered later, by its ARN.
+    jobs: Mutex<HashMap<String, serde_json::Value>>,
 }
 
 impl Shared {
@@ -46,6 +51,7 @@ impl Shared {
             cancelled_streams: AtomicU64::new(0),
             fault_counts: Mutex::default(),
             cached_prefixes: Mutex::default(),
+            jobs: Mutex::default(),
         }
     }
 
@@ -63,6 +69,20 @@ impl Shared {
     /// Forgets how often limited faults have struck.
     pub(super) fn reset_faults(&self) {
         lock(&self.fault_counts).clear();
+    }
+
+    /// Remembers what was started, by its ARN; starts again when there are too many.
+    pub(super) fn keep_job(&self, arn: &str, job: serde_json::Value) {
+        let mut jobs = lock(&self.jobs);
+        if jobs.len() > MAX_JOBS {
+            jobs.clear();
+        }
+        jobs.insert(arn.to_owned(), job);
+    }
+
+    /// Returns what was started under this ARN.
+    pub(super) fn job(&self, arn: &str) -> Option<serde_json::Value> {
+        lock(&self.jobs).get(arn).cloned()
     }
 
     /// Remembers a prompt prefix and says whether it was known before, that is, cached.

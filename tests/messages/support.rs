@@ -200,6 +200,7 @@ impl Case {
             facts: model.facts(),
             model,
             endpoint: ENDPOINT.to_owned(),
+            region: "us-west-2".to_owned(),
             defaults: chat::params(&self.defaults).unwrap(),
             repairs: self.repairs.clone(),
             extra_headers: Vec::new(),

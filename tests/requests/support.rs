@@ -213,6 +213,7 @@ impl Case {
             facts: model.facts(),
             model,
             endpoint: ENDPOINT.to_owned(),
+            region: "us-west-2".to_owned(),
             defaults: chat::params(&self.defaults).unwrap(),
             repairs: self.repairs.clone(),
             extra_headers: self.operator_headers.clone(),

@@ -6,7 +6,6 @@
 //! Portkey's `content_blocks`.
 
 mod annotations;
-mod error;
 mod parse;
 mod parse_message;
 mod render;
@@ -22,6 +21,7 @@ pub use parse::parse;
 pub(super) use parse_message::{WireMessage, message};
 pub use template::expand;
 
+use super::openai_error as error;
 use super::{Dialect, Envelope, Parsed, StreamWriter};
 use crate::canonical::ChatAnswer;
 use crate::error::Error;

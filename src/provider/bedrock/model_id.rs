@@ -43,6 +43,8 @@ pub struct ModelId {
     pub base: String,
     /// The region written in front of the id (`bedrock/us-west-2/…`), else that of an ARN.
     pub region: Option<String>,
+    /// The route that the string asks for by a token of its own (`invoke/…`), whatever model it names.
+    pub token: Option<Route>,
     /// Whose format an `InvokeModel` body has; `None` if nothing in the string tells.
     pub family: Option<Family>,
     /// The word in brackets at the end: `1m`.
@@ -177,6 +179,7 @@ impl ModelId {
             wire: wire.to_owned(),
             base: base.to_owned(),
             region: region.map(str::to_owned),
+            token: pieces.route,
             family,
             context: pieces.context.map(str::to_owned),
             lookup,

@@ -118,7 +118,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
 }
 
 /// Plays what happens before the head of the response: a delay, silence, a dropped connection.
-async fn wait(
+pub(super) async fn wait(
     directions: &Directions,
     fault: Option<&Fault>,
     call: &Call<'_>,

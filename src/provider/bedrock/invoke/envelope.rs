@@ -88,7 +88,12 @@ fn push(name: &'static str, value: &str, param: &str, out: &mut Headers) -> Resu
     Ok(())
 }
 
-fn guardrail_headers(given: &RawJson, out: &mut Headers, warnings: &mut Vec<String>) -> Result<()> {
+/// Writes a guardrail as headers.
+pub(in crate::provider::bedrock) fn guardrail_headers(
+    given: &RawJson,
+    out: &mut Headers,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     const PARAM: &str = "guardrailConfig";
     let config = extras::guardrail_config(given, true).to_value();
     let text = |name: &str| config.get(name).and_then(Value::as_str);
@@ -118,7 +123,10 @@ fn guardrail_headers(given: &RawJson, out: &mut Headers, warnings: &mut Vec<Stri
 }
 
 /// Latency, tier and metadata, which Converse takes in its body.
-fn service_headers(params: &ChatParams, out: &mut Headers) -> Result<()> {
+pub(in crate::provider::bedrock) fn service_headers(
+    params: &ChatParams,
+    out: &mut Headers,
+) -> Result<()> {
     if let Some(performance) = params.extra("performanceConfig").map(RawJson::to_value)
         && let Some(latency) = performance.get("latency").and_then(Value::as_str)
     {
@@ -148,12 +156,14 @@ fn service_headers(params: &ChatParams, out: &mut Headers) -> Result<()> {
 }
 
 /// Makes the error of an answer that cannot be read.
-pub(super) fn garbled(message: &'static str) -> TransformError {
+pub(in crate::provider::bedrock) fn garbled(message: &'static str) -> TransformError {
     Error::new(ErrorKind::Garbled, message).into()
 }
 
 /// Reads an answer, or a chunk of one, in the family's own JSON.
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, TransformError> {
+pub(in crate::provider::bedrock) fn parse<'a, T: Deserialize<'a>>(
+    body: &'a Bytes,
+) -> Result<T, TransformError> {
     serde_json::from_slice(body).map_err(|error| {
         Error::new(
             ErrorKind::Garbled,

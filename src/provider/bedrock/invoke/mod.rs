@@ -10,7 +10,7 @@ mod claude_text;
 mod cohere;
 mod command_r;
 mod deepseek;
-mod envelope;
+pub(super) mod envelope;
 mod llama;
 mod mistral;
 mod moonshot;
