@@ -71,6 +71,7 @@ impl Assembler {
             service_tier: self.service_tier,
             provider_fields,
             details: self.details,
+            native: None,
         })
     }
 
@@ -105,7 +106,9 @@ impl Assembler {
                 stop,
                 provider_fields,
             } => self.stop = Some((stop.clone(), provider_fields.clone())),
-            ChatChunk::Resumed { .. } => {}
+            // What nobody can say in another format is not kept.
+            ChatChunk::Native(event) if event.is_alone => return None,
+            ChatChunk::Resumed { .. } | ChatChunk::Native(_) => {}
             ChatChunk::Trace(trace) => self.trace = Some(trace.clone()),
             ChatChunk::Details(details) => self.details.extend_from_slice(details),
             ChatChunk::Usage {
@@ -257,6 +260,7 @@ fn size(chunk: &ChatChunk) -> usize {
         } => members(provider_fields) + FRAME,
         ChatChunk::Trace(trace) => trace.bytes().len(),
         ChatChunk::Details(details) => members(details),
+        ChatChunk::Native(_) => 0,
         ChatChunk::Usage { .. } | ChatChunk::Resumed { .. } => FRAME,
     }
 }

@@ -7,8 +7,8 @@ use super::canon::{Canon, Canonical};
 use super::key::{KeyWriter, Keyed};
 use crate::canonical::{
     CacheControl, ChatParams, ChatRequest, Content, JsonSchemaFormat, Media, MediaKind,
-    MediaSource, Message, Part, PartKind, ResponseFormat, Role, Text, Thinking, Tool, ToolCall,
-    ToolChoice,
+    MediaSource, Message, Native, Part, PartKind, RawJson, RawObject, ResponseFormat, Role, Text,
+    Thinking, Tool, ToolCall, ToolChoice,
 };
 
 impl Keyed for ChatRequest {
@@ -38,6 +38,7 @@ impl Canonical for ChatRequest {
             betas,
             content_blocks,
             portkey,
+            native,
         } = self;
         out.object(|out| {
             out.member("messages", messages);
@@ -48,7 +49,23 @@ impl Canonical for ChatRequest {
             out.member("betas", betas);
             out.member("content_blocks", content_blocks);
             out.member("portkey", portkey);
+            if let Some(native) = native {
+                write_native(native, out);
+            }
         });
+    }
+}
+
+/// Writes what a client's own body says that the other fields have no place for: unknown blocks and members of the
+/// conversation. Its other members are parameters, or the gateway's.
+fn write_native(native: &Native, out: &mut Canon) {
+    let body = RawObject::parse(native.body.get()).unwrap_or_default();
+    for (name, member) in [("native_messages", "messages"), ("native_system", "system")] {
+        let written = body.get(member).map(|written| {
+            let bytes = native.body.bytes().slice_ref(written.as_bytes());
+            RawJson::from_checked(bytes)
+        });
+        out.member(name, &written);
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::canonical::ChatRequest;
 use crate::dialect::Dialect;
 use crate::dialect::chat::ChatCompletions;
+use crate::dialect::messages::Messages;
 
 /// A request that says nearly everything a request can say.
 fn full() -> Value {
@@ -80,8 +81,17 @@ const GLOBAL: KeySettings<'static> = KeySettings {
 
 impl Case {
     fn key(&self, written: &str, settings: &KeySettings<'_>) -> Option<String> {
+        self.key_by(&ChatCompletions, written, settings)
+    }
+
+    fn key_by(
+        &self,
+        dialect: &dyn Dialect,
+        written: &str,
+        settings: &KeySettings<'_>,
+    ) -> Option<String> {
         let body = Bytes::from(written.to_owned());
-        let parsed = ChatCompletions.parse(&body, &HeaderMap::new()).ok()?;
+        let parsed = dialect.parse(&body, &HeaderMap::new()).ok()?;
         let controls = CacheControls::of(&parsed.controls.other, &HeaderMap::new()).ok()?;
         let question: Question<'_, ChatRequest> = Question {
             model: self.model,
@@ -96,6 +106,23 @@ impl Case {
         };
         Some(key(&question, settings))
     }
+}
+
+#[test]
+fn what_only_claudes_own_format_says_counts_in_the_conversation_alone() {
+    let key = |block: &str, beside: &str| {
+        let written = format!(
+            r#"{{"max_tokens":9,"messages":[{{"role":"user","content":[{block}]}}]{beside}}}"#
+        );
+        Case::default()
+            .key_by(&Messages, &written, &GLOBAL)
+            .unwrap()
+    };
+    let text = r#"{"type":"text","text":"a"}"#;
+    let plain = key(text, "");
+    assert_eq!(plain, key(text, r#","cache":{"ttl":5},"container":"c""#));
+    assert_ne!(plain, key(r#"{"type":"text","text":"a","future":1}"#, ""));
+    assert_ne!(plain, key(text, r#","system":"S""#));
 }
 
 fn key_of(body: &Value) -> Option<String> {

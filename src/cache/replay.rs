@@ -21,6 +21,7 @@ pub fn replay(answer: ChatAnswer) -> Vec<ChatChunk> {
         service_tier,
         mut provider_fields,
         details,
+        native: _,
     } = answer;
     let mut chunks = Vec::new();
     let mut said = Vec::new();

@@ -56,6 +56,7 @@ fn full() -> ChatAnswer {
             ("other".to_owned(), raw("1")),
         ],
         details: vec![("metrics".to_owned(), raw("{}"))],
+        native: None,
     }
 }
 

@@ -171,7 +171,12 @@ fn written_answer(answer: &ChatAnswer) -> Option<Answer<'_>> {
         service_tier,
         provider_fields,
         details,
+        native,
     } = answer;
+    // A kept answer is written in the words of whoever asks for it, and so must be sayable in them.
+    if native.as_ref().is_some_and(|native| native.is_alone) {
+        return None;
+    }
     let StopReason {
         finish_reason,
         raw: stop,
@@ -273,6 +278,7 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
         service_tier: answer.service_tier.map(Cow::into_owned),
         provider_fields: named(answer.provider_fields),
         details: named(answer.details),
+        native: None,
     })
 }
 

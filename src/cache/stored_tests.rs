@@ -64,6 +64,7 @@ fn full() -> ChatAnswer {
             ("null".to_owned(), raw("null")),
         ],
         details: vec![("metrics".to_owned(), raw(r#"{"latencyMs": 5}"#))],
+        native: None,
     }
 }
 
@@ -119,6 +120,20 @@ fn answer_comes_back_as_it_was() {
     let nothing = stored(ChatAnswer::default());
     let after = decode(&encode(&nothing).unwrap()).unwrap();
     assert_eq!(spelled(&after.answer), spelled(&nothing.answer));
+}
+
+#[test]
+fn what_only_one_format_can_say_is_not_kept() {
+    let own = |is_alone| ChatAnswer {
+        native: Some(crate::canonical::Native {
+            format: crate::canonical::NativeFormat::Messages,
+            body: raw("{}"),
+            is_alone,
+        }),
+        ..full()
+    };
+    assert!(encode(&stored(own(true))).is_none());
+    assert!(encode(&stored(own(false))).is_some());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A whole answer to a chat request.
 
-use super::{RawJson, Text, Usage};
+use super::{Native, RawJson, Text, Usage};
 
 /// A whole answer, in the order in which the model gave its blocks.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub struct ChatAnswer {
     /// Members about the call itself (`metrics`, `performanceConfig`), as written, for clients that want more than OpenAI's
     /// shape.
     pub details: Vec<(String, RawJson)>,
+    /// The answer as it was written, where the client speaks the model's format.
+    pub native: Option<Native>,
 }
 
 /// One block of an answer.

@@ -1,10 +1,12 @@
 //! A piece of a streamed answer.
 
-use super::{RawJson, StopReason, Text, Usage};
+use super::{NativeEvent, RawJson, StopReason, Text, Usage};
 
 /// A piece of a streamed answer. `block` is Bedrock's `contentBlockIndex`.
 #[derive(Debug, Clone)]
 pub enum ChatChunk {
+    /// An event as it was written, where the client speaks the model's format; what it means follows.
+    Native(NativeEvent),
     /// More text.
     Text {
         /// The block it belongs to.
@@ -102,6 +104,7 @@ impl ChatChunk {
     /// The first such chunk, or the finish of an empty answer, commits the stream to the client.
     pub fn is_content(&self) -> bool {
         match self {
+            Self::Native(event) => event.is_alone,
             Self::Text { text, .. } | Self::Thinking { text, .. } => !text.is_empty(),
             Self::Signature { .. }
             | Self::Redacted { .. }

@@ -6,9 +6,12 @@
 
 mod answer;
 mod chunk;
+mod count;
 mod embed;
 mod image;
 mod message;
+mod native;
+mod object;
 mod options;
 mod params;
 mod request;
@@ -19,12 +22,15 @@ mod usage;
 
 pub use answer::{AnswerBlock, ChatAnswer, StopReason};
 pub use chunk::ChatChunk;
+pub use count::{Count, CountAnswer, CountSource};
 pub use embed::{Embed, EmbedAnswer, EmbedInput, EmbedRequest, Vector, VectorValues};
 pub use image::{Image, ImageAnswer, ImageEdit, ImageRequest};
 pub use message::{
     CacheControl, Content, Media, MediaKind, MediaSource, Message, Part, PartKind, Role, Thinking,
     ToolCall,
 };
+pub use native::{Native, NativeEvent, NativeFormat};
+pub use object::{ObjectWriter, RawObject};
 pub use options::Options;
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};
 pub use request::{Chat, ChatRequest, Operation, split_betas};

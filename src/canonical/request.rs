@@ -1,6 +1,8 @@
 //! A chat request, and the operations that can be asked of a model.
 
-use super::{ChatAnswer, ChatChunk, ChatParams, Content, Media, MediaSource, Message, PartKind};
+use super::{
+    ChatAnswer, ChatChunk, ChatParams, Content, Media, MediaSource, Message, Native, PartKind,
+};
 
 /// What can be asked of a model.
 ///
@@ -43,6 +45,8 @@ pub struct ChatRequest {
     pub content_blocks: bool,
     /// Whether the request came in Portkey's or Obiguard's style, whose `reasoning_effort` means a share of `max_tokens`.
     pub portkey: bool,
+    /// The client's body, where its format is one that models speak too. Whoever changes the conversation takes it out.
+    pub native: Option<Native>,
 }
 
 /// Takes a list of betas apart: separated by commas, or a JSON list.
@@ -61,6 +65,21 @@ pub fn split_betas(value: &str) -> Vec<String> {
 }
 
 impl ChatRequest {
+    /// Returns all media of the conversation, in order.
+    pub fn media(&self) -> impl Iterator<Item = &Media> {
+        let parts = self
+            .messages
+            .iter()
+            .flat_map(|message| match &message.content {
+                Content::Parts(parts) => parts.as_slice(),
+                Content::Absent | Content::Text(_) => &[],
+            });
+        parts.filter_map(|part| match &part.kind {
+            PartKind::Media(media) => Some(&**media),
+            _ => None,
+        })
+    }
+
     /// Returns the media that must be fetched before the request can be encoded, in order.
     pub fn remote_media(&mut self) -> Vec<&mut Media> {
         self.messages

@@ -98,6 +98,11 @@ impl RawJson {
         Self(share(body, raw.get()))
     }
 
+    /// Takes bytes that the parser has already checked.
+    pub fn from_checked(json: Bytes) -> Self {
+        Self(json)
+    }
+
     /// Writes any value as JSON.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Self {
         Self(serde_json::to_vec(value).map_or_else(|_| Bytes::from_static(b"null"), Bytes::from))

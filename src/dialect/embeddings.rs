@@ -9,7 +9,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::chat::parse_media::{find, inline, located};
+use super::media::{find, inline, located};
 use super::read::Node;
 use super::request::{Reader, check_count, each_member};
 use super::{Envelope, Parsed, WholeDialect};

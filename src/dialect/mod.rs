@@ -1,16 +1,27 @@
 //! What clients speak ↔ canonical; pure.
 //!
 //! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
-//! format. Chat streams, and has a trait of its own; what is answered whole is a [`WholeDialect`].
+//! format. [`chat`] is OpenAI's chat completions, [`messages`] is Anthropic's; both stream. What is answered whole is a
+//! [`WholeDialect`]. What they have alike in a request (parts, media, parameters, members that steer the gateway) is read
+//! here.
 
+mod body;
 pub mod chat;
+mod choice;
 mod controls;
 pub mod embeddings;
+mod headers;
 pub mod images;
+mod in_line;
+mod media;
+pub mod messages;
 mod openai_error;
+mod params;
+mod part;
 mod read;
 mod request;
 pub mod rerank;
+mod resumed;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -62,6 +73,10 @@ pub struct Envelope {
 
 /// A format that clients speak.
 pub trait Dialect: std::fmt::Debug + Send + Sync {
+    /// Returns what the ids of this format's answers begin with.
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
     /// Reads a request.
     ///
     /// # Errors

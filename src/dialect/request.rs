@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::error::Category;
 
-use super::chat::{DEPTH_LIMIT, invalid_json, is_deeper_than};
+use super::body::{DEPTH_LIMIT, invalid_json, is_deeper_than};
 use super::read::{Members, Node, Path};
 use super::{Controls, Parsed, controls};
 use crate::canonical::Options;

@@ -143,6 +143,7 @@ fn is_plain_text(request: &ChatRequest) -> bool {
     let format = &params.response_format;
     params.thinking.is_none()
         && params.reasoning_effort.is_none()
+        && params.output_config.is_none()
         && matches!(format, None | Some(ResponseFormat::Text))
 }
 
@@ -190,6 +191,7 @@ impl Recovery {
                 ChatChunk::Text { block, text } => self.keep(*block, text),
                 ChatChunk::Usage { usage, .. } => self.reported = Some(*usage),
                 ChatChunk::Trace(_) | ChatChunk::Details(_) => {}
+                ChatChunk::Native(event) => self.is_beyond |= event.is_alone,
                 _ => self.is_beyond = true,
             }
         }
@@ -296,6 +298,7 @@ impl Recovery {
         self.continued_at = text.len();
         let mut request = self.hop.request.clone().into_owned();
         if !kept.is_empty() {
+            request.native = None;
             request.messages.push(Message {
                 role: Role::Assistant,
                 content: Content::Text(Text::new(kept)),

@@ -271,6 +271,7 @@ pub(super) fn overlaid(
     let mut laid = request.clone();
     if own.messages_present {
         laid.messages = own.messages;
+        laid.native = None;
     }
     if !own.params.tools.is_empty() {
         laid.params.tools.clear();

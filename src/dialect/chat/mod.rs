@@ -7,12 +7,7 @@
 
 mod annotations;
 mod parse;
-mod parse_choice;
-mod parse_headers;
-pub(super) mod parse_media;
 mod parse_message;
-mod parse_params;
-mod parse_part;
 mod render;
 mod stream;
 mod template;
@@ -21,14 +16,13 @@ mod usage;
 use bytes::Bytes;
 use http::HeaderMap;
 
+pub use super::params::params;
 pub use parse::parse;
-pub(super) use parse::{DEPTH_LIMIT, invalid_json, is_deeper_than};
-pub use parse_params::params;
+pub(super) use parse_message::{WireMessage, message};
 pub use template::expand;
 
-// What every operation reads and writes alike, under the names it has here.
 use super::openai_error as error;
-use super::{Dialect, Envelope, Parsed, StreamWriter, controls as parse_controls, read};
+use super::{Dialect, Envelope, Parsed, StreamWriter};
 use crate::canonical::ChatAnswer;
 use crate::error::Error;
 

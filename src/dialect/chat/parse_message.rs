@@ -6,15 +6,15 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse::{DEPTH_LIMIT, is_deeper_than};
-use super::parse_part::{part, thinking};
-use super::read::{Node, Path};
-use crate::canonical::{CacheControl, Content, Message, PartKind, Role, ToolCall};
+use crate::canonical::{Content, Message, PartKind, Role, ToolCall};
+use crate::dialect::body::{DEPTH_LIMIT, is_deeper_than};
+use crate::dialect::part::{cache_control, part, thinking};
+use crate::dialect::read::{Node, Path};
 use crate::error::Result;
 
 /// A message as it is written; every member stays as it is, so that a wrong type is found where its name is known.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct WireMessage<'a> {
+pub(in crate::dialect) struct WireMessage<'a> {
     #[serde(borrow)]
     role: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -42,7 +42,11 @@ pub(super) struct WireMessage<'a> {
 }
 
 /// Reads a message that stands at `path`.
-pub(super) fn message(body: &Bytes, wire: &WireMessage<'_>, path: &Path<'_>) -> Result<Message> {
+pub(in crate::dialect) fn message(
+    body: &Bytes,
+    wire: &WireMessage<'_>,
+    path: &Path<'_>,
+) -> Result<Message> {
     // Members are looked up by name; the message's own raw text is never needed.
     let here = Node {
         body,
@@ -220,21 +224,4 @@ fn arguments<'a>(node: Node<'a, '_>) -> Result<Cow<'a, str>> {
         return Ok(Cow::Borrowed(node.raw.get()));
     }
     Err(node.expected("a string"))
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct WireCacheControl<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    ttl: Option<&'a RawValue>,
-}
-
-/// Reads `cache_control`.
-pub(super) fn cache_control(node: Node<'_, '_>) -> Result<CacheControl> {
-    let wire: WireCacheControl<'_> = node.object()?;
-    Ok(CacheControl {
-        kind: node.member("type", wire.kind, |node| node.owned())?,
-        ttl: node.member("ttl", wire.ttl, |node| node.owned())?,
-    })
 }

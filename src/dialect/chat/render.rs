@@ -6,6 +6,7 @@ use super::annotations::{self, Span};
 use super::usage::write_usage;
 use crate::canonical::{AnswerBlock, ChatAnswer, RawJson, StopReason, Text, write_escaped};
 use crate::dialect::Envelope;
+use crate::dialect::in_line::write_in_line;
 
 /// Writes the answer.
 pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
@@ -63,18 +64,6 @@ pub(super) fn write_fields(fields: &[(String, RawJson)], out: &mut Vec<u8>) {
         write_escaped(name, out);
         out.push(b':');
         write_in_line(value, out);
-    }
-}
-
-/// Appends a value without the line breaks between its tokens, which would end an event of a stream.
-pub(super) fn write_in_line(value: &RawJson, out: &mut Vec<u8>) {
-    let written = value.bytes();
-    if memchr::memchr2(b'\n', b'\r', written).is_none() {
-        out.extend_from_slice(written);
-    } else {
-        // Within a string they are always escaped.
-        let rest = written.iter().filter(|byte| !matches!(byte, b'\n' | b'\r'));
-        out.extend(rest);
     }
 }
 

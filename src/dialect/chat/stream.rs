@@ -6,11 +6,11 @@
 
 use super::annotations::{self, Span};
 use super::error::write_error;
-use super::render::{
-    finish_reason, write_fields, write_image, write_in_line, write_redacted, write_thinking,
-};
+use super::render::{finish_reason, write_fields, write_image, write_redacted, write_thinking};
 use super::usage::write_usage;
 use crate::canonical::{ChatChunk, RawJson, StopReason, Text, Usage, write_escaped};
+use crate::dialect::in_line::write_in_line;
+use crate::dialect::resumed::write_resumed;
 use crate::dialect::{Envelope, StreamWriter};
 use crate::error::Error;
 
@@ -202,16 +202,7 @@ impl ChatStream {
         write_escaped(finish_reason(stop, self.content_blocks), out);
         out.extend_from_slice(b"}]");
         if let Some((times, deployments)) = &self.resumed {
-            out.extend_from_slice(br#","switchyard":{"resumed":"#);
-            out.extend_from_slice(itoa::Buffer::new().format(*times).as_bytes());
-            out.extend_from_slice(br#","deployments":["#);
-            for (place, id) in deployments.iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                write_escaped(id, out);
-            }
-            out.extend_from_slice(b"]}");
+            write_resumed(*times, deployments, out);
         }
         out.extend_from_slice(b"}\n\n");
     }
@@ -292,7 +283,8 @@ impl StreamWriter for ChatStream {
             } => self.finish(stop, provider_fields, out),
             ChatChunk::Trace(trace) => self.trace(trace, out),
             ChatChunk::Details(details) if self.content_blocks => self.details.clone_from(details),
-            ChatChunk::Details(_) => {}
+            // An event as it was written is another dialect's.
+            ChatChunk::Details(_) | ChatChunk::Native(_) => {}
             ChatChunk::Usage {
                 usage,
                 service_tier,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::chat::parse_media::inline;
+use super::media::inline;
 use super::read::Node;
 use super::request::{Reader, check_count, check_string, each_member};
 use super::{Envelope, Parsed, WholeDialect};

@@ -4,6 +4,7 @@ pub mod arn;
 mod base_model;
 mod chat;
 pub mod converse;
+pub mod count;
 pub mod embed;
 pub mod event_stream;
 pub mod family;
@@ -14,6 +15,7 @@ mod invoke;
 mod invoke_model;
 mod members;
 pub mod model_id;
+mod native_first;
 pub mod rerank;
 mod route;
 pub mod sign;
@@ -27,7 +29,7 @@ use model_id::Route;
 use rerank::RerankApi;
 
 use super::Transformer;
-use crate::canonical::{Chat, Embed, Image, Rerank};
+use crate::canonical::{Chat, Count, Embed, Image, Rerank};
 
 /// Returns what writes chat requests for a route and, where the family decides the format, for a family; `None` where
 /// chat is not served.
@@ -38,9 +40,23 @@ pub fn chat_transformer(
     family: Option<Family>,
 ) -> Option<&'static dyn Transformer<Chat>> {
     match route {
-        Route::Converse | Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
+        Route::Converse => Some(&native_first::NativeFirst),
+        Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
         Route::Invoke => invoke_transformer(family),
         Route::AsyncInvoke
+        | Route::Mantle
+        | Route::Agent
+        | Route::AgentCore
+        | Route::ClaudePlatform => None,
+    }
+}
+
+/// Returns what counts tokens for a route; `None` where only an estimate is possible.
+pub fn count_transformer(route: Route) -> Option<&'static dyn Transformer<Count>> {
+    match route {
+        Route::Converse | Route::Invoke | Route::ChatCompletions => Some(&count::CountTokens),
+        Route::ConverseLike
+        | Route::AsyncInvoke
         | Route::Mantle
         | Route::Agent
         | Route::AgentCore

@@ -30,6 +30,28 @@ const TAKEN: [&str; 13] = [
     "token-efficient-tools-2025-02-19",
 ];
 
+/// What `InvokeModel` is sent where the client's format is Claude's own, so that nobody asked for Bedrock's.
+const TAKEN_BY_INVOKE: [&str; 18] = [
+    COMPACT,
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    CONTEXT_MANAGEMENT,
+    DANGEROUS_TOOLS,
+    "dev-full-thinking-2025-05-14",
+    EFFORT,
+    FINE_GRAINED_TOOLS,
+    "interleaved-thinking-2025-05-14",
+    "mid-conversation-output-config-2026-07-01",
+    "mid-conversation-tool-changes-2026-07-01",
+    "output-128k-2025-02-19",
+    "thinking-binding-controls-2026-08-01",
+    "thinking-display-updates-2026-08-18",
+    "token-efficient-tools-2025-02-19",
+    TOOL_EXAMPLES,
+];
+
 /// `output_config.effort` on models before adaptive thinking.
 pub(crate) const EFFORT: &str = "effort-2025-11-24";
 /// `eager_input_streaming` of a tool.
@@ -41,6 +63,10 @@ pub(crate) const COMPACT: &str = "compact-2026-01-12";
 pub(crate) const STRUCTURED_OUTPUTS: &str = "structured-outputs-2025-11-13";
 /// Tools that are found by searching.
 pub(crate) const TOOL_SEARCH: &str = "tool-search-tool-2025-10-19";
+/// Examples of a tool's input, which come with tools that are found by searching.
+pub(crate) const TOOL_EXAMPLES: &str = "tool-examples-2025-10-29";
+/// `safeguards`.
+pub(crate) const DANGEROUS_TOOLS: &str = "dangerous-tool-use-2026-09-03";
 /// `context_management` with `clear_tool_uses_20250919`.
 pub(crate) const CONTEXT_MANAGEMENT: &str = "context-management-2025-06-27";
 
@@ -66,14 +92,28 @@ const RENAMED: [(&str, &str); 1] = [("advanced-tool-use-2025-11-20", TOOL_SEARCH
 pub(crate) struct Betas {
     list: Vec<String>,
     wire: Wire,
+    /// Whether `InvokeModel` is sent only what it is known to take.
+    listed: bool,
+    /// Whether the model finds tools by searching.
+    searches: bool,
 }
 
 impl Betas {
     /// Collects betas for a format.
     pub(crate) fn new(wire: Wire) -> Self {
         Self {
-            list: Vec::new(),
             wire,
+            ..Self::default()
+        }
+    }
+
+    /// Collects the betas of a request in Claude's own format; `searches` says whether the model finds tools by searching.
+    pub(crate) fn listed(searches: bool) -> Self {
+        Self {
+            wire: Wire::Messages,
+            listed: true,
+            searches,
+            ..Self::default()
         }
     }
 
@@ -117,6 +157,9 @@ impl Betas {
     /// Adds a beta that the client asked for, if the format takes it; says whether it does.
     fn ask(&mut self, beta: &str, allowed: &[String]) -> bool {
         let is_allowed = allowed.iter().any(|known| known == beta);
+        if self.listed && !is_allowed {
+            return self.ask_listed(beta);
+        }
         let taken = is_allowed
             || match self.wire {
                 Wire::Converse => TAKEN.contains(&beta),
@@ -129,6 +172,27 @@ impl Betas {
             self.add(beta);
         }
         taken
+    }
+
+    /// Adds a beta of a request in Claude's own format; says whether it is taken.
+    fn ask_listed(&mut self, beta: &str) -> bool {
+        if beta == TOOL_SEARCH || RENAMED.iter().any(|(known, _)| *known == beta) {
+            if self.searches {
+                self.add_tool_search();
+            }
+            return self.searches;
+        }
+        let taken = TAKEN_BY_INVOKE.contains(&beta);
+        if taken {
+            self.add(beta);
+        }
+        taken
+    }
+
+    /// Adds what tools that are found by searching need.
+    pub(crate) fn add_tool_search(&mut self) {
+        self.add(TOOL_SEARCH);
+        self.add(TOOL_EXAMPLES);
     }
 
     /// Adds a beta that the request needs.
@@ -165,6 +229,29 @@ mod tests {
             betas.list(),
             ["token-efficient-tools-2025-02-19", "future-2030"]
         );
+    }
+
+    #[test]
+    fn claudes_own_format_is_sent_what_is_known() {
+        let mut betas = Betas::listed(false);
+        for beta in [
+            "claude-code-20250219",
+            "future-2030",
+            "prompt-caching-scope-2026-01-05",
+            "structured-outputs-2025-11-13",
+            "advanced-tool-use-2025-11-20",
+        ] {
+            assert!(!betas.ask(beta, &[]), "{beta}");
+        }
+        assert!(betas.ask("interleaved-thinking-2025-05-14", &[]));
+        assert!(betas.ask("future-2030", &["future-2030".to_owned()]));
+        assert_eq!(
+            betas.list(),
+            ["interleaved-thinking-2025-05-14", "future-2030"]
+        );
+        let mut betas = Betas::listed(true);
+        assert!(betas.ask("advanced-tool-use-2025-11-20", &[]));
+        assert_eq!(betas.list(), [TOOL_SEARCH, TOOL_EXAMPLES]);
     }
 
     #[test]

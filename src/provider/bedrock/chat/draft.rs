@@ -8,6 +8,7 @@ use super::Wire;
 use super::blocks::{Block, Turn};
 use super::cache::{CachePolicy, Injections};
 use super::choice::{self, Choice};
+use super::from_messages;
 use super::history::{self, Mending, Messages};
 use super::kind::Model;
 use super::messages;
@@ -52,7 +53,12 @@ impl<'a> Draft<'a> {
         let mut warnings = Vec::new();
         let mut merged = request.params.over(&target.defaults);
         metadata::leave_to_operator(&mut merged, target, &mut warnings);
-        let screen = Screen::new(merged, &model, &target.repairs)?;
+        let from_messages = from_messages::is_from_messages(request);
+        if from_messages {
+            from_messages::require_limit(request, &merged)?;
+            from_messages::translate(&mut merged, &model, &mut warnings);
+        }
+        let screen = Screen::new(merged, &model, &target.repairs)?.lenient(from_messages);
         let drop = screen.drop;
         let params = screen.run(&mut warnings)?;
         let mending = mending(&params, target, wire);
@@ -65,7 +71,7 @@ impl<'a> Draft<'a> {
             params: &params,
             portkey: request.portkey,
             broken_history: model.is_claude() && history::misses_thinking(&list),
-            drop,
+            drop: drop || from_messages,
         }
         .answer(&mut warnings)?;
         let choice = choice::Question {
@@ -142,6 +148,9 @@ fn conversation<'r>(
     let injections = Injections::read(params.extra(Injections::NAME))?;
     let mut list = history::borrow(&request.messages);
     injections.apply(&mut list);
+    if from_messages::is_from_messages(request) {
+        from_messages::drop_thinking(&mut list, model);
+    }
     let system = history::split_system(&mut list, CachePolicy::of(model));
     if model.wire == Wire::Messages && model.facts.is(Flag::MidConversationSystem) {
         history::keep_later_system(&mut list);

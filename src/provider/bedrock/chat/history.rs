@@ -24,7 +24,7 @@ const CONTINUE: &str = "Please continue.";
 const PLACEHOLDER: &str = "(no text)";
 
 /// What precedes instructions that came in the middle of the conversation.
-const OPERATOR_NOTE: &str = "Operator note (not from the user): the following was originally a mid-conversation system-role reminder.";
+pub(crate) const OPERATOR_NOTE: &str = "Operator note (not from the user): the following was originally a mid-conversation system-role reminder.";
 
 /// How messages are mended.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ pub(crate) mod draft;
 pub(crate) mod drop_paths;
 pub(crate) mod extras;
 pub(crate) mod fields;
+pub(crate) mod from_messages;
 mod function;
 pub(crate) mod headers;
 pub(crate) mod history;

@@ -23,6 +23,8 @@ pub(crate) struct Screen<'a> {
     left_out: Vec<&'static str>,
     /// Whether what the model does not take is left out.
     pub(crate) drop: bool,
+    /// Whether words for thinking and sampling are left out where the model does not take them, whatever else is refused.
+    is_lenient: bool,
 }
 
 impl<'a> Screen<'a> {
@@ -44,7 +46,15 @@ impl<'a> Screen<'a> {
             refused: Vec::new(),
             left_out: Vec::new(),
             drop,
+            is_lenient: false,
         })
+    }
+
+    /// Leaves out words for thinking and sampling that the model does not take: clients of Anthropic's format send them
+    /// whatever the model.
+    pub(crate) fn lenient(mut self, is_lenient: bool) -> Self {
+        self.is_lenient = is_lenient;
+        self
     }
 
     /// Returns the parameters that the model takes.
@@ -72,7 +82,19 @@ impl<'a> Screen<'a> {
     }
 
     fn refuse(&mut self, name: &'static str) {
-        self.refused.push(name);
+        const WORDS: [&str; 6] = [
+            "reasoning_effort",
+            "thinking",
+            "output_config",
+            "temperature",
+            "top_p",
+            "top_k",
+        ];
+        if self.is_lenient && WORDS.contains(&name) {
+            self.left_out.push(name);
+        } else {
+            self.refused.push(name);
+        }
     }
 
     /// Sends a parameter on as it is, under the name that the model knows.

@@ -132,7 +132,7 @@ fn wrap(schema: Value) -> Value {
 }
 
 /// Writes JSON as Python does, so that Bedrock's cache of compiled schemas is shared with clients of LiteLLM.
-fn in_pythons_spacing(value: &Value) -> String {
+pub(crate) fn in_pythons_spacing(value: &Value) -> String {
     struct Spaced;
     impl Formatter for Spaced {
         fn begin_array_value<W: io::Write + ?Sized>(

@@ -113,6 +113,7 @@ fn read_answer(body: &Bytes, context: &DecodeContext) -> Result<ChatAnswer, Tran
         details: about.details(body),
         service_tier: about.service_tier.and_then(|tier| tier.kind),
         provider_fields,
+        native: None,
     })
 }
 

@@ -18,3 +18,4 @@ mod usage;
 pub use super::chat::context::{DecodeContext, JsonTool, ToolNames};
 pub use decode::ConverseDecoder;
 pub use encode::Converse;
+pub(super) use request::Request;

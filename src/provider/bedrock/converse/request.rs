@@ -55,6 +55,29 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Writes what is counted of the request, which is what the model would read.
+    pub(crate) fn write_counted(&self) -> Vec<u8> {
+        let draft = &self.draft;
+        let mut out = self.buffer();
+        out.extend_from_slice(br#"{"messages":"#);
+        write_turns(&draft.turns, &mut out);
+        if !draft.system.is_empty() {
+            out.extend_from_slice(br#","system":"#);
+            write_blocks(&draft.system, &mut out);
+        }
+        let tools = &draft.toolbox.tools;
+        if !tools.is_empty() {
+            out.extend_from_slice(br#","toolConfig":"#);
+            write_tools(tools, draft.choice.as_ref(), &mut out);
+        }
+        if !self.fields.is_empty() {
+            out.extend_from_slice(br#","additionalModelRequestFields":"#);
+            self.fields.write(&mut out);
+        }
+        out.push(b'}');
+        out
+    }
+
     /// Returns room for the body.
     pub(crate) fn buffer(&self) -> Vec<u8> {
         const FRAME: usize = 1024;

@@ -28,6 +28,7 @@ fn read(events: &Events, context: &DecodeContext) -> Vec<String> {
 
 fn show(chunk: &ChatChunk) -> String {
     match chunk {
+        ChatChunk::Native(event) => format!("native {}", event.name),
         ChatChunk::Text { block, text } => format!("{block} text {}", text.decoded()),
         ChatChunk::Thinking { block, text } => format!("{block} thinking {}", text.decoded()),
         ChatChunk::Signature { block, signature } => {

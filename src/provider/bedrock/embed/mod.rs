@@ -1,6 +1,6 @@
 //! Embeddings by `InvokeModel`, and by `StartAsyncInvoke` where a model takes media that are too large to wait for.
 //!
-//! One file for each family. Families that embed one input at a time implement [`OnePerInput`] and are spoken at once
+//! One file for each family. Families that embed one input at a time implement `OnePerInput` and are spoken at once
 //! ([`Now`]) or later ([`Later`]); Cohere takes many inputs in one request and has a transformer of its own.
 
 mod answer;

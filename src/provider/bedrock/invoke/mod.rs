@@ -28,7 +28,7 @@ mod transcript;
 mod unknown;
 
 pub(super) use ai21::Ai21;
-pub(super) use anthropic::Anthropic;
+pub(super) use anthropic::{Anthropic, body_to_count, is_asked_natively};
 pub(super) use cohere::Cohere;
 pub(super) use deepseek::DEEPSEEK_R1;
 pub(super) use llama::LLAMA;

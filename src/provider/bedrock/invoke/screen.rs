@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::provider::Target;
 use crate::provider::bedrock::chat::kind::Model;
 use crate::provider::bedrock::chat::params::{means_nothing, remove, static_name, unsupported};
-use crate::provider::bedrock::chat::{Wire, drop_paths, metadata};
+use crate::provider::bedrock::chat::{Wire, drop_paths, from_messages, metadata};
 
 /// Returns the parameters that a family takes, of which `taken` are all by their OpenAI names; refuses the others, or
 /// leaves them out where that is wanted.
@@ -19,6 +19,12 @@ pub(super) fn screen(
 ) -> Result<ChatParams> {
     let mut params = request.params.over(&target.defaults);
     metadata::leave_to_operator(&mut params, target, warnings);
+    if from_messages::is_from_messages(request) {
+        from_messages::require_limit(request, &params)?;
+        let model = Model::new(target, Wire::Converse);
+        from_messages::translate(&mut params, &model, warnings);
+        leave_out_thinking(&mut params, taken, warnings);
+    }
     let repairs = &target.repairs;
     let of_request = std::mem::take(&mut params.additional_drop_params);
     drop_paths::apply(&mut params, &repairs.additional_drop_params, &of_request)?;
@@ -61,6 +67,21 @@ pub(super) fn screen(
         warnings.push(format!("parameter {name} was left out: not supported"));
     }
     Ok(params)
+}
+
+/// Takes out words for thinking that the family does not know, which clients of Anthropic's format send whatever the model.
+fn leave_out_thinking(params: &mut ChatParams, taken: &[&str], warnings: &mut Vec<String>) {
+    for name in ["reasoning_effort", "thinking", "output_config"] {
+        let is_said = match name {
+            "reasoning_effort" => params.reasoning_effort.is_some(),
+            "thinking" => params.thinking.is_some(),
+            _ => params.output_config.is_some(),
+        };
+        if is_said && !taken.contains(&name) {
+            remove(params, name);
+            warnings.push(format!("parameter {name} was left out: not supported"));
+        }
+    }
 }
 
 /// Takes out what says nothing, and what is never refused.

@@ -119,6 +119,24 @@ fn write_media(media: &MediaBlock, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"#);
     write_escaped(media.member, out);
     member("source", out);
+    write_source(media, out);
+    for (name, value) in [("title", &media.name)] {
+        if let Some(value) = value {
+            member(name, out);
+            write_escaped(value, out);
+        }
+    }
+    if let Some(context) = &media.context {
+        member("context", out);
+        out.extend_from_slice(context.bytes());
+    }
+    if media.citations {
+        out.extend_from_slice(br#","citations":{"enabled":true}"#);
+    }
+}
+
+/// Appends where the bytes of media are.
+pub(super) fn write_source(media: &MediaBlock, out: &mut Vec<u8>) {
     match &media.source {
         BlockSource::Bytes { text, from } => {
             out.extend_from_slice(br#"{"type":"base64","media_type":"#);
@@ -152,19 +170,6 @@ fn write_media(media: &MediaBlock, out: &mut Vec<u8>) {
         }
         // Refused before.
         BlockSource::S3 { .. } => out.extend_from_slice(b"{}"),
-    }
-    for (name, value) in [("title", &media.name)] {
-        if let Some(value) = value {
-            member(name, out);
-            write_escaped(value, out);
-        }
-    }
-    if let Some(context) = &media.context {
-        member("context", out);
-        out.extend_from_slice(context.bytes());
-    }
-    if media.citations {
-        out.extend_from_slice(br#","citations":{"enabled":true}"#);
     }
 }
 

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 use super::super::envelope::{Counts, Notes, Unwrapper, garbled, parse};
 use super::reply::{Block, Reply};
 use super::stream::StreamState;
-use crate::canonical::{AnswerBlock, Chat, ChatAnswer, ChatChunk, RawJson, Text};
+use crate::canonical::{
+    AnswerBlock, Chat, ChatAnswer, ChatChunk, Native, NativeFormat, RawJson, Text,
+};
 use crate::provider::bedrock::chat::answer::{Blocks, stop_reason};
 use crate::provider::bedrock::chat::chunks::into_chunks;
 use crate::provider::bedrock::chat::context::DecodeContext;
@@ -21,6 +23,8 @@ pub(super) struct AnthropicDecoder {
     context: DecodeContext,
     unwrapper: Unwrapper,
     stream: StreamState,
+    /// Whether the client speaks this format and is given what was written.
+    native: bool,
 }
 
 impl AnthropicDecoder {
@@ -30,7 +34,15 @@ impl AnthropicDecoder {
             context,
             unwrapper: Unwrapper::default(),
             stream: StreamState::default(),
+            native: false,
         }
+    }
+
+    /// Keeps what was written, for a client that speaks this format.
+    pub(super) fn native(mut self) -> Self {
+        self.native = true;
+        self.stream.keep_native();
+        self
     }
 }
 
@@ -39,7 +51,9 @@ impl Decoder<Chat> for AnthropicDecoder {
         let [answer] = answers else {
             return Err(garbled("expected one answer"));
         };
-        read_answer(&answer.body, answer.headers, &self.context).map(Decoded::Answer)
+        let mut read = read_answer(&answer.body, answer.headers, &self.context)?;
+        read.native = read.native.filter(|_| self.native);
+        Ok(Decoded::Answer(read))
     }
 
     fn event(
@@ -81,7 +95,9 @@ fn read_answer(
     notes.read(body)?;
     let mut blocks = Blocks::new(context);
     let mut citations: Vec<&RawValue> = Vec::new();
+    let mut is_alone = false;
     for block in reply.content.unwrap_or_default() {
+        is_alone |= !is_known(&block.kind);
         citations.extend(block.citations.filter(|list| list.get().starts_with('[')));
         read_block(body, &block, &mut blocks);
     }
@@ -100,8 +116,18 @@ fn read_answer(
         usage: Some(reply.usage.unwrap_or_default().read(counts, thought)),
         trace: notes.trace,
         provider_fields,
+        native: Some(Native {
+            format: NativeFormat::Messages,
+            body: RawJson::from_checked(body.clone()),
+            is_alone,
+        }),
         ..ChatAnswer::default()
     })
+}
+
+/// Says whether the canonical types have a place for a block of this type.
+pub(super) fn is_known(kind: &str) -> bool {
+    matches!(kind, "text" | "thinking" | "redacted_thinking" | "tool_use")
 }
 
 fn read_block(body: &Bytes, block: &Block<'_>, blocks: &mut Blocks<'_>) {

@@ -44,6 +44,14 @@ pub(super) fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchang
     })
 }
 
+/// Writes the body that is counted instead of being sent.
+pub(super) fn body(request: &ChatRequest, target: &Target) -> Result<Vec<u8>> {
+    must_have_messages(request)?;
+    let mut draft = Draft::new(request, target, Wire::Messages)?;
+    let fields = gather(&mut draft);
+    Ok(write(&draft, &fields))
+}
+
 /// Writes the body: the conversation, then everything else.
 fn write(draft: &Draft<'_>, fields: &Fields) -> Vec<u8> {
     const FRAME: usize = 1024;
@@ -168,7 +176,11 @@ fn tells_a_person(user: &str) -> bool {
     is_mail || is_number
 }
 
-fn tool_choice(choice: Option<&Choice>, params: &ChatParams, no_tools: bool) -> Option<Value> {
+pub(super) fn tool_choice(
+    choice: Option<&Choice>,
+    params: &ChatParams,
+    no_tools: bool,
+) -> Option<Value> {
     let parallel = params.parallel_tool_calls.filter(|_| !no_tools);
     let mut out = match choice {
         Some(Choice::Auto) => json!({"type": "auto"}),

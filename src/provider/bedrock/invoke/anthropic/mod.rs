@@ -1,17 +1,24 @@
 //! Anthropic's Messages by `InvokeModel`: Claude 3 and later; earlier ones speak the format of text completions.
 //!
-//! What a request means is settled as for Converse, which has the same blocks; here is how Anthropic writes them.
+//! What a request means is settled as for Converse, which has the same blocks; here is how Anthropic writes them. A client
+//! that speaks this format itself has its body edited ([`native`]) and reads the answer as it was written.
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html>.
 
 mod blocks;
 mod decode;
 mod encode;
+mod keeper;
+mod native;
+mod native_conversation;
+mod native_tools;
 mod reply;
 mod stream;
 mod usage;
 
 use super::claude_text::{self, CLAUDE_TEXT};
-use crate::canonical::{Chat, ChatRequest};
+use crate::canonical::{Chat, ChatRequest, NativeFormat};
+use crate::error::Result;
+use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::{Exchange, Target, TransformError, Transformer};
 
 /// The version of the API that Bedrock wants to be named.
@@ -30,6 +37,35 @@ impl Transformer<Chat> for Anthropic {
         if claude_text::speaks(&target.model) {
             return CLAUDE_TEXT.encode(request, target);
         }
+        if is_asked_natively(request, &target.model) {
+            return Ok(native::exchange(request, target)?);
+        }
         Ok(encode::exchange(request, target)?)
+    }
+}
+
+/// Says whether a request is in the format that the model itself speaks, by the API that speaks it.
+///
+/// A Claude that would be asked by Converse is asked by `InvokeModel` then, unless the operator asks for Converse.
+pub(crate) fn is_asked_natively(request: &ChatRequest, model: &ModelId) -> bool {
+    let is_messages = |native: &crate::canonical::Native| native.format == NativeFormat::Messages;
+    let is_served = match model.route {
+        Route::Invoke => true,
+        Route::Converse => !model.route_is_asked,
+        _ => false,
+    };
+    request.native.as_ref().is_some_and(is_messages)
+        && is_served
+        && model.is_claude()
+        && (model.route == Route::Invoke || !model.is_opaque_arn())
+        && !claude_text::speaks(model)
+}
+
+/// Writes the body of a request for Claude that is counted instead of being sent.
+pub(crate) fn body_to_count(request: &ChatRequest, target: &Target) -> Result<Vec<u8>> {
+    if request.native.is_some() {
+        native::body_to_count(request, target)
+    } else {
+        encode::body(request, target)
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::super::envelope::{Notes, garbled, parse};
 use super::decode::text;
+use super::keeper::Keeper;
 use super::reply::{Block, Delta, Event};
 use super::usage::WireUsage;
 use crate::canonical::{ChatChunk, Text};
@@ -22,9 +23,16 @@ pub(super) struct StreamState {
     usage: WireUsage,
     stop_reason: Option<String>,
     finished: bool,
+    /// What of the events is passed on as it was written, for a client that speaks this format.
+    native: Option<Keeper>,
 }
 
 impl StreamState {
+    /// Keeps the events as they are written.
+    pub(super) fn keep_native(&mut self) {
+        self.native = Some(Keeper::default());
+    }
+
     /// Reads one event and appends what it says to `out`.
     pub(super) fn event(
         &mut self,
@@ -37,6 +45,26 @@ impl StreamState {
         if self.finished {
             return Ok(());
         }
+        let Some(mut keeper) = self.native.take() else {
+            return self.read(event, body, context, out);
+        };
+        let what = keeper.see(&event, body, self.notes.metrics);
+        let start = out.len();
+        let read = self.read(event, body, context, out);
+        if read.is_ok() {
+            what.put(start, out);
+        }
+        self.native = Some(keeper);
+        read
+    }
+
+    fn read(
+        &mut self,
+        event: Event<'_>,
+        body: &Bytes,
+        context: &DecodeContext,
+        out: &mut Vec<ChatChunk>,
+    ) -> Result<(), TransformError> {
         match &*event.kind {
             "content_block_delta" => {
                 if let Some(delta) = &event.delta {

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse_part::{WirePart, required};
+use super::part::{WirePart, required};
 use super::read::Node;
 use crate::canonical::{Media, MediaKind, MediaSource, Text};
 use crate::error::Result;
@@ -121,14 +121,14 @@ fn describe(node: &Node<'_, '_>, wire: &WireReference<'_>, media: &mut Media) ->
 }
 
 /// Reads a string that says where media is: `data:`, `http(s)://` or `s3://`.
-pub(in crate::dialect) fn located(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
+pub(super) fn located(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
     find(node, kind)?.ok_or_else(|| {
         node.error("expected a data: URL with base64, an http(s):// address or an s3:// URI")
     })
 }
 
 /// Reads a string that holds media: base64, or any of the ways to say where it is.
-pub(in crate::dialect) fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
+pub(super) fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result<Media> {
     if let Some(media) = find(node, kind)? {
         return Ok(media);
     }
@@ -141,7 +141,7 @@ pub(in crate::dialect) fn inline(node: &Node<'_, '_>, kind: MediaKind) -> Result
 }
 
 /// Reads a string that says where media is; `None` for any other string.
-pub(in crate::dialect) fn find(node: &Node<'_, '_>, kind: MediaKind) -> Result<Option<Media>> {
+pub(super) fn find(node: &Node<'_, '_>, kind: MediaKind) -> Result<Option<Media>> {
     let text = node.text()?;
     let written = text.escaped();
     if starts_with(written, "http") {

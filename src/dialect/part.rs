@@ -3,21 +3,20 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse_media;
-use super::parse_message::cache_control;
+use super::media;
 use super::read::Node;
-use crate::canonical::{Part, PartKind, Text, Thinking};
+use crate::canonical::{CacheControl, Part, PartKind, Text, Thinking};
 use crate::error::Result;
 
 /// A part as it is written: the members of all types together.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct WirePart<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+    pub(super) kind: Option<&'a RawValue>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
     #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
+    pub(super) cache_control: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) image_url: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -42,25 +41,44 @@ pub(super) struct WirePart<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     json: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) tool_use_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) is_error: Option<&'a RawValue>,
 }
 
 /// Reads a part; `None` for one that says nothing to the model.
 pub(super) fn part(node: Node<'_, '_>) -> Result<Option<Part>> {
     let wire: WirePart<'_> = node.object()?;
-    let kind = node
-        .member("type", wire.kind, |node| node.string())?
-        .ok_or_else(|| node.path.member("type").error("it is required"))?;
-    let kind = match &*kind {
-        "text" | "input_text" | "output_text" => PartKind::Text(text(&node, &wire)?),
-        "guarded_text" => PartKind::GuardedText(text(&node, &wire)?),
-        "grounding_source" => PartKind::GroundingSource(text(&node, &wire)?),
-        "query" => PartKind::GroundingQuery(text(&node, &wire)?),
-        "thinking" | "redacted_thinking" => PartKind::Thinking(thinking_of(&node, &kind, &wire)?),
-        "json" => PartKind::Json(required(&node, "json", wire.json, |node| Ok(node.json()))?),
+    let kind = required(&node, "type", wire.kind, |node| node.string())?;
+    part_of(&node, &kind, &wire)
+}
+
+/// Makes the part of type `kind` from what is written.
+pub(super) fn part_of(
+    node: &Node<'_, '_>,
+    kind: &str,
+    wire: &WirePart<'_>,
+) -> Result<Option<Part>> {
+    let kind = match kind {
+        "text" | "input_text" | "output_text" => PartKind::Text(text(node, wire)?),
+        "guarded_text" => PartKind::GuardedText(text(node, wire)?),
+        "grounding_source" => PartKind::GroundingSource(text(node, wire)?),
+        "query" => PartKind::GroundingQuery(text(node, wire)?),
+        "thinking" | "redacted_thinking" => PartKind::Thinking(thinking_of(node, kind, wire)?),
+        "json" => PartKind::Json(required(node, "json", wire.json, |node| Ok(node.json()))?),
         "search_result" => PartKind::SearchResult(node.json()),
         // OpenAI's assistants repeat why they refused; Bedrock has no place for it.
         "refusal" => return Ok(None),
-        other => match parse_media::media(&node, other, &wire)? {
+        other => match media::media(node, other, wire)? {
             Some(media) => PartKind::Media(Box::new(media)),
             None => PartKind::Unknown(other.to_owned()),
         },
@@ -99,5 +117,22 @@ fn thinking_of(node: &Node<'_, '_>, kind: &str, wire: &WirePart<'_>) -> Result<T
     Ok(Thinking::Shown {
         text: required(node, "thinking", wire.thinking, |node| node.text())?,
         signature: signature.filter(|signature| !signature.is_empty()),
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct WireCacheControl<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ttl: Option<&'a RawValue>,
+}
+
+/// Reads `cache_control`.
+pub(super) fn cache_control(node: Node<'_, '_>) -> Result<CacheControl> {
+    let wire: WireCacheControl<'_> = node.object()?;
+    Ok(CacheControl {
+        kind: node.member("type", wire.kind, |node| node.owned())?,
+        ttl: node.member("ttl", wire.ttl, |node| node.owned())?,
     })
 }

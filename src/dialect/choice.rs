@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse_part::required;
+use super::part::required;
 use super::read::Node;
 use crate::canonical::{JsonSchemaFormat, RawJson, ResponseFormat, ToolChoice};
 use crate::error::Result;

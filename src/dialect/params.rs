@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parse_choice::{ToolChoiceRead, response_format, tool_choice};
-use super::parse_controls::{self, set};
-use super::parse_message::{WireMessage, message};
+use super::chat::{WireMessage, message};
+use super::choice::{ToolChoiceRead, response_format, tool_choice};
+use super::controls::{self, set};
 use super::read::{Members, Node, Path};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Tool};
 use crate::dialect::Controls;
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
             raw,
             path: &path,
         };
-        if self.body.is_some() && parse_controls::is_for_tests(name) {
+        if self.body.is_some() && controls::is_for_tests(name) {
             return Err(path.error("requests cannot make the gateway pretend failures"));
         }
         self.user(name, &node);
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
             || self.tools(name, &node)?
             || self.reasoning(name, &node)?
             || self.policy(name, &node)?
-            || parse_controls::read(name, &node, &mut self.controls)?
+            || controls::read(name, &node, &mut self.controls)?
         {
             return Ok(());
         }

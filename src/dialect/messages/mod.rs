@@ -1,0 +1,52 @@
+//! Anthropic's Messages.
+//!
+//! A request is read into canonical types, and kept as it came beside them: Claude on Bedrock speaks the same format, so its
+//! body is edited instead of being built anew. Answers and events of a Claude come back as they were written, too; those of
+//! every other model are written here. <https://docs.anthropic.com/en/api/messages>.
+
+mod block;
+mod citations;
+mod error;
+mod parse;
+mod render;
+mod stream;
+mod turn;
+mod usage;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+pub use parse::{parse, parse_count};
+pub use render::count;
+
+use super::{Dialect, Envelope, Parsed, StreamWriter};
+use crate::canonical::ChatAnswer;
+use crate::error::Error;
+
+/// `POST /v1/messages`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Messages;
+
+impl Dialect for Messages {
+    fn id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
+    fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
+        parse(body, headers)
+    }
+
+    fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
+        render::answer(answer, envelope)
+    }
+
+    fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter> {
+        Box::new(stream::MessageStream::new(&envelope))
+    }
+
+    fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        error::write_error(error, call_id, &mut out);
+        Bytes::from(out)
+    }
+}
