@@ -195,12 +195,6 @@ impl Breaker {
     }
 
     /// Ends a call that neither succeeded nor failed (its client hung up): a probe is due again.
-    pub fn abandoned(&self, pass: Pass, now: Instant) {
-        let _ = now;
-        self.abandon(pass);
-    }
-
-    /// As [`Breaker::abandoned`], for where no clock is at hand: when a guard is dropped.
     pub fn abandon(&self, pass: Pass) {
         if !pass.probe || self.is_open() {
             return;

@@ -416,10 +416,10 @@ fn a_probe_whose_client_hung_up_makes_way() {
     rig.fail(&error(Throttled));
     rig.advance(5);
     let first = rig.enter().unwrap();
-    rig.breaker.abandoned(first, rig.now());
+    rig.breaker.abandon(first);
     let second = rig.enter().unwrap();
     assert!(second.probe);
-    rig.breaker.abandoned(first, rig.now());
+    rig.breaker.abandon(first);
     assert_eq!(rig.standing(), Standing::Probing, "it was not its own");
     assert!(!rig.breaker.succeeded(first, rig.now()));
     assert_eq!(rig.standing(), Standing::Probing);
@@ -773,7 +773,7 @@ impl Pair {
             }
             Event::Abandon(place) => {
                 if let Some((pass, call)) = self.take(place) {
-                    self.rig.breaker.abandoned(pass, now);
+                    self.rig.breaker.abandon(pass);
                     if self.model.is_probe(call) {
                         self.model.probe = None;
                     }

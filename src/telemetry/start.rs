@@ -8,7 +8,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -63,6 +63,15 @@ impl Telemetry {
         } else {
             &options.level
         };
+        // Else the filter would take a misspelt level for the name of a module.
+        let is_level = |word: &str| {
+            word.contains(['=', '[', ':']) || word.trim().parse::<LevelFilter>().is_ok()
+        };
+        if let Some(word) = level.split(',').find(|word| !is_level(word)) {
+            return Err(format!(
+                "the log level `{word}` is not known; known are off, error, warn, info, debug and trace"
+            ));
+        }
         // Spans for export are for the exporter only.
         let filter = EnvFilter::try_new(format!("{level},{TRACE_TARGET}=off"))
             .map_err(|error| format!("the log level `{level}` cannot be read: {error}"))?;
