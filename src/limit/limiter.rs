@@ -111,7 +111,7 @@ impl Limiter {
         shared.note(verdict.as_ref().err());
         match verdict {
             Ok(Verdict::Granted { at, used }) => {
-                shared.hear(&permit, used.iter().copied().map(Some), now);
+                shared.hear(&permit, used.iter().copied().map(Some), true, now);
                 permit.share(Shared {
                     outbox: Arc::clone(&shared.outbox),
                     at,
@@ -176,13 +176,22 @@ impl SharedSide {
         self.fail_closed.load(Ordering::Relaxed)
     }
 
-    /// Keeps what the store said of each enforced limit of a permit.
-    fn hear(&self, permit: &Permit, used: impl Iterator<Item = Option<u64>>, now: Instant) {
+    /// Keeps what the store said of each enforced limit of a permit; one that it did not grant is no part of what this
+    /// instance has.
+    fn hear(
+        &self,
+        permit: &Permit,
+        used: impl Iterator<Item = Option<u64>>,
+        is_granted: bool,
+        now: Instant,
+    ) {
         let instances = self.instances.load(Ordering::Relaxed);
         for ((meters, limit), used) in permit.enforced().zip(used) {
             let Some(used) = used else { continue };
             let mut book = meters.ledger().open();
-            let own = book.used(limit.name, now);
+            let ask = limit.ask(permit.requests(), permit.tokens());
+            let refused = if is_granted { 0 } else { ask.amount };
+            let own = book.used(limit.name, now).saturating_sub(refused);
             book.hear(
                 limit.name,
                 Heard::new(used, own, limit.value, instances, now),
@@ -199,7 +208,7 @@ impl SharedSide {
         now: Instant,
     ) -> Refused {
         let said = std::iter::repeat_n(None, index).chain(std::iter::once(Some(used)));
-        self.hear(permit, said, now);
+        self.hear(permit, said, false, now);
         match permit.enforced().nth(index) {
             Some((meters, limit)) => Refused::Full(meters.full(limit, retry_after)),
             // A store that names a charge which was not there knows nothing of this call.

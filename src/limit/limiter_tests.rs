@@ -329,6 +329,9 @@ async fn instances_share_limits_by_the_store() {
     let now = SystemClock.now();
     let store = Arc::new(FakeStore::default());
     let (here, there) = (limiter(&store, false), limiter(&store, false));
+    for one in [&here, &there] {
+        one.set_instances(2);
+    }
     let (mine, theirs) = ([key(Some(3), None, None)], [key(Some(3), None, None)]);
     here.take(&mine, cost(0, 0), now).await.unwrap();
     there.take(&theirs, cost(0, 0), now).await.unwrap();
@@ -344,6 +347,10 @@ async fn instances_share_limits_by_the_store() {
     let own = mine[0].ledger().open().used(LimitName::Rpm, now);
     assert_eq!(own, 1, "a refused call leaves nothing here");
     assert_eq!(used(&mine[0], LimitName::Rpm, now), 3);
+    // Without the store neither has more: what was refused was never taken.
+    store.is_down.store(true, Ordering::SeqCst);
+    assert!(here.take(&mine, cost(0, 0), now).await.is_err());
+    assert!(there.take(&theirs, cost(0, 0), now).await.is_err());
 }
 
 #[tokio::test]
