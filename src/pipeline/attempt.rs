@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Call;
+use super::{Call, Journal};
 use crate::canonical::{ChatChunk, Usage};
 use crate::catalog::{Size, Tokenizer};
 use crate::clock::SharedClock;
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::limit::Permit;
 use crate::router::{
     Asked, CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
+    Sticky,
 };
 use crate::state::{Parts, Sharing};
 use crate::telemetry::events::{attempt_finished, cooled_down};
@@ -29,7 +30,12 @@ pub(super) struct Attempt {
     call: Arc<Call>,
     clock: SharedClock,
     sharing: Arc<Sharing>,
-    asked: Asked,
+    /// Of whom and of what the deployment is remembered.
+    sticky: Sticky,
+    /// How large the request is, where somebody needed to know.
+    size: Option<Size>,
+    /// Where it stands what a part of an answer took.
+    journal: Arc<Journal>,
     in_flight: InFlight,
     permit: Permit,
     timeout_by_caller: bool,
@@ -49,6 +55,7 @@ pub(super) struct Start<'a> {
     pub(super) call: &'a Arc<Call>,
     pub(super) parts: &'a Parts,
     pub(super) asked: &'a Asked,
+    pub(super) journal: &'a Arc<Journal>,
     pub(super) permit: Permit,
     pub(super) retry_cost: Option<RetryCost>,
 }
@@ -66,7 +73,9 @@ impl Attempt {
             sent: start.parts.clock.now(),
             clock: Arc::clone(&start.parts.clock),
             sharing: Arc::clone(&start.parts.sharing),
-            asked: start.asked.clone(),
+            sticky: start.asked.sticky.clone(),
+            size: start.asked.size,
+            journal: Arc::clone(start.journal),
             permit: start.permit,
             timeout_by_caller: false,
             retry_cost: start.retry_cost,
@@ -120,7 +129,7 @@ impl Attempt {
         self.book_cost(&usage, now);
         let settings = &self.call.snapshot.config.router;
         self.group
-            .remember(&self.asked, &self.deployment.id, settings, now);
+            .remember(&self.sticky, &self.deployment.id, settings, now);
         let config = self.call.snapshot.config.router.retry_budget;
         if let (Some(budget), Some(config)) = (self.group.runtime.retry_budget(config), config) {
             budget.succeeded(self.retry_cost, config);
@@ -163,10 +172,17 @@ impl Attempt {
         self.bill(partial);
     }
 
+    /// Ends it well, although its usage may never have come.
+    pub(super) fn finished(&mut self, partial: &Partial) {
+        let usage = self.usage_of(partial);
+        self.journal.took(&usage);
+        self.succeeded(usage);
+    }
+
     /// Returns what a part of an answer took: what was reported, else an estimate.
-    pub(super) fn usage_of(&self, partial: &Partial) -> Usage {
+    fn usage_of(&self, partial: &Partial) -> Usage {
         partial.reported.unwrap_or_else(|| {
-            let asked = (self.asked.size).unwrap_or_else(|| Size::of(&self.call.request));
+            let asked = (self.size).unwrap_or_else(|| Size::of(&self.call.request));
             partial.estimate(asked, self.deployment.tokenizer)
         })
     }
@@ -177,6 +193,7 @@ impl Attempt {
             let usage = self.usage_of(partial);
             self.permit.settle_usage(&usage);
             self.book_cost(&usage, self.clock.now());
+            self.journal.took(&usage);
         }
     }
 

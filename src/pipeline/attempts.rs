@@ -122,6 +122,7 @@ pub(super) fn begin(
         call: trip.call,
         parts: trip.parts,
         asked: &hop.asked,
+        journal: trip.journal,
         permit,
         retry_cost: tries.cost.take().and_then(Paid::spend),
     });

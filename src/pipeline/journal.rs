@@ -11,6 +11,7 @@ use http::HeaderMap;
 
 use super::gateway::OptionUsed;
 use super::trip::Hop;
+use crate::canonical::Usage;
 use crate::error::Error;
 use crate::router::{Deployment, ModelGroup};
 
@@ -46,6 +47,8 @@ pub struct Entries {
     pub resumed: u32,
     /// The errors of attempts that were followed by another, oldest first; kept only where the caller may ask for them.
     pub errors: Vec<Error>,
+    /// Tokens of parts of an answer that broke or that nobody read to its end, reported or by estimate.
+    pub partial: Option<Usage>,
 }
 
 /// Who served a call, or failed it last.
@@ -103,6 +106,14 @@ impl Journal {
     /// Counts a send.
     pub(super) fn sent(&self) {
         self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes what a part of an answer took, beside what other parts did.
+    pub(super) fn took(&self, usage: &Usage) {
+        let mut entries = self.entries();
+        let sum = entries.partial.get_or_insert_default();
+        sum.input_tokens = sum.input_tokens.saturating_add(usage.prompt_tokens());
+        sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
     }
 
     /// Reads, or writes, what stands in it; short, and never across a wait.

@@ -128,7 +128,7 @@ impl Relay {
             Err(_) if self.is_finished => {
                 self.body = None;
                 if let Some(mut attempt) = self.attempt.take() {
-                    attempt.succeeded(attempt.usage_of(&self.partial));
+                    attempt.finished(&self.partial);
                 }
                 Ok(Progress::Done)
             }

@@ -156,10 +156,13 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        let entries = self.journal.entries();
         if !self.is_settled {
+            if self.usage == Usage::default() {
+                self.usage = entries.partial.unwrap_or_default();
+            }
             self.permit.settle_usage(&self.usage);
         }
-        let entries = self.journal.entries();
         let served = entries.served.as_ref();
         let span = &self.call.span;
         span.record("http.response.status_code", self.status);

@@ -23,7 +23,7 @@ async fn dear(settings: &str) -> Gateway {
     let rest = format!(
         "general_settings: {{master_key: sk-master-and-long-enough}}\n\
          router_settings: {{num_retries: 0, disable_cooldowns: true{settings}}}\n\
-         virtual_keys:\n  - {{key: {KEY}, max_budget: 100000, budget_duration: 1d}}\n"
+         virtual_keys:\n  - {{key: {KEY}, max_budget: 100000, budget_duration: 1d, tpm_limit: 1000}}\n"
     );
     serving(&[entry], &rest).await
 }
@@ -69,6 +69,14 @@ async fn stream_that_breaks_is_billed_as_far_as_it_came() {
         assert!(!answer.body.contains("[DONE]"), "{fault}");
         let spent = spent(&gateway).await;
         assert!((10.0..60.0).contains(&spent), "{fault}: {spent}");
+        // The key's tokens per minute are those that it pays for.
+        let next = post(&gateway, "one", false).await;
+        let own = next.json()["usage"]["total_tokens"].as_f64().unwrap();
+        let left: f64 = next
+            .header("x-ratelimit-api_key-remaining-tokens")
+            .parse()
+            .unwrap();
+        assert!((1000.0 - left - own - spent).abs() < 1.0, "{fault}: {left}");
     }
 }
 

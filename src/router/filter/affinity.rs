@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Left, Scope};
 use crate::config::{Affinity, RouterSettings};
-use crate::router::{Asked, ModelGroup, Sticky};
+use crate::router::{ModelGroup, Sticky};
 
 /// How long Bedrock keeps a prompt in its cache.
 const PROMPT_CACHE: Duration = Duration::from_secs(300);
@@ -94,7 +94,7 @@ fn looked_up(sticky: &Sticky, affinity: Affinity) -> impl Iterator<Item = Key> {
 
 impl ModelGroup {
     /// Notes that the deployment with this id served a call, for the calls that stick to it.
-    pub fn remember(&self, asked: &Asked, id: &str, settings: &RouterSettings, now: Instant) {
+    pub fn remember(&self, sticky: &Sticky, id: &str, settings: &RouterSettings, now: Instant) {
         let affinity = self.affinity(settings);
         if affinity == Affinity::default() {
             return;
@@ -107,7 +107,6 @@ impl ModelGroup {
                 self.stickiness.keep(key, Kept { id, until });
             }
         };
-        let sticky = &asked.sticky;
         if let Some(session) = sticky.session.filter(|_| affinity.session) {
             keep(Key::Session(session), settings.affinity.ttl);
         }

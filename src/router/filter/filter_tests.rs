@@ -407,7 +407,7 @@ mod stickiness {
         assert_eq!(stage.ids(&asked, none()).len(), 4);
         stage
             .group
-            .remember(&asked, "2", &stage.settings, stage.now());
+            .remember(&asked.sticky, "2", &stage.settings, stage.now());
         assert_eq!(stage.ids(&asked, none()), ["2"]);
         let other = called_by("other", None, CALLERS);
         assert_eq!(stage.ids(&other, none()).len(), 4);
@@ -425,11 +425,11 @@ mod stickiness {
         let first = called_by("key", Some("s"), affinity);
         stage
             .group
-            .remember(&first, "1", &stage.settings, stage.now());
+            .remember(&first.sticky, "1", &stage.settings, stage.now());
         let second = called_by("key", Some("t"), affinity);
         stage
             .group
-            .remember(&second, "3", &stage.settings, stage.now());
+            .remember(&second.sticky, "3", &stage.settings, stage.now());
         assert_eq!(stage.ids(&first, none()), ["1"]);
         assert_eq!(stage.ids(&called_by("key", None, affinity), none()), ["3"]);
         // Another caller's session of the same name is another session.
@@ -447,7 +447,7 @@ mod stickiness {
         let asked = called_by("key", None, CALLERS);
         stage
             .group
-            .remember(&asked, "2", &stage.settings, stage.now());
+            .remember(&asked.sticky, "2", &stage.settings, stage.now());
         let tried = ["2".to_owned()];
         let history = History {
             tried: &tried,
@@ -456,14 +456,14 @@ mod stickiness {
         assert_eq!(stage.ids(&asked, history), ["0", "1", "3"]);
         stage
             .group
-            .remember(&asked, "gone", &stage.settings, stage.now());
+            .remember(&asked.sticky, "gone", &stage.settings, stage.now());
         assert_eq!(stage.ids(&asked, none()).len(), 4);
         let mut settings = stage.settings.clone();
         settings.affinity.all = CALLERS;
         let tiers = with(settings, 2, |_, entry| entry.limits.order = Some(1));
         tiers
             .group
-            .remember(&asked, "1", &tiers.settings, tiers.now());
+            .remember(&asked.sticky, "1", &tiers.settings, tiers.now());
         assert_eq!(tiers.ids(&asked, none()), ["1"]);
         let pinned = History {
             tier: Some(1),
@@ -506,7 +506,7 @@ mod stickiness {
         let first = asked(&["one", "two"], 1);
         stage
             .group
-            .remember(&first, "3", &stage.settings, stage.now());
+            .remember(&first.sticky, "3", &stage.settings, stage.now());
         assert_eq!(
             stage.ids(&asked(&["one", "two", "three"], 1), none()),
             ["3"]
