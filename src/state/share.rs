@@ -24,7 +24,7 @@ const SAME_WITHIN: Duration = Duration::from_millis(100);
 
 /// What this instance tells others, and what it learns from them.
 pub trait Shares: Send + Sync {
-    /// Returns calls under way here, by deployment id.
+    /// Returns what is summed over instances: by deployment, calls under way here, and the last minute's requests and tokens.
     fn in_flight(&self) -> Vec<(String, u64)>;
     /// Returns the cooldowns in force here, learned ones included.
     fn cooldowns(&self) -> Vec<Cooling>;
@@ -33,7 +33,7 @@ pub trait Shares: Send + Sync {
 
     /// Learns how many instances there are, this one included: 1 at least.
     fn set_instances(&self, instances: u32);
-    /// Learns calls under way elsewhere; a deployment that is not named has none.
+    /// Learns the sums of the other instances; what is not named is 0.
     fn set_in_flight_elsewhere(&self, in_flight: &[(String, u64)]);
     /// Learns of a cooldown; an end that is earlier than the own one changes nothing.
     fn cool(&self, cooling: &Cooling);

@@ -2,6 +2,7 @@
 //!
 //! Without Redis there is nobody to tell, and the handle does nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,7 +17,7 @@ use crate::clock::SharedClock;
 use crate::config::Budget;
 use crate::error::ErrorKind;
 use crate::limit::Limiter;
-use crate::router::{CooldownInForce, Deployment, DeploymentRuntime};
+use crate::router::{CooldownInForce, Deployment, DeploymentRuntime, Usage};
 use crate::store::{Cooling, Spent, Store};
 
 /// How long the last exchange may take.
@@ -108,6 +109,16 @@ fn key_of(deployment: &Deployment) -> String {
     }
 }
 
+/// What the requests of a deployment's last minute are told under; no deployment's own name begins so.
+fn requests_of(key: &str) -> String {
+    format!("{BETWEEN}requests{BETWEEN}{key}")
+}
+
+/// The same of its tokens.
+fn tokens_of(key: &str) -> String {
+    format!("{BETWEEN}tokens{BETWEEN}{key}")
+}
+
 /// What is in force, as the exchange sees it.
 struct Everything {
     live: Arc<Live>,
@@ -156,11 +167,16 @@ fn cooling(key: String, cooldown: CooldownInForce, wall: SystemTime) -> Cooling 
 impl Shares for Everything {
     fn in_flight(&self) -> Vec<(String, u64)> {
         let snapshot = self.live.load();
-        let all = deployments(&snapshot);
-        let busy = all.iter().map(|known| (known, known.runtime.in_flight()));
-        busy.filter(|(_, calls)| *calls > 0)
-            .map(|(known, calls)| (key_of(known), calls))
-            .collect()
+        let now = self.clock.now();
+        let mut told = Vec::new();
+        for known in deployments(&snapshot) {
+            let (key, used) = (key_of(&known), known.runtime.usage_here(now));
+            told.push((requests_of(&key), used.requests));
+            told.push((tokens_of(&key), used.tokens));
+            told.push((key, known.runtime.in_flight()));
+        }
+        told.retain(|(_, amount)| *amount > 0);
+        told
     }
 
     fn cooldowns(&self) -> Vec<Cooling> {
@@ -210,11 +226,19 @@ impl Shares for Everything {
 
     fn set_in_flight_elsewhere(&self, in_flight: &[(String, u64)]) {
         let snapshot = self.live.load();
+        let now = self.clock.now();
+        let told: HashMap<&str, u64> = (in_flight.iter())
+            .map(|(key, amount)| (key.as_str(), *amount))
+            .collect();
+        let total = |key: &str| told.get(key).copied().unwrap_or(0);
         for known in deployments(&snapshot) {
             let key = key_of(&known);
-            let told = in_flight.iter().find(|(other, _)| *other == key);
-            let total = told.map_or(0, |(_, calls)| *calls);
-            known.runtime.set_elsewhere(total);
+            known.runtime.set_elsewhere(total(&key));
+            let used = Usage {
+                requests: total(&requests_of(&key)),
+                tokens: total(&tokens_of(&key)),
+            };
+            known.runtime.set_usage_elsewhere(used, now);
         }
     }
 

@@ -87,7 +87,7 @@ pub struct Correction {
 /// What one instance tells the others.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
-    /// Calls under way, by deployment id.
+    /// What is summed over instances, by name: calls under way of a deployment, and what its last minute used.
     pub in_flight: Vec<(String, u64)>,
     /// Deployments that cool down: key (`id`, or `id` and concrete model), and until when.
     pub cooldowns: Vec<Cooling>,
@@ -124,7 +124,7 @@ pub struct Spent {
 pub struct Board {
     /// Instances heard of lately, this one included.
     pub instances: u32,
-    /// Calls under way in other instances, by deployment id.
+    /// The sums of what the other instances told.
     pub in_flight: Vec<(String, u64)>,
     /// Every cooldown in force.
     pub cooldowns: Vec<Cooling>,

@@ -328,12 +328,12 @@ pub const LATENCY_PER_TOKEN: Metric = Metric {
     labels: &["litellm_model_name", "model_id", "api_provider"],
     help: "Time of an answer per generated token",
 };
-/// 0 healthy, 1 on probation after a cooldown, 2 cooling down.
+/// 0 healthy, 1 on probation after a cooldown (of a wildcard: some of its models cool), 2 cooling down.
 pub const DEPLOYMENT_STATE: Metric = Metric {
     name: "litellm_deployment_state",
     kind: MetricKind::Gauge,
     labels: &["litellm_model_name", "model_id", "api_provider"],
-    help: "0 healthy, 1 on probation after a cooldown, 2 cooling down",
+    help: "0 healthy, 1 on probation after a cooldown (of a wildcard: some of its models cool), 2 cooling down",
 };
 /// Cooldowns of a deployment, by the status that began it.
 pub const DEPLOYMENT_COOLED_DOWN: Metric = Metric {

@@ -32,6 +32,7 @@ mod edge_requests;
 mod edge_resume;
 mod edge_retries;
 mod edge_shared;
+mod edge_shared_usage;
 mod edge_streams;
 mod edge_tags;
 mod edge_tiers;
