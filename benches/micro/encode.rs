@@ -21,7 +21,8 @@ pub(crate) fn group(criterion: &mut Criterion) {
     let target = &gateway.deployment().target;
     let transformer = gateway
         .deployment()
-        .transformer
+        .transformers
+        .chat
         .expect("the route serves chat");
     let headers = HeaderMap::new();
     let mut group = criterion.benchmark_group("encode");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use switchyard::canonical::Request;
 use switchyard::clock::{SharedClock, SystemClock};
 use switchyard::config::{self, Environment, Overrides};
 use switchyard::dialect::chat::ChatCompletions;
-use switchyard::dialect::{Dialect as _, Envelope};
+use switchyard::dialect::{Dialect as _, Envelope, Front};
 use switchyard::keys::Identity;
 use switchyard::pipeline::{Call, CallOptions, Pipeline};
 use switchyard::router::Deployment;
@@ -74,7 +75,8 @@ impl Gateway {
             received: self.clock.now(),
             shown_model: String::new(),
             model: parsed.model.unwrap_or_default(),
-            request: parsed.request,
+            request: Request::Chat(parsed.request),
+            front: Front::CHAT,
             options: CallOptions::default(),
             traceparent: None,
             identity: Identity::Anyone,

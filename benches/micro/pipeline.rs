@@ -10,8 +10,8 @@ use std::thread;
 
 use bytes::Bytes;
 use criterion::Criterion;
-use switchyard::dialect::Dialect as _;
 use switchyard::dialect::chat::ChatCompletions;
+use switchyard::dialect::{Dialect as _, Front};
 use switchyard::pipeline::{Progress, Reply, Settlement};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -90,7 +90,10 @@ async fn run(gateway: &Gateway, body: &Bytes) -> Bytes {
         .await
         .expect("the call succeeds");
     let (first, mut source) = match reply {
-        Reply::Whole(answer) => return ChatCompletions.answer(&answer, &envelope()),
+        Reply::Whole(answer) => {
+            let written = Front::CHAT.answer(&answer, &envelope());
+            return written.expect("the answer is a chat's");
+        }
         Reply::Stream(first, source) => (first, source),
     };
     let mut writer = ChatCompletions.stream(envelope());

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Media, MediaSource, Operation, Options, RawJson, Text, Usage};
+use super::{Media, Operation, Options, RawJson, Text, Usage};
 
 /// The embeddings operation.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,18 @@ impl From<Text> for EmbedInput {
 }
 
 impl EmbedRequest {
+    /// Returns all media, in order.
+    pub fn media(&self) -> impl Iterator<Item = &Media> {
+        (self.input.iter().flatten()).filter_map(|input| input.media.as_deref())
+    }
+
     /// Returns the media that must be fetched before the request can be encoded, in order.
     pub fn remote_media(&mut self) -> Vec<&mut Media> {
         self.input
             .iter_mut()
             .flatten()
             .filter_map(|input| input.media.as_deref_mut())
-            .filter(|media| matches!(media.source, MediaSource::Url(_)))
+            .filter(|media| media.is_remote())
             .collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Media, MediaSource, Operation, Options, Text};
+use super::{Media, Operation, Options, Text};
 
 /// The image operation: generation and editing.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,16 @@ pub struct ImageEdit {
 }
 
 impl ImageRequest {
+    /// Returns all media, in order.
+    pub fn media(&self) -> impl Iterator<Item = &Media> {
+        (self.edit.iter()).flat_map(|edit| {
+            edit.images
+                .iter()
+                .chain(edit.mask.as_deref())
+                .chain(edit.style.as_deref())
+        })
+    }
+
     /// Returns the media that must be fetched before the request can be encoded, in order.
     pub fn remote_media(&mut self) -> Vec<&mut Media> {
         let Some(edit) = &mut self.edit else {
@@ -47,7 +57,7 @@ impl ImageRequest {
             .iter_mut()
             .chain(edit.mask.as_deref_mut())
             .chain(edit.style.as_deref_mut())
-            .filter(|media| matches!(media.source, MediaSource::Url(_)))
+            .filter(|media| media.is_remote())
             .collect()
     }
 }

@@ -146,6 +146,13 @@ pub struct Media {
     pub citations: bool,
 }
 
+impl Media {
+    /// Says whether its bytes are at an address that they must be fetched from.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.source, MediaSource::Url(_))
+    }
+}
+
 /// The kind of part that media came in; the MIME type decides what Bedrock gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaKind {

@@ -5,6 +5,7 @@
 //! Everything is owned and cheap to clone, because a retry or a fallback encodes the same request again.
 
 mod answer;
+mod any;
 mod chunk;
 mod count;
 mod embed;
@@ -21,6 +22,7 @@ mod tool;
 mod usage;
 
 pub use answer::{AnswerBlock, ChatAnswer, StopReason};
+pub use any::{Answer, OperationKind, Request};
 pub use chunk::ChatChunk;
 pub use count::{Count, CountAnswer, CountSource};
 pub use embed::{Embed, EmbedAnswer, EmbedInput, EmbedRequest, Vector, VectorValues};

@@ -1,8 +1,6 @@
 //! A chat request, and the operations that can be asked of a model.
 
-use super::{
-    ChatAnswer, ChatChunk, ChatParams, Content, Media, MediaSource, Message, Native, PartKind,
-};
+use super::{ChatAnswer, ChatChunk, ChatParams, Content, Media, Message, Native, PartKind};
 
 /// What can be asked of a model.
 ///
@@ -90,9 +88,7 @@ impl ChatRequest {
             })
             .flatten()
             .filter_map(|part| match &mut part.kind {
-                PartKind::Media(media) if matches!(media.source, MediaSource::Url(_)) => {
-                    Some(&mut **media)
-                }
+                PartKind::Media(media) if media.is_remote() => Some(&mut **media),
                 _ => None,
             })
             .collect()

@@ -7,7 +7,8 @@
 //! documents count a fixed amount, whatever their size. What a call really used settles it afterwards.
 
 use crate::canonical::{
-    ChatRequest, Content, Media, MediaKind, MediaSource, Message, PartKind, Text, Thinking,
+    ChatRequest, Content, Document, Media, MediaKind, MediaSource, Message, PartKind, Request,
+    Text, Thinking,
 };
 
 /// How a model cuts text into tokens.
@@ -180,6 +181,39 @@ impl Size {
             size.add_json(tool.0.get());
         }
         size
+    }
+
+    /// Measures a request for any operation: of one that is no chat its texts and its images.
+    pub fn of_request(request: &Request) -> Self {
+        let mut size = Self::default();
+        match request {
+            Request::Chat(chat) | Request::Count(chat) => return Self::of(chat),
+            Request::Embed(embed) => {
+                for input in embed.input.iter().flatten() {
+                    size.add_texts(input.text.as_ref());
+                }
+                for media in embed.media() {
+                    size.add_media(media);
+                }
+            }
+            Request::Image(image) => size.add_texts(image.prompt.as_ref()),
+            Request::Rerank(rerank) => {
+                size.add_texts(rerank.query.as_ref());
+                for document in rerank.documents.iter().flatten() {
+                    match document {
+                        Document::Text(text) => size.add_text(text),
+                        Document::Json(json) => size.add_json(json.get()),
+                    }
+                }
+            }
+        }
+        size
+    }
+
+    fn add_texts<'t>(&mut self, texts: impl IntoIterator<Item = &'t Text>) {
+        for text in texts {
+            self.add_text(text);
+        }
     }
 
     /// Returns how many tokens that is.

@@ -120,8 +120,7 @@ general_settings: {master_key: a-long-random-key}
         );
         assert_eq!(
             text,
-            "c.yaml:8:14: warning: model_list[2].litellm_params.model: accepted, not supported yet: embedding models
-c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: `agent/`"
+            "c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: `agent/`"
         );
     }
 

@@ -10,6 +10,7 @@ pub mod chat;
 mod choice;
 mod controls;
 pub mod embeddings;
+mod front;
 mod headers;
 pub mod images;
 mod in_line;
@@ -23,8 +24,12 @@ mod request;
 pub mod rerank;
 mod resumed;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
+
+pub use front::Front;
 
 use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest, Operation};
 use crate::error::Error;
@@ -38,6 +43,17 @@ pub struct Parsed<R = ChatRequest> {
     pub request: R,
     /// Members that steer the gateway and never reach Bedrock.
     pub controls: Controls,
+}
+
+impl<R> Parsed<R> {
+    /// Turns the request into another form of it.
+    pub fn map<S>(self, into: impl FnOnce(R) -> S) -> Parsed<S> {
+        Parsed {
+            model: self.model,
+            request: into(self.request),
+            controls: self.controls,
+        }
+    }
 }
 
 /// Members of the body that steer the gateway.
@@ -77,6 +93,14 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn id_prefix(&self) -> &'static str {
         "chatcmpl-"
     }
+    /// Says whether it is OpenAI's chat completions.
+    fn is_chat_completions(&self) -> bool {
+        false
+    }
+    /// Returns the longest silence of a stream that its clients expect; `None` where they bear any.
+    fn keepalive(&self) -> Option<Duration> {
+        None
+    }
     /// Reads a request.
     ///
     /// # Errors
@@ -113,6 +137,10 @@ pub trait WholeDialect<O: Operation>: std::fmt::Debug + Send + Sync {
 pub trait StreamWriter: std::fmt::Debug + Send {
     /// Appends the frames of `chunk` to `out`.
     fn chunk(&mut self, chunk: &ChatChunk, out: &mut Vec<u8>);
+    /// Appends what keeps a silent stream alive: a comment, which clients pass over.
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b": ping\n\n");
+    }
     /// Appends what ends a complete stream (`data: [DONE]`).
     fn end(&mut self, out: &mut Vec<u8>);
     /// Appends what ends a stream that failed: one error event, and nothing that pretends success.

@@ -15,6 +15,7 @@ use super::admission::admin;
 use super::body::read_body;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
 use crate::cache::{AdminError, Health, ResponseCache};
+use crate::dialect::Front;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::Snapshot;
 use crate::telemetry::names;
@@ -137,7 +138,7 @@ impl Request {
 
     fn refused(&self, error: &Error) -> Response {
         let named = self.snapshot.config.general.include_call_id_in_error_body;
-        error_response_naming(error, Some(&self.id), named)
+        error_response_naming(error, Front::CHAT, Some(&self.id), named)
     }
 
     /// LiteLLM's answer of a cache that does not work: its message is JSON, with the settings.

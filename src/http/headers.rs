@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
 
 use super::portkey;
-use crate::dialect::{Dialect, chat::ChatCompletions as Chat};
+use crate::dialect::Front;
 use crate::error::Error;
 use crate::pipeline::{Entries, Journal};
 use crate::telemetry::names;
@@ -39,13 +39,18 @@ pub(super) fn json(status: StatusCode, body: Bytes) -> Response {
 
 /// Writes an error in OpenAI's shape, with what the client needs to know in headers.
 pub(super) fn error_response(error: &Error, call_id: Option<&str>) -> Response {
-    error_response_naming(error, call_id, false)
+    error_response_naming(error, Front::CHAT, call_id, false)
 }
 
-/// Like [`error_response`]; `named` repeats the call id in the body (`include_call_id_in_error_body`).
-pub(super) fn error_response_naming(error: &Error, call_id: Option<&str>, named: bool) -> Response {
+/// Like [`error_response`], in the shape of `front`; `named` repeats the call id in the body (`include_call_id_in_error_body`).
+pub(super) fn error_response_naming(
+    error: &Error,
+    front: Front,
+    call_id: Option<&str>,
+    named: bool,
+) -> Response {
     let body =
-        portkey::failure(error).unwrap_or_else(|| Chat.error(error, call_id.filter(|_| named)));
+        portkey::failure(error).unwrap_or_else(|| front.error(error, call_id.filter(|_| named)));
     let mut response = json(error.status(), body);
     let headers = response.headers_mut();
     copy_upstream(error.upstream_headers(), headers);

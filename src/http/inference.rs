@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,79 +13,46 @@ use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
 use super::body::read_body;
-use super::headers::{call_id, error_response, error_response_naming, insert, json, say_served};
-use super::layers::catching;
+use super::headers::{call_id, error_response_naming, insert, json, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
 use super::sse::{EventStream, Running};
-use super::{App, home, several};
-use crate::canonical::ChatAnswer;
-use crate::dialect::chat::{ChatCompletions as Chat, expand};
-use crate::dialect::{Dialect, Envelope};
+use super::{App, several};
+use crate::canonical::Answer;
+use crate::dialect::chat::expand;
+use crate::dialect::{Envelope, Front};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::events::{call_refused, call_shed};
 use crate::telemetry::names;
 
-/// `POST /v1/chat/completions` and its other spellings.
-pub(super) async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
-    catching(serve(&app, request, Named::default())).await
+/// How a call is asked for.
+#[derive(Debug)]
+pub(super) struct Asking {
+    /// The format.
+    pub(super) front: Front,
+    /// The model that the path names; it wins over the body's.
+    pub(super) model: Option<String>,
+    /// The prompt template that the path names.
+    pub(super) prompt: Option<String>,
 }
 
-/// `POST /v1/prompts/{prompt_id}/completions`: a chat request made of a named template.
-pub(super) async fn prompt(
-    State(app): State<Arc<App>>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    let Ok(Path(id)) = id else {
-        return unknown_path(request).await;
-    };
-    let path = Named {
-        prompt: Some(id),
-        ..Named::default()
-    };
-    catching(serve(&app, request, path)).await
+impl Asking {
+    /// A call whose path says nothing but the format.
+    pub(super) fn by(front: Front) -> Self {
+        Self {
+            front,
+            model: None,
+            prompt: None,
+        }
+    }
 }
 
-/// `POST /engines/{model}/chat/completions` and `/openai/deployments/{model}/chat/completions`: the model is named by
-/// the path, and may have slashes.
-pub(super) async fn chat_by_path(
-    State(app): State<Arc<App>>,
-    rest: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    let rest = rest.map(|Path(rest)| rest).unwrap_or_default();
-    let Some(model) = rest
-        .strip_suffix("/chat/completions")
-        .filter(|model| !model.is_empty())
-    else {
-        return unknown_path(request).await;
-    };
-    let path = Named {
-        model: Some(model.to_owned()),
-        ..Named::default()
-    };
-    catching(serve(&app, request, path)).await
-}
-
-async fn unknown_path(request: Request) -> Response {
-    let (head, _) = request.into_parts();
-    home::not_found(head.method, head.uri, head.headers).await
-}
-
-/// What the path of a request names.
-#[derive(Debug, Default)]
-struct Named {
-    /// The model; it wins over the body's.
-    model: Option<String>,
-    /// A prompt template.
-    prompt: Option<String>,
-}
-
-async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
+/// Answers a request that calls a model.
+pub(super) async fn serve(app: &Arc<App>, request: Request, path: Asking) -> Response {
+    let front = path.front;
     let received = app.clock.now();
     let snapshot = app.live.load();
     let (head, body) = request.into_parts();
@@ -98,13 +64,10 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
             let app = Arc::clone(app);
             let tracker = app.tracker.clone();
             let answering = async move { answer_all(&app, call, admission).await };
-            match tracker.spawn(answering).await {
-                Ok(response) => response,
-                Err(_) => error_response(
-                    &Error::new(ErrorKind::Internal, "Internal server error"),
-                    Some(&id),
-                ),
-            }
+            tracker.spawn(answering).await.unwrap_or_else(|_| {
+                let error = Error::new(ErrorKind::Internal, "Internal server error");
+                error_response_naming(&error, front, Some(&id), named)
+            })
         }
         Ok((call, admission)) => answer_all(app, call, admission).await,
         Err(error) => {
@@ -113,7 +76,7 @@ async fn serve(app: &Arc<App>, request: Request, path: Named) -> Response {
             if error.kind() == ErrorKind::Overloaded {
                 call_shed(&snapshot.metrics);
             }
-            let mut response = error_response_naming(&error, Some(&id), named);
+            let mut response = error_response_naming(&error, front, Some(&id), named);
             if error.kind() != ErrorKind::Unauthenticated {
                 say(response.headers_mut(), None, elapsed);
             }
@@ -128,7 +91,7 @@ async fn open(
     snapshot: &Arc<Snapshot>,
     head: &request::Parts,
     body: Body,
-    path: Named,
+    path: Asking,
     received: Instant,
     id: &str,
 ) -> Result<(Call, Admission)> {
@@ -139,14 +102,19 @@ async fn open(
     let bound = [own, snapshot.config.router.deadline].into_iter().flatten();
     let until = bound.min().and_then(|bound| received.checked_add(bound));
     let admission = admit(app, general, until).await?;
-    let expanded = expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?;
-    let parsed = Chat.parse(expanded.as_ref().unwrap_or(&body), &head.headers)?;
+    let expanded = if path.front.is_chat_completions() {
+        expand(&body, &snapshot.config.prompts, path.prompt.as_deref())?
+    } else {
+        None
+    };
+    let body = expanded.unwrap_or(body);
+    let parsed = path.front.parse(&body, &head.headers)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
     let portkey = portkey::read(&portkey::Received {
         headers: &head.headers,
         path: head.uri.path(),
         model,
-        body: expanded.as_ref().unwrap_or(&body),
+        body: &body,
         controls: &parsed.controls,
         config: &snapshot.config,
     })?;
@@ -158,12 +126,12 @@ async fn open(
         created: app.clock.unix_seconds(),
         id,
     };
-    Ok((opening.open(parsed, path.model, portkey)?, admission))
+    Ok((opening.open(parsed, path, portkey)?, admission))
 }
 
 /// Answers a call of one model, or of several.
 async fn answer_all(app: &Arc<App>, call: Call, admission: Admission) -> Response {
-    if call.model.contains(',') {
+    if call.model.contains(',') && call.front.is_chat_completions() {
         return Box::pin(of_several(app, call, admission)).await;
     }
     answer(app, Arc::new(call), admission).await
@@ -187,24 +155,29 @@ async fn of_several(app: &Arc<App>, call: Call, admission: Admission) -> Respons
 }
 
 /// Makes the `id` of an answer.
-pub(super) fn new_answer_id() -> String {
-    format!("chatcmpl-{}", crate::random::uuid())
+pub(super) fn new_answer_id(front: Front) -> String {
+    format!("{}{}", front.id_prefix(), crate::random::uuid())
 }
 
 /// What stays the same for every piece of the answer to `call`.
 fn envelope(call: &Call) -> Envelope {
+    let chat = call.request.chat();
     Envelope {
         id: call.answer_id.clone(),
         created: call.created,
         model: call.shown_model.clone(),
-        include_usage: call.request.include_usage,
-        content_blocks: call.request.content_blocks,
+        include_usage: chat.is_some_and(|request| request.include_usage),
+        content_blocks: chat.is_some_and(|request| request.content_blocks),
     }
 }
 
 /// Writes a whole answer as its client reads it.
-pub(super) fn whole_body(call: &Call, reply: &ChatAnswer) -> Bytes {
-    Chat.answer(reply, &envelope(call))
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`] for an answer to another operation.
+pub(super) fn whole_body(call: &Call, reply: &Answer) -> Result<Bytes> {
+    call.front.answer(reply, &envelope(call))
 }
 
 /// Runs the call and renders what came of it.
@@ -221,7 +194,11 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                     outcome
                 }
                 () = tokio::time::sleep(period) => {
-                    let body = EventStream::before_content(running, Chat.stream(envelope), app, admission);
+                    let Some(writer) = call.front.stream(envelope) else {
+                        let (outcome, books) = running.await;
+                        return failed(&outcome.err().unwrap_or_else(not_streamed), &call, books);
+                    };
+                    let body = EventStream::before_content(running, writer, app, admission);
                     return event_stream(body.keep_alive(Some(period)), &call.id);
                 }
             }
@@ -232,40 +209,59 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         envelope.created = created;
     }
     match outcome {
-        Ok(Reply::Whole(reply)) => {
-            settlement.used(reply.usage.unwrap_or_default());
-            let mut response = json(StatusCode::OK, Chat.answer(&reply, &envelope));
-            say_success(response.headers_mut(), &settlement);
-            insert(response.headers_mut(), names::CALL_ID, &call.id);
-            settlement.completed();
-            response
-        }
-        Ok(Reply::Stream(first, source)) => {
-            let mut headers = HeaderMap::with_capacity(32);
-            say_success(&mut headers, &settlement);
-            if settlement.journal().entries().may_resume {
-                insert(&mut headers, names::STREAM_RECOVERY, "resume");
+        Ok(Reply::Whole(reply)) => whole(&reply, &call, &envelope, settlement),
+        Ok(Reply::Stream(first, source)) => match call.front.stream(envelope) {
+            Some(writer) => {
+                let headers = stream_headers(&settlement);
+                let period = silence(&call, &settlement);
+                let body = EventStream::new(first, source, writer, settlement, app, admission);
+                let mut response = event_stream(body.keep_alive(period), &call.id);
+                response.headers_mut().extend(headers);
+                response
             }
-            let period = settlement
-                .journal()
-                .entries()
-                .served
-                .as_ref()
-                .and_then(|served| served.deployment.entry.keepalive);
-            let body = EventStream::new(
-                first,
-                source,
-                Chat.stream(envelope),
-                settlement,
-                app,
-                admission,
-            );
-            let mut response = event_stream(body.keep_alive(period), &call.id);
-            response.headers_mut().extend(headers);
-            response
-        }
+            None => failed(&not_streamed(), &call, settlement),
+        },
         Err(error) => failed(&error, &call, settlement),
     }
+}
+
+/// An operation that has no streams was answered by one.
+fn not_streamed() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "the answer is a stream where there is none",
+    )
+}
+
+fn whole(reply: &Answer, call: &Call, envelope: &Envelope, mut settlement: Settlement) -> Response {
+    settlement.used(reply.usage());
+    let body = match call.front.answer(reply, envelope) {
+        Ok(body) => body,
+        Err(error) => return failed(&error, call, settlement),
+    };
+    let mut response = json(StatusCode::OK, body);
+    say_success(response.headers_mut(), &settlement);
+    insert(response.headers_mut(), names::CALL_ID, &call.id);
+    settlement.completed();
+    response
+}
+
+fn stream_headers(settlement: &Settlement) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(32);
+    say_success(&mut headers, settlement);
+    if settlement.journal().entries().may_resume {
+        insert(&mut headers, names::STREAM_RECOVERY, "resume");
+    }
+    headers
+}
+
+/// How long a stream that has begun may be silent: what the deployment says, else what clients of its format expect.
+fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
+    let entries = settlement.journal().entries();
+    let served = entries.served.as_ref();
+    served
+        .and_then(|served| served.deployment.entry.keepalive)
+        .or_else(|| call.front.keepalive())
 }
 
 /// The call as a future of its own, which can outlive the handler.
@@ -288,13 +284,13 @@ pub(super) async fn run(app: &App, call: &Arc<Call>, books: &mut Settlement) -> 
 
 /// Whether the call goes on when its client hangs up (`cancel_on_disconnect: false`); a stream never does.
 fn outlives_client(call: &Call) -> bool {
-    !call.request.stream && !call.snapshot.config.general.cancel_on_disconnect
+    !call.request.is_streamed() && !call.snapshot.config.general.cancel_on_disconnect
 }
 
 /// How long a stream may be silent before its first content until a keep-alive commits it; only where the operator, or
 /// with the operator's leave the client, asked for that.
 fn keepalive(call: &Call) -> Option<Duration> {
-    if !call.request.stream || call.options.direct {
+    if !call.request.is_streamed() || call.options.direct {
         return None;
     }
     let resolved = call.snapshot.router.resolve(&call.model)?;
@@ -349,7 +345,7 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     } else {
         error.clone()
     };
-    let mut response = error_response_naming(error, Some(&call.id), named);
+    let mut response = error_response_naming(error, call.front, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
     say_call(headers, &settlement);

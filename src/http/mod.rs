@@ -4,6 +4,7 @@ mod admin;
 mod admission;
 mod body;
 mod cache;
+mod endpoints;
 mod headers;
 mod health;
 mod home;
@@ -61,18 +62,10 @@ pub struct Shutdown {
     pub cut_total: Arc<std::sync::atomic::AtomicUsize>,
 }
 
-/// Returns the endpoint table. `{*rest}` stands for a model name, which may have slashes, and the end of the path.
+/// Returns the endpoint table.
 pub fn router(app: Arc<App>) -> Router {
-    let chat = || post(inference::chat);
-    let table = Router::new()
+    let table = endpoints::add(Router::new())
         .route("/", get(home::page))
-        .route("/v1/chat/completions", chat())
-        .route("/chat/completions", chat())
-        .route("/engines/{*rest}", post(inference::chat_by_path))
-        .route("/v1/engines/{*rest}", post(inference::chat_by_path))
-        .route("/openai/deployments/{*rest}", post(inference::chat_by_path))
-        .route("/v1/prompts/{id}/completions", post(inference::prompt))
-        .route("/prompts/{id}/completions", post(inference::prompt))
         .route("/v1/models", get(models::list))
         .route("/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json};
+use crate::dialect::Front;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Access, Identity};
 use crate::pipeline::admit::model_name;
@@ -122,7 +123,7 @@ fn wants_wildcards(uri: &Uri) -> bool {
 
 fn refused(error: &Error, id: &str, snapshot: &Snapshot) -> Response {
     let named = snapshot.config.general.include_call_id_in_error_body;
-    error_response_naming(error, Some(id), named)
+    error_response_naming(error, Front::CHAT, Some(id), named)
 }
 
 fn model<'a>(id: &'a str, snapshot: &'a Snapshot) -> Model<'a> {

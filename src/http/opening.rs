@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use http::request;
 
-use super::inference::new_answer_id;
+use super::inference::{Asking, new_answer_id};
 use super::options::{bring, call_options};
 use super::portkey::Portkey;
 use crate::cache::{CacheControls, Tenant};
+use crate::canonical::Request;
 use crate::dialect::{Controls, Parsed};
 use crate::error::{Error, Result};
 use crate::keys::Identity;
@@ -35,8 +36,8 @@ impl Opening<'_> {
     /// A member or header that cannot be used, by its name.
     pub(super) fn open(
         self,
-        parsed: Parsed,
-        path_model: Option<String>,
+        parsed: Parsed<Request>,
+        asking: Asking,
         portkey: Portkey,
     ) -> Result<Call> {
         let (snapshot, head) = (self.snapshot, self.head);
@@ -46,23 +47,25 @@ impl Opening<'_> {
             mut controls,
         } = parsed;
         let forced = snapshot.config.general.completion_model.clone();
-        let asked = path_model.or(model);
+        let asked = asking.model.or(model);
         let model = forced.or_else(|| asked.clone()).ok_or_else(|| {
-            Error::bad_request(
-                "model",
-                "/chat/completions: Missing required parameter: 'model'.",
-            )
+            let path = head.uri.path();
+            let path = path.strip_prefix("/v1").unwrap_or(path);
+            let message = format!("{path}: Missing required parameter: 'model'.");
+            Error::bad_request("model", message)
         })?;
-        portkey.ask(&mut request);
-        portkey.steer(&mut controls);
-        if snapshot.config.general.always_include_stream_usage {
-            request.include_usage = true;
+        if let Some(chat) = request.chat_mut() {
+            if asking.front.is_chat_completions() {
+                portkey.ask(chat);
+            }
+            chat.include_usage |= snapshot.config.general.always_include_stream_usage;
         }
+        portkey.steer(&mut controls);
         let mut options = self.options(controls, portkey.timeout_ms())?;
         portkey.decide(&mut options, bring);
         let span = tracing::info_span!(
             target: names::TRACE_TARGET,
-            "chat",
+            "call",
             otel.name = %format_args!("{} {}", head.method, head.uri.path()),
             otel.kind = "server",
             url.path = head.uri.path(),
@@ -88,7 +91,8 @@ impl Opening<'_> {
                 .then(|| head.headers.get("traceparent").cloned())
                 .flatten(),
             identity: self.identity,
-            answer_id: new_answer_id(),
+            answer_id: new_answer_id(asking.front),
+            front: asking.front,
             created: self.created,
             span,
         })

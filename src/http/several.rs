@@ -15,7 +15,6 @@ use http::StatusCode;
 use super::App;
 use super::headers::{insert, json};
 use super::inference::{failed, new_answer_id, run, say_success, whole_body};
-use crate::dialect::{Dialect as _, chat::ChatCompletions as Chat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};
 use crate::telemetry::names;
@@ -46,7 +45,7 @@ pub(super) fn names_of(call: &Call) -> Result<Option<Vec<String>>> {
         let message = format!("model: a request may name at most {MOST} models");
         return Err(Error::bad_request("model", message));
     }
-    if call.request.stream {
+    if call.request.is_streamed() {
         let message = "stream: several models cannot be streamed at once";
         return Err(Error::bad_request("stream", message));
     }
@@ -78,7 +77,7 @@ async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
     let call = Arc::new(Call {
         shown_model: name.clone(),
         model: name,
-        answer_id: new_answer_id(),
+        answer_id: new_answer_id(call.front),
         ..call.clone()
     });
     let mut books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
@@ -128,15 +127,17 @@ fn array(mut outcomes: Vec<Outcome>) -> Response {
         body.push(if place == 0 { b'[' } else { b',' });
         match outcome.reply {
             Ok(Reply::Whole(reply)) => {
-                books.used(reply.usage.unwrap_or_default());
-                body.extend_from_slice(&whole_body(&outcome.call, &reply));
-                books.completed();
+                books.used(reply.usage());
+                match whole_body(&outcome.call, &reply) {
+                    Ok(written) => {
+                        body.extend_from_slice(&written);
+                        books.completed();
+                    }
+                    Err(error) => write_failed(&error, &outcome.call, &mut books, &mut body),
+                }
             }
             Ok(Reply::Stream(..)) => body.extend_from_slice(b"null"),
-            Err(error) => {
-                body.extend_from_slice(&Chat.error(&error, None));
-                books.failed(&error, error.status().as_u16());
-            }
+            Err(error) => write_failed(&error, &outcome.call, &mut books, &mut body),
         }
     }
     body.push(b']');
@@ -146,4 +147,9 @@ fn array(mut outcomes: Vec<Outcome>) -> Response {
     }
     *response.body_mut() = axum::body::Body::from(body);
     response
+}
+
+fn write_failed(error: &Error, call: &Call, books: &mut Settlement, body: &mut Vec<u8>) {
+    body.extend_from_slice(&call.front.error(error, None));
+    books.failed(error, error.status().as_u16());
 }

@@ -247,7 +247,7 @@ impl EventStream {
         }
         if let Some(interval) = &mut self.keepalive {
             ready!(interval.poll_tick(cx));
-            self.out.extend_from_slice(b": ping\n\n");
+            self.writer.ping(&mut self.out);
             self.waited = PATIENCE;
             return Poll::Ready(());
         }

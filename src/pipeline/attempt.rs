@@ -182,7 +182,7 @@ impl Attempt {
     /// Returns what a part of an answer took: what was reported, else an estimate.
     fn usage_of(&self, partial: &Partial) -> Usage {
         partial.reported.unwrap_or_else(|| {
-            let asked = (self.size).unwrap_or_else(|| Size::of(&self.call.request));
+            let asked = (self.size).unwrap_or_else(|| Size::of_request(&self.call.request));
             partial.estimate(asked, self.deployment.tokenizer)
         })
     }

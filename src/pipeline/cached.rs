@@ -15,7 +15,7 @@ use super::stream::{ChunkSource, Recorder};
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
 use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
-use crate::canonical::{ChatAnswer, ChatChunk};
+use crate::canonical::{Answer, ChatChunk};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a shared call brings.
@@ -24,7 +24,7 @@ pub(super) enum Piece {
     /// It has an answer; who serves it stands in this journal.
     Began(Arc<Journal>),
     /// The whole answer.
-    Whole(Arc<ChatAnswer>),
+    Whole(Arc<Answer>),
     /// Some chunks of a streamed one.
     Chunks(Vec<ChatChunk>),
 }
@@ -78,15 +78,17 @@ fn flight_of(call: &Call, key: &str) -> String {
     let options = &call.options;
     format!(
         "{key} {} {:?} {}",
-        call.request.stream, options.num_retries, options.fallbacks.disabled
+        call.request.is_streamed(),
+        options.num_retries,
+        options.fallbacks.disabled
     )
 }
 
 /// A kept answer, as this client wants it.
 fn kept(call: &Call, stored: Stored, books: &mut Settlement) -> Reply {
     books.kept(stored.id, stored.created);
-    if !call.request.stream {
-        return Reply::Whole(Box::new(stored.answer));
+    if !call.request.is_streamed() {
+        return Reply::Whole(Box::new(stored.answer.into()));
     }
     let source = ChunkSource::ended();
     Reply::Stream(replay(stored.answer), Box::new(source))
@@ -96,7 +98,9 @@ fn kept(call: &Call, stored: Stored, books: &mut Settlement) -> Reply {
 fn keep(call: &Call, slot: Slot, reply: Reply) -> Reply {
     match reply {
         Reply::Whole(answer) => {
-            slot.fill_whole(&answer, &call.answer_id, call.created);
+            if let Answer::Chat(answer) = &*answer {
+                slot.fill_whole(answer, &call.answer_id, call.created);
+            }
             Reply::Whole(answer)
         }
         Reply::Stream(first, mut source) => {
@@ -142,7 +146,10 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
 async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
     let (mut chunks, mut source) = match reply {
         Reply::Whole(answer) => {
-            let bytes = answer.blocks.len() * CHUNK_BYTES;
+            let bytes = match &*answer {
+                Answer::Chat(answer) => answer.blocks.len() * CHUNK_BYTES,
+                _ => CHUNK_BYTES,
+            };
             lead.push(Piece::Whole(Arc::from(answer)), bytes).await;
             return Ok(());
         }
@@ -190,7 +197,7 @@ async fn follow(
     }
     let first = beginning.inspect_err(|error| say_bound(call, books, error))?;
     match first {
-        Piece::Whole(answer) => Ok(Reply::Whole(Box::new(ChatAnswer::clone(&answer)))),
+        Piece::Whole(answer) => Ok(Reply::Whole(Box::new(Answer::clone(&answer)))),
         Piece::Chunks(first) => {
             let end = call.deadline().and_then(|deadline| deadline.end);
             let source = ChunkSource::shared(waiter, end, &pipeline.parts.clock);

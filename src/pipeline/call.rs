@@ -7,8 +7,9 @@ use http::HeaderValue;
 
 use super::gateway::GatewayCall;
 use crate::cache::{CacheControls, Tenant};
-use crate::canonical::ChatRequest;
+use crate::canonical::Request;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
+use crate::dialect::Front;
 use crate::error::{Error, ErrorKind};
 use crate::keys::Identity;
 use crate::state::Snapshot;
@@ -27,7 +28,9 @@ pub struct Call {
     /// The model name that the client used, for its answer.
     pub shown_model: String,
     /// What is asked.
-    pub request: ChatRequest,
+    pub request: Request,
+    /// The format that it came in, in which it is answered.
+    pub front: Front,
     /// What the caller decided about the way it is served.
     pub options: CallOptions,
     /// The caller's `traceparent`, where it is to be sent on (`forward_traceparent_to_llm_provider`).
@@ -124,7 +127,7 @@ impl Call {
             .into_iter()
             .flatten()
             .min();
-        let soft = if self.request.stream {
+        let soft = if self.request.is_streamed() {
             self.options.stream_timeout.or(self.options.timeout)
         } else {
             self.options.timeout

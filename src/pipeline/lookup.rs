@@ -5,6 +5,7 @@
 
 use super::Call;
 use crate::cache::{Found, Question, Skip, Slot, Stored};
+use crate::canonical::Request;
 
 /// What came of looking an answer up.
 #[derive(Debug)]
@@ -35,11 +36,14 @@ pub async fn look_up(call: &Call, group: &str, tags: &[String]) -> Lookup {
     let Some(cache) = &call.snapshot.cache else {
         return Lookup::Off(Skip::NotConfigured);
     };
+    let Request::Chat(request) = &call.request else {
+        return Lookup::Off(Skip::CallType);
+    };
     let question = Question {
         model: &call.model,
         group,
         tags,
-        request: &call.request,
+        request,
         aws: &call.options.aws,
         model_id: call.options.model_id.as_deref(),
         direct: call.options.direct,
@@ -93,6 +97,7 @@ mod tests {
     use crate::canonical::{AnswerBlock, ChatAnswer, ChatRequest, Text};
     use crate::clock::{ManualClock, SharedClock};
     use crate::config::{CacheConfig, Config, Environment};
+    use crate::dialect::Front;
     use crate::keys::Identity;
     use crate::pipeline::CallOptions;
     use crate::state::{Parts, Snapshot};
@@ -116,7 +121,8 @@ mod tests {
             received,
             model: "m".to_owned(),
             shown_model: "m".to_owned(),
-            request: ChatRequest::default(),
+            request: Request::Chat(ChatRequest::default()),
+            front: Front::CHAT,
             options: CallOptions::default(),
             traceparent: None,
             identity: Identity::Anyone,
@@ -156,7 +162,7 @@ mod tests {
         };
         assert_eq!(look_up(&call, "m", &[]).await.portkey_status(), "REFRESH");
         call.options.cache = CacheControls::default();
-        call.request.stream = true;
+        call.request.chat_mut().unwrap().stream = true;
         assert!(!look_up(&call, "m", &[]).await.facts().unwrap().hit);
     }
 

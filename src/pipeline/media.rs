@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::Call;
 use super::call::deadline_passed;
-use crate::canonical::{ChatRequest, Content, Media, MediaSource, PartKind, Text};
+use crate::canonical::{Media, MediaSource, Request, Text};
 use crate::error::{Error, Result};
 use crate::state::Parts;
 use crate::upstream::FetchBudget;
@@ -28,14 +28,16 @@ const AT_ONCE: usize = 4;
 /// # Errors
 ///
 /// A part that may not or cannot be fetched, with its address; too many parts; the caller's deadline.
-pub(super) async fn fetch<'a>(call: &'a Call, parts: &Parts) -> Result<Cow<'a, ChatRequest>> {
+pub(super) async fn fetch<'a>(call: &'a Call, parts: &Parts) -> Result<Cow<'a, Request>> {
     let mut request = Cow::Borrowed(&call.request);
-    match remote_total(&call.request) {
-        0 => return Ok(request),
-        total if total > MAX_FILES => return Err(too_many(total)),
-        _ => {}
+    if !call.request.has_remote_media() {
+        return Ok(request);
     }
-    let fetching = all(request.to_mut().remote_media(), call, parts);
+    let files = request.to_mut().remote_media();
+    if files.len() > MAX_FILES {
+        return Err(too_many(files.len(), call.request.subject()));
+    }
+    let fetching = all(files, call, parts);
     match call.deadline() {
         None => fetching.await?,
         Some(deadline) => {
@@ -78,24 +80,9 @@ async fn one(
     Ok(())
 }
 
-fn remote_total(request: &ChatRequest) -> usize {
-    let parts = request
-        .messages
-        .iter()
-        .flat_map(|message| match &message.content {
-            Content::Parts(parts) => parts.as_slice(),
-            Content::Absent | Content::Text(_) => &[],
-        });
-    parts
-        .filter(|part| {
-            matches!(&part.kind, PartKind::Media(media) if matches!(media.source, MediaSource::Url(_)))
-        })
-        .count()
-}
-
-fn too_many(total: usize) -> Error {
+fn too_many(total: usize, member: &str) -> Error {
     Error::bad_request(
-        "messages",
+        member,
         format!("{total} files are named by URL; at most {MAX_FILES} are fetched for one request"),
     )
 }

@@ -1,6 +1,11 @@
 //! Answers that the operator wrote (`mock_response`): given without a call to AWS, also as a stream.
 
-use crate::canonical::{AnswerBlock, ChatAnswer, ChatChunk, RawJson, StopReason, Text, Usage};
+use super::Reply;
+use super::stream::ChunkSource;
+use crate::canonical::{
+    AnswerBlock, ChatAnswer, ChatChunk, EmbedAnswer, EmbedRequest, RawJson, Request, StopReason,
+    Text, Usage, Vector, VectorValues,
+};
 
 /// How many characters a chunk of a streamed one has, as with LiteLLM.
 const SLICE: usize = 3;
@@ -17,8 +22,36 @@ const USAGE: Usage = Usage {
     reasoning_tokens: Some(0),
 };
 
+/// What the operator wrote in the place of an answer to a chat or embeddings request; `None` for other operations.
+pub(super) fn reply(mock: &RawJson, request: &Request) -> Option<Reply> {
+    match request {
+        Request::Chat(chat) if chat.stream => {
+            Some(Reply::Stream(chunks(mock), Box::new(ChunkSource::ended())))
+        }
+        Request::Chat(_) => Some(Reply::Whole(Box::new(whole(mock).into()))),
+        Request::Embed(embed) => Some(Reply::Whole(Box::new(vectors(mock, embed).into()))),
+        Request::Count(_) | Request::Image(_) | Request::Rerank(_) => None,
+    }
+}
+
+/// The same vector for every input.
+fn vectors(mock: &RawJson, request: &EmbedRequest) -> EmbedAnswer {
+    let total = request.input.as_ref().map_or(1, Vec::len);
+    let vector = |index| Vector {
+        index,
+        values: VectorValues::Numbers(mock.clone()),
+        kind: None,
+        provider_fields: Vec::new(),
+    };
+    EmbedAnswer {
+        vectors: (0..total).map(vector).collect(),
+        usage: USAGE,
+        ..EmbedAnswer::default()
+    }
+}
+
 /// The whole answer.
-pub(super) fn whole(mock: &RawJson) -> ChatAnswer {
+fn whole(mock: &RawJson) -> ChatAnswer {
     ChatAnswer {
         blocks: vec![AnswerBlock::Text(Text::new(&text(mock)))],
         usage: Some(USAGE),
@@ -27,7 +60,7 @@ pub(super) fn whole(mock: &RawJson) -> ChatAnswer {
 }
 
 /// The same as the chunks of a stream.
-pub(super) fn chunks(mock: &RawJson) -> Vec<ChatChunk> {
+fn chunks(mock: &RawJson) -> Vec<ChatChunk> {
     let letters: Vec<char> = text(mock).chars().collect();
     let mut chunks: Vec<ChatChunk> = letters
         .chunks(SLICE)

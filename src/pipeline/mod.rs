@@ -8,11 +8,13 @@ mod attempt;
 mod attempts;
 mod cached;
 mod call;
+mod counting;
 mod gate;
 mod gateway;
 mod hedge;
 mod journal;
 mod lookup;
+mod many;
 mod media;
 mod mock;
 mod plan;
@@ -24,6 +26,7 @@ mod settle;
 mod stream;
 mod trip;
 mod walk;
+mod work;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -38,7 +41,7 @@ pub use settle::Settlement;
 pub use stream::ChunkSource;
 pub use trip::RetryWish;
 
-use crate::canonical::{ChatAnswer, ChatChunk};
+use crate::canonical::{Answer, ChatChunk, Request};
 use crate::error::{ErrorKind, Result};
 use crate::state::Parts;
 
@@ -54,7 +57,7 @@ pub struct Pipeline {
 #[derive(Debug)]
 pub enum Reply {
     /// A whole answer.
-    Whole(Box<ChatAnswer>),
+    Whole(Box<Answer>),
     /// The first chunks of a stream, content among them, and where the rest comes from.
     Stream(Vec<ChatChunk>, Box<ChunkSource>),
 }
@@ -100,6 +103,10 @@ impl Pipeline {
             }
         };
         books.journal().enter(&hop);
+        if let Request::Count(asked) = &call.request {
+            let journal = Arc::clone(books.journal());
+            return Box::pin(counting::count(call, &self.parts, hop, asked, &journal)).await;
+        }
         if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
             return Box::pin(walk::around(call, &self.parts, Some(&hop), books, error)).await;
         }

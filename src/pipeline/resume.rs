@@ -15,7 +15,7 @@ use super::relay::Relay;
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Reply, Served, walk};
 use crate::canonical::{
-    ChatChunk, ChatRequest, Content, Message, ResponseFormat, Role, Text, Usage,
+    ChatChunk, ChatRequest, Content, Message, Request, ResponseFormat, Role, Text, Usage,
 };
 use crate::catalog::{Flag, Size, Tokenizer};
 use crate::config::{FallbackTarget, StreamRecovery};
@@ -91,7 +91,7 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
         (serving(served), tokenizer.unwrap_or_default())
     };
     if let Some((id, true)) = serving
-        && is_plain_text(&hop.request)
+        && hop.request.chat().is_some_and(is_plain_text)
     {
         let mut recovery = Recovery {
             call: Arc::clone(trip.call),
@@ -148,8 +148,8 @@ fn is_plain_text(request: &ChatRequest) -> bool {
 }
 
 /// Whether a fallback target writes on: not where it replaces the conversation, or asks for more than text.
-pub(super) fn goes_on_with(target: &FallbackTarget, request: &ChatRequest) -> bool {
-    !target.overrides.contains_key("messages") && is_plain_text(request)
+pub(super) fn goes_on_with(target: &FallbackTarget, request: &Request) -> bool {
+    !target.overrides.contains_key("messages") && request.chat().is_some_and(is_plain_text)
 }
 
 /// The deployments of a group that cannot continue a text.
@@ -297,7 +297,9 @@ impl Recovery {
         self.broken.push((self.reported.take(), written));
         self.continued_at = text.len();
         let mut request = self.hop.request.clone().into_owned();
-        if !kept.is_empty() {
+        if !kept.is_empty()
+            && let Some(request) = request.chat_mut()
+        {
             request.native = None;
             request.messages.push(Message {
                 role: Role::Assistant,

@@ -13,8 +13,9 @@ use super::call::deadline_passed;
 use super::relay::Relay;
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
-use super::{Call, Reply, Served, mock};
-use crate::canonical::{Chat, ChatChunk, RawJson, Usage};
+use super::work::{Work, encoded};
+use super::{Call, Reply, Served, many, mock};
+use crate::canonical::{Chat, ChatChunk, OperationKind, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
@@ -27,7 +28,7 @@ const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 /// The longest silence between two events of a stream, where nobody says anything of streams.
 const STREAM_IDLE: Duration = Duration::from_mins(5);
 /// Largest whole answer that is read.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +62,19 @@ pub(super) async fn attempt(
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
     let mut served = Served::by(&deployment);
-    if let Some(mock) = &deployment.entry.mock_response {
+    if let Some(mock) = &deployment.entry.mock_response
+        && let Some(reply) = mock::reply(mock, &hop.request)
+    {
         trip.journal.ended(served);
         attempt.succeeded(Usage::default());
-        return Ok(mocked(trip, mock));
+        return Ok(reply);
     }
-    let exchange = match encoded(trip, hop, &deployment) {
-        Ok(exchange) => exchange,
+    let work = match encoded(trip, hop, &deployment) {
+        Ok(Work::Known(answer)) => {
+            trip.journal.ended(served);
+            return Ok(Reply::Whole(answer));
+        }
+        Ok(work) => work,
         Err(error) => {
             trip.journal.ended(served);
             return Err(error);
@@ -75,60 +82,43 @@ pub(super) async fn attempt(
     };
     let span = attempt_span(trip, &deployment, reason);
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
-    let result = bounded(trip, own, &mut attempt, exchange, &mut served)
+    let result = bounded(trip, own, &mut attempt, work, &mut served)
         .instrument(span.clone())
         .await;
     served.upstream = trip.parts.clock.now().saturating_duration_since(started);
     trip.journal.ended(served);
     match result {
-        Ok(Answer::Whole(reply)) => Ok(reply),
-        Ok(Answer::Stream(first, mut relay)) => {
+        Ok(Outcome::Whole(reply)) => Ok(reply),
+        Ok(Outcome::Stream(first, mut relay)) => {
             relay.carry(attempt);
             Ok(Reply::Stream(first, Box::new(ChunkSource::new(*relay))))
         }
         Err(error) => {
             span.record("error.type", error.kind().name());
-            attempt.failed(&error);
+            // Many models cannot be counted and answer all the same.
+            if hop.request.operation() != OperationKind::Count {
+                attempt.failed(&error);
+            }
             Err(error)
         }
     }
 }
 
-/// The request as the deployment's API wants it.
-fn encoded(trip: &Trip<'_>, hop: &Hop<'_>, deployment: &Deployment) -> Result<Exchange<Chat>> {
-    let Some(transformer) = deployment.transformer else {
-        return Err(unanswerable(&trip.call.model));
-    };
-    Ok(transformer.encode(&hop.request, &deployment.target)?)
-}
-
-/// What the operator wrote in the place of an answer.
-fn mocked(trip: &Trip<'_>, mock: &RawJson) -> Reply {
-    if !trip.call.request.stream {
-        return Reply::Whole(Box::new(mock::whole(mock)));
-    }
-    Reply::Stream(mock::chunks(mock), Box::new(ChunkSource::ended()))
-}
-
 /// What an attempt comes to: a stream still needs its attempt, a whole answer has ended it.
-enum Answer {
+enum Outcome {
     Whole(Reply),
     Stream(Vec<ChatChunk>, Box<Relay>),
 }
 
-fn unanswerable(model: &str) -> Error {
-    let message = format!("the model `{model}` cannot be asked by chat completions here yet");
-    Error::bad_request("model", message)
-}
-
 fn attempt_span(trip: &Trip<'_>, deployment: &Deployment, reason: Reason) -> tracing::Span {
+    let operation = trip.call.request.operation().name();
     tracing::info_span!(
         target: crate::telemetry::names::TRACE_TARGET,
         parent: &trip.call.span,
         "attempt",
-        otel.name = %format_args!("chat {}", deployment.target.model.wire),
+        otel.name = %format_args!("{operation} {}", deployment.target.model.wire),
         otel.kind = "client",
-        gen_ai.operation.name = "chat",
+        gen_ai.operation.name = operation,
         gen_ai.provider.name = "aws.bedrock",
         gen_ai.system = "aws.bedrock",
         gen_ai.request.model = %deployment.target.model.wire,
@@ -146,10 +136,10 @@ async fn bounded(
     trip: &Trip<'_>,
     own: Option<Duration>,
     attempt: &mut Attempt,
-    exchange: Exchange<Chat>,
+    work: Work,
     served: &mut Served,
-) -> Result<Answer> {
-    served.warnings.extend(exchange.warnings.iter().cloned());
+) -> Result<Outcome> {
+    served.warnings.extend_from_slice(work.warnings());
     let call = trip.call;
     let timeout = own.unwrap_or_else(|| timeout(call, attempt.deployment()));
     let deadline = trip.deadline();
@@ -159,7 +149,7 @@ async fn bounded(
     let bound = left.map_or(timeout, |left| left.min(timeout));
     let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
     served.timeout = callers.filter(|_| is_cut).unwrap_or(timeout);
-    let sending = exchanged(trip, attempt, exchange, served);
+    let sending = exchanged(trip, attempt, work, served);
     if let Ok(result) = tokio::time::timeout(bound, sending).await {
         return result;
     }
@@ -198,7 +188,7 @@ fn timeout(call: &Call, deployment: &Deployment) -> Duration {
             .or(deployment.timeouts.whole);
         said.unwrap_or(router.timeout)
     };
-    if !call.request.stream {
+    if !call.request.is_streamed() {
         return whole();
     }
     let said = (call.options.stream_timeout)
@@ -212,7 +202,7 @@ fn of_tier(call: &Call, timeouts: &BTreeMap<String, Duration>) -> Option<Duratio
     if timeouts.is_empty() {
         return None;
     }
-    let params = &call.request.params;
+    let params = &call.request.chat()?.params;
     let named =
         (params.openai.iter().chain(&params.extra)).find(|(name, _)| name == "service_tier")?;
     let tier: String = named.1.parse().ok()?;
@@ -232,9 +222,30 @@ fn idle(call: &Call, deployment: &Deployment) -> Duration {
 async fn exchanged(
     trip: &Trip<'_>,
     attempt: &mut Attempt,
+    work: Work,
+    served: &mut Served,
+) -> Result<Outcome> {
+    let answer = match work {
+        Work::Chat(exchange) => return chat(trip, attempt, exchange, served).await,
+        Work::Count(exchange) => {
+            let answer = many::exchange(trip, attempt, exchange, served).await?;
+            return Ok(Outcome::Whole(Reply::Whole(Box::new(answer))));
+        }
+        Work::Embed(exchange) => many::exchange(trip, attempt, exchange, served).await?,
+        Work::Image(exchange) => many::exchange(trip, attempt, exchange, served).await?,
+        Work::Rerank(exchange) => many::exchange(trip, attempt, exchange, served).await?,
+        Work::Known(answer) => *answer,
+    };
+    attempt.succeeded(answer.usage());
+    Ok(Outcome::Whole(Reply::Whole(Box::new(answer))))
+}
+
+async fn chat(
+    trip: &Trip<'_>,
+    attempt: &mut Attempt,
     exchange: Exchange<Chat>,
     served: &mut Served,
-) -> Result<Answer> {
+) -> Result<Outcome> {
     let Exchange {
         mut requests,
         decoder,
@@ -247,10 +258,7 @@ async fn exchanged(
         ));
     };
     let (call, parts) = (trip.call, trip.parts);
-    if let Some(parent) = &call.traceparent {
-        let name = HeaderName::from_static("traceparent");
-        request.headers.push((name, parent.clone()));
-    }
+    carry_trace(call, request);
     attempt.sending();
     let response = authorized(trip, attempt.deployment(), request, served).await?;
     let is_stream = is_event_stream(&response.headers);
@@ -258,7 +266,7 @@ async fn exchanged(
     if let Some(id) = served.aws_request_id() {
         tracing::Span::current().record("aws.request_id", id);
     }
-    if is_stream && !call.request.stream {
+    if is_stream && !call.request.is_streamed() {
         return Err(Error::new(
             ErrorKind::Garbled,
             "AWS answered with a stream where none was asked for",
@@ -274,12 +282,20 @@ async fn exchanged(
         }
         let first = opened?;
         attempt.content_came();
-        return Ok(Answer::Stream(first, Box::new(relay)));
+        return Ok(Outcome::Stream(first, Box::new(relay)));
     }
     let body = response.body.collect(MAX_ANSWER_BYTES).await?;
     let (reply, usage) = whole(call, body, &served.upstream_headers, decoder)?;
     attempt.succeeded(usage);
-    Ok(Answer::Whole(reply))
+    Ok(Outcome::Whole(reply))
+}
+
+/// Sends the caller's trace on, where the operator lets it.
+pub(super) fn carry_trace(call: &Call, request: &mut WireRequest) {
+    if let Some(parent) = &call.traceparent {
+        let name = HeaderName::from_static("traceparent");
+        request.headers.push((name, parent.clone()));
+    }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -308,8 +324,8 @@ fn whole(
         }
     };
     let usage = answer.usage.unwrap_or_default();
-    if !call.request.stream {
-        return Ok((Reply::Whole(Box::new(answer)), usage));
+    if !call.request.is_streamed() {
+        return Ok((Reply::Whole(Box::new(answer.into())), usage));
     }
     let chunks = decoder.chunks(answer);
     let source = Box::new(ChunkSource::ended());
@@ -318,7 +334,7 @@ fn whole(
 
 /// Signs and sends, and reads the refusal if it is one. Credentials that AWS calls expired are fetched anew once, a clock
 /// that it calls wrong is corrected once, and the request is signed and sent again.
-async fn authorized(
+pub(super) async fn authorized(
     trip: &Trip<'_>,
     deployment: &Deployment,
     request: &WireRequest,

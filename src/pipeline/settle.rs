@@ -184,7 +184,7 @@ impl Drop for Settlement {
             model_id: served.map_or("", |served| served.deployment.id.as_str()),
             status: self.status,
             outcome: self.outcome,
-            stream: self.call.request.stream,
+            stream: self.call.request.is_streamed(),
             duration: self.elapsed(),
             upstream: served.map_or(Duration::ZERO, |served| {
                 let waiting = served

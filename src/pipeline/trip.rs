@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Call, Journal};
-use crate::canonical::ChatRequest;
+use crate::canonical::Request;
 use crate::config::{ByClass, RouterSettings};
 use crate::error::{Error, ErrorKind};
 use crate::router::{Asked, Attempted, Fallbacks, ModelGroup};
@@ -36,7 +36,7 @@ pub(super) struct Hop<'a> {
     /// Its name as the client knows it: an alias under its own name.
     pub shown: String,
     /// The request for it.
-    pub request: Cow<'a, ChatRequest>,
+    pub request: Cow<'a, Request>,
     /// What selection looks at.
     pub asked: Asked,
     /// The `order` tier that it is about.

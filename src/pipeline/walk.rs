@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
 use super::{Call, Reply, Settlement, admit, attempts, gate, media, plan, resume};
-use crate::canonical::{ChatChunk, ChatRequest};
+use crate::canonical::{Answer, ChatChunk, RawJson, Request};
 use crate::config::{FallbackTarget, StrategyName};
-use crate::dialect::chat;
+use crate::dialect::{Controls, chat};
 use crate::error::{Error, ErrorKind, Fallback, Result};
 use crate::limit::Permit;
 use crate::router::{Deployment, ModelGroup};
@@ -250,7 +250,7 @@ async fn targets<'a>(
 fn hop_to<'a>(
     trip: &Trip<'a>,
     target: &FallbackTarget,
-    asked: &Cow<'a, ChatRequest>,
+    asked: &Cow<'a, Request>,
 ) -> Result<Hop<'a>> {
     let request = if target.overrides.is_empty() {
         asked.clone()
@@ -262,13 +262,30 @@ fn hop_to<'a>(
 
 /// The request with the members of a target laid over it.
 pub(super) fn overlaid(
-    request: &ChatRequest,
+    request: &Request,
     overrides: &serde_json::Map<String, serde_json::Value>,
-) -> Result<ChatRequest> {
+) -> Result<Request> {
+    let mut whole = request.clone();
     let body = serde_json::to_vec(overrides)
         .map_err(|error| Error::bad_request("fallbacks", error.to_string()))?;
-    let own = chat::parse(&bytes::Bytes::from(body), &http::HeaderMap::new())?.request;
-    let mut laid = request.clone();
+    let parsed = chat::parse(&bytes::Bytes::from(body), &http::HeaderMap::new())?;
+    if let Some(options) = whole.options_mut() {
+        let Controls {
+            credentials, other, ..
+        } = &parsed.controls;
+        let steers = |name: &str| {
+            name == "model"
+                || credentials.iter().any(|(known, _)| known == name)
+                || other.iter().any(|(known, _)| known == name)
+        };
+        for (name, value) in overrides.iter().filter(|(name, _)| !steers(name)) {
+            options.set(name, RawJson::from_value(value));
+        }
+    }
+    let Some(laid) = whole.chat_mut() else {
+        return Ok(whole);
+    };
+    let own = parsed.request;
     if own.messages_present {
         laid.messages = own.messages;
         laid.native = None;
@@ -277,7 +294,7 @@ pub(super) fn overlaid(
         laid.params.tools.clear();
     }
     laid.params = own.params.over(&laid.params);
-    Ok(laid)
+    Ok(whole)
 }
 
 /// Counts a step to another tier or group.
@@ -312,7 +329,9 @@ fn target_label<'n>(trip: &'n Trip<'_>, name: &'n str) -> &'n str {
 /// An answer that says nothing but that its content was refused is an error where another group may answer.
 fn refused(trip: &Trip<'_>, hop: &Hop<'_>, reply: &Reply) -> Option<Error> {
     let is_refused = match reply {
-        Reply::Whole(answer) => answer.stop.finish_reason == "content_filter",
+        Reply::Whole(answer) => {
+            matches!(&**answer, Answer::Chat(answer) if answer.stop.finish_reason == "content_filter")
+        }
         Reply::Stream(first, _) => {
             !first.iter().any(ChatChunk::is_content)
                 && first.iter().any(|chunk| {

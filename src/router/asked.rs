@@ -1,9 +1,10 @@
-//! What of a chat request selection looks at, worked out once per call. Tokens are counted only where something goes by
+//! What of a request selection looks at, worked out once per call. Tokens are counted only where something goes by
 //! them: counting a long conversation costs more than the rest of a pick.
 
 use super::{Asked, ModelGroup};
 use crate::canonical::{
-    ChatRequest, Content, Media, MediaKind, PartKind, RawJson, ResponseFormat, Tool,
+    ChatRequest, Content, Media, MediaKind, OperationKind, PartKind, RawJson, Request,
+    ResponseFormat, Tool,
 };
 use crate::catalog::{Flag, Size};
 use crate::config::RouterSettings;
@@ -14,10 +15,32 @@ const OUTPUT_TOKENS: u64 = 256;
 
 impl Asked {
     /// Works out what a request needs. What the caller is (tags, team, stickiness, …) is added by who knows it.
-    pub fn of(request: &ChatRequest) -> Self {
-        let params = &request.params;
+    pub fn of(request: &Request) -> Self {
+        let operation = request.operation();
+        let chat = match request {
+            Request::Chat(chat) => chat,
+            Request::Count(chat) => {
+                return Self {
+                    operation,
+                    needs: needs(chat),
+                    ..Self::default()
+                };
+            }
+            Request::Embed(_) | Request::Image(_) | Request::Rerank(_) => {
+                return Self {
+                    operation,
+                    cost: Cost {
+                        requests: 1,
+                        ..Cost::default()
+                    },
+                    ..Self::default()
+                };
+            }
+        };
+        let params = &chat.params;
         Self {
-            stream: request.stream,
+            operation,
+            stream: chat.stream,
             cost: Cost {
                 requests: 1,
                 input_tokens: 0,
@@ -25,33 +48,28 @@ impl Asked {
                     .or(params.max_tokens)
                     .unwrap_or(OUTPUT_TOKENS),
             },
-            needs: needs(request),
+            needs: needs(chat),
             ..Self::default()
         }
     }
 
     /// Counts the request's tokens, if picking in `group` goes by them. The cost is what the group's most wasteful tokenizer
     /// makes of it.
-    pub fn measure(
-        &mut self,
-        request: &ChatRequest,
-        group: &ModelGroup,
-        settings: &RouterSettings,
-    ) {
-        if group.needs_estimate(settings) {
+    pub fn measure(&mut self, request: &Request, group: &ModelGroup, settings: &RouterSettings) {
+        if self.operation != OperationKind::Count && group.needs_estimate(settings) {
             self.measure_for(request, group);
         }
     }
 
     /// Counts the request's tokens whatever the group needs, because a limit of the caller's goes by them.
-    pub fn measure_for(&mut self, request: &ChatRequest, group: &ModelGroup) {
-        self.size.get_or_insert_with(|| Size::of(request));
+    pub fn measure_for(&mut self, request: &Request, group: &ModelGroup) {
+        self.size.get_or_insert_with(|| Size::of_request(request));
         self.cost.input_tokens = self.input_tokens(request, group);
     }
 
     /// Returns the input tokens by estimate, for the model of the group that counts most.
-    pub fn input_tokens(&self, request: &ChatRequest, group: &ModelGroup) -> u64 {
-        let size = self.size.unwrap_or_else(|| Size::of(request));
+    pub fn input_tokens(&self, request: &Request, group: &ModelGroup) -> u64 {
+        let size = self.size.unwrap_or_else(|| Size::of_request(request));
         let tokens = (group.deployments.iter()).map(|one| size.tokens(one.tokenizer));
         tokens.max().unwrap_or(0)
     }
@@ -197,9 +215,14 @@ mod tests {
     #[test]
     fn an_unbounded_answer_counts_256_tokens() {
         let mut request = ChatRequest::default();
-        assert_eq!(Asked::of(&request).cost.output_tokens, 256);
+        assert_eq!(
+            Asked::of(&Request::Chat(request.clone()))
+                .cost
+                .output_tokens,
+            256
+        );
         request.params.max_tokens = Some(9);
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&Request::Chat(request));
         assert_eq!((asked.cost.requests, asked.cost.output_tokens), (1, 9));
         assert_eq!(asked.size, None);
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::deployment::{Place, aws_endpoint, cost_per_token, headers};
-use super::{Deployment, DeploymentRuntime, Gap};
+use super::transformers::service;
+use super::{Deployment, DeploymentRuntime, Gap, Transformers};
 use crate::catalog::Tokenizer;
 use crate::config::{DeploymentConfig, Environment};
 use crate::error::{Error, Result};
 use crate::provider::Target;
 use crate::provider::bedrock::model_id::{ModelId, Route};
-use crate::provider::bedrock::{chat_transformer, url};
+use crate::provider::bedrock::url::{self, Precedence, Service};
 
 impl Deployment {
     /// Makes the deployment that stands for one concrete model, where this one's model or name is a pattern. It reads no
@@ -36,9 +37,12 @@ impl Deployment {
         if is_like(&id) != is_like(&self.target.model) {
             return Err(refused("the model id names another upstream".to_owned()));
         }
-        let Place { region, endpoint } = self.place_of(&id, environment)?;
         let facts = Arc::new(id.facts().with_overrides(&self.entry.info));
-        let gap = Gap::of(&id, &facts);
+        let has_only_api_key = self.credentials.is_api_key();
+        let at = service(&id, &facts, has_only_api_key);
+        let Place { region, endpoint } = self.place_of(&id, at, environment)?;
+        let transformers = Transformers::of(&id, &facts, has_only_api_key);
+        let gap = Gap::of(&id, &facts, &transformers);
         let entry = DeploymentConfig {
             model: model.clone(),
             ..self.entry.clone()
@@ -68,17 +72,19 @@ impl Deployment {
             timeouts: self.timeouts,
             trust: self.trust.clone(),
             entry,
-            transformer: match gap {
-                Some(_) => None,
-                None => chat_transformer(target.model.route, target.model.family),
-            },
+            transformers,
             gap,
             target,
         })
     }
 
     /// Where a concrete model is called: a region that its own name has is taken where the entry has none.
-    fn place_of(&self, model: &ModelId, environment: &Environment) -> Result<Place> {
+    fn place_of(
+        &self,
+        model: &ModelId,
+        at: (Service, Precedence),
+        environment: &Environment,
+    ) -> Result<Place> {
         let aws = &self.entry.aws;
         let is_fixed = aws
             .region
@@ -88,14 +94,13 @@ impl Deployment {
             Some(region) if !is_fixed => region.clone(),
             _ => self.region.clone(),
         };
-        let endpoint = self.target.endpoint.clone();
-        if region == self.region || model.route == Route::ConverseLike {
+        if model.route == Route::ConverseLike {
+            let endpoint = self.target.endpoint.clone();
             return Ok(Place { region, endpoint });
         }
         let refused = |error: url::UrlError| Error::bad_request("model", error.to_string());
         url::check_region(&region).map_err(refused)?;
-        let endpoint =
-            aws_endpoint(model.route, &region, &self.entry, environment).map_err(refused)?;
+        let endpoint = aws_endpoint(at, &region, &self.entry, environment).map_err(refused)?;
         Ok(Place { region, endpoint })
     }
 }

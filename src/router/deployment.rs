@@ -9,16 +9,17 @@ use http::HeaderValue;
 use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DeploymentRuntime, Gap, ProviderRuntime, strategy_of};
-use crate::canonical::{Chat, ChatParams, RawJson, Usage};
+use super::transformers::service;
+use super::{DeploymentRuntime, Gap, ProviderRuntime, Transformers, strategy_of};
+use crate::canonical::{ChatParams, RawJson, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
 use crate::limit::{Meters, Rates, parallel_limit};
 use crate::provider::bedrock::model_id::{ModelId, Route};
-use crate::provider::bedrock::{chat_transformer, url};
-use crate::provider::{Repairs, Target, Transformer};
+use crate::provider::bedrock::url::{self, Precedence, Service};
+use crate::provider::{Repairs, Target};
 use crate::telemetry::metrics::{DeploymentKey, DeploymentMetrics, Metrics};
 use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
 
@@ -44,10 +45,10 @@ pub struct Deployment {
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
     pub timeouts: Timeouts,
-    /// Why it cannot answer chat requests, if it cannot.
+    /// Why it cannot be asked anything, if it cannot.
     pub gap: Option<Gap>,
-    /// What writes its requests; `None` where there is a gap.
-    pub transformer: Option<&'static dyn Transformer<Chat>>,
+    /// What writes its requests.
+    pub transformers: Transformers,
     /// Response headers that are always the same.
     pub headers: DeploymentHeaders,
     /// What was learned of it; the same in every snapshot that has this id.
@@ -122,9 +123,17 @@ impl Builder<'_> {
             entry.info.base_model.as_deref(),
         )
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
-        let place = place(&model, entry, environment)?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
-        let gap = Gap::of(&model, &facts);
+        let credentials = if model.route == Route::ConverseLike {
+            self.credentials.resolve_key_only(&entry.aws)
+        } else {
+            self.credentials.resolve(&entry.aws, environment)
+        };
+        let has_only_api_key = credentials.is_api_key();
+        let at = service(&model, &facts, has_only_api_key);
+        let place = place(&model, at, entry, environment)?;
+        let transformers = Transformers::of(&model, &facts, has_only_api_key);
+        let gap = Gap::of(&model, &facts, &transformers);
         let router = &self.config.router;
         let strategy = strategy_of(&entry.model_name, router).name;
         let limits = metered(&entry.limits, router);
@@ -159,11 +168,7 @@ impl Builder<'_> {
             group: entry.model_name.clone(),
             model: entry.model.clone(),
             region: place.region,
-            credentials: if target.model.route == Route::ConverseLike {
-                self.credentials.resolve_key_only(&entry.aws)
-            } else {
-                self.credentials.resolve(&entry.aws, environment)
-            },
+            credentials,
             timeouts: Timeouts {
                 whole: entry.timeout,
                 stream: entry.stream_timeout,
@@ -176,10 +181,7 @@ impl Builder<'_> {
                     .or(self.config.litellm.ssl_verify.as_deref()),
             ),
             entry: entry.clone(),
-            transformer: match gap {
-                Some(_) => None,
-                None => chat_transformer(target.model.route, target.model.family),
-            },
+            transformers,
             gap,
             target,
         })
@@ -305,7 +307,12 @@ pub(super) struct Place {
     pub(super) endpoint: String,
 }
 
-fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -> Result<Place> {
+fn place(
+    model: &ModelId,
+    at: (Service, Precedence),
+    entry: &DeploymentConfig,
+    environment: &Environment,
+) -> Result<Place> {
     let aws = &entry.aws;
     let written = aws
         .runtime_endpoint
@@ -333,13 +340,13 @@ fn place(model: &ModelId, entry: &DeploymentConfig, environment: &Environment) -
         })?;
         return Ok(Place { region, endpoint });
     }
-    let endpoint = aws_endpoint(model.route, &region, entry, environment)
+    let endpoint = aws_endpoint(at, &region, entry, environment)
         .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
     Ok(Place { region, endpoint })
 }
 
 pub(super) fn aws_endpoint(
-    route: Route,
+    (service, precedence): (Service, Precedence),
     region: &str,
     entry: &DeploymentConfig,
     environment: &Environment,
@@ -348,14 +355,7 @@ pub(super) fn aws_endpoint(
         runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
-    let precedence = url::Precedence::of(route);
-    url::endpoint(
-        url::Service::Runtime,
-        region,
-        overrides,
-        precedence,
-        environment,
-    )
+    url::endpoint(service, region, overrides, precedence, environment)
 }
 
 fn tag_patterns(entry: &DeploymentConfig) -> Result<Vec<Regex>> {

@@ -1,16 +1,16 @@
-//! Deployments that the file may have but that no chat request can be sent to, because Switchyard cannot do it yet.
+//! Deployments that the file may have but that can be asked nothing here.
 
 use std::fmt;
 
+use super::Transformers;
 use crate::catalog::{Facts, Mode};
 use crate::config::{DeploymentConfig, Finding};
-use crate::provider::bedrock::chat_transformer;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 
-/// Why a deployment cannot answer chat requests.
+/// Why a deployment can be asked nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
-    /// The model does something else.
+    /// What the model does has no endpoint here.
     Mode(Mode),
     /// The API that serves the model is not spoken yet.
     Route(Route),
@@ -18,14 +18,14 @@ pub enum Gap {
 
 impl Gap {
     /// Finds what keeps a deployment from answering.
-    pub(super) fn of(model: &ModelId, facts: &Facts) -> Option<Self> {
-        match facts.mode {
-            None | Some(Mode::Chat | Mode::Responses) => {}
-            Some(mode) => return Some(Self::Mode(mode)),
+    pub(super) fn of(model: &ModelId, facts: &Facts, transformers: &Transformers) -> Option<Self> {
+        if transformers.any() {
+            return None;
         }
-        chat_transformer(model.route, model.family)
-            .is_none()
-            .then_some(Self::Route(model.route))
+        Some(match facts.mode {
+            Some(mode @ (Mode::Realtime | Mode::Guardrail)) => Self::Mode(mode),
+            _ => Self::Route(model.route),
+        })
     }
 
     /// Words the gap as a warning, at its place in the file.
@@ -73,11 +73,12 @@ mod tests {
         let mut entry = DeploymentConfig::default();
         entry.info.mode = mode.map(str::to_owned);
         let id = ModelId::parse(model, None, None).unwrap();
-        Gap::of(&id, &id.facts().with_overrides(&entry.info))
+        let facts = id.facts().with_overrides(&entry.info);
+        Gap::of(&id, &facts, &Transformers::of(&id, &facts, false))
     }
 
     #[test]
-    fn chat_models_have_no_gap() {
+    fn models_that_are_served_have_no_gap() {
         for model in [
             "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
             "bedrock/converse/mistral.mistral-7b-instruct-v0:2",
@@ -91,6 +92,9 @@ mod tests {
             "bedrock/cohere.command-text-v14",
             "bedrock/ai21.j2-ultra-v1",
             "bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/a",
+            "bedrock/amazon.titan-embed-text-v2:0",
+            "bedrock/cohere.rerank-v3-5:0",
+            "bedrock/amazon.nova-canvas-v1:0",
         ] {
             assert_eq!(gap(model, None), None, "{model}");
         }
@@ -102,13 +106,8 @@ mod tests {
     fn what_cannot_be_answered_is_told_by_its_reason() {
         for (model, expected) in [
             (
-                "bedrock/amazon.titan-embed-text-v2:0",
-                Gap::Mode(Mode::Embedding),
-            ),
-            ("bedrock/cohere.rerank-v3-5:0", Gap::Mode(Mode::Rerank)),
-            (
-                "bedrock/amazon.nova-canvas-v1:0",
-                Gap::Mode(Mode::ImageGeneration),
+                "bedrock/amazon.nova-2-sonic-v1:0",
+                Gap::Mode(Mode::Realtime),
             ),
             ("bedrock/agent/AGENT/ALIAS", Gap::Route(Route::Agent)),
             (
@@ -118,8 +117,7 @@ mod tests {
         ] {
             assert_eq!(gap(model, None), Some(expected), "{model}");
         }
-        let chat = "bedrock/us.amazon.nova-pro-v1:0";
-        let embedding = Some(Gap::Mode(Mode::Embedding));
-        assert_eq!(gap(chat, Some("embedding")), embedding);
+        let guardrail = Some(Gap::Mode(Mode::Guardrail));
+        assert_eq!(gap("bedrock/mine", Some("guardrail")), guardrail);
     }
 }

@@ -24,6 +24,7 @@ mod sticky;
 mod strategy;
 #[cfg(test)]
 mod test_group;
+mod transformers;
 mod usage;
 mod wildcard;
 
@@ -47,6 +48,7 @@ pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use spend::Spend;
 pub use state_view::{BudgetView, RuntimeView, WindowView};
 pub use sticky::StickyCaller;
+pub use transformers::Transformers;
 
 use crate::config::{
     Alias, Config, Finding, Findings, RouterSettings, RoutingGroup, Severity, StrategyConfig,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::filter::{self, Scope};
 use super::strategy::{self, Choice};
 use super::{Deployment, ModelGroup, Pass, names};
+use crate::canonical::OperationKind;
 use crate::catalog::{Flag, Size};
 use crate::config::{RouterSettings, StrategyName};
 use crate::error::{Error, ErrorKind};
@@ -15,6 +16,8 @@ use crate::random::Dice;
 /// What of a call selection looks at; made once per call.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
+    /// The operation that is asked for.
+    pub operation: OperationKind,
     /// Whether a stream is wanted.
     pub stream: bool,
     /// The strategy that the caller's key asks for, instead of the group's.
@@ -124,7 +127,7 @@ impl ModelGroup {
         let strategy = asked.strategy.unwrap_or(self.strategy.name);
         // A probe goes to one call alone. Who loses it looks again, at what is left then.
         for _ in 0..=self.deployments.len() {
-            let mut left = self.answering();
+            let mut left = self.answering(asked.operation);
             filter::run(&scope, &mut left)?;
             let choice = Choice {
                 left: &left,
@@ -153,7 +156,7 @@ impl ModelGroup {
     /// `None` where that follows from what is learned, or the deployment is never picked.
     pub fn share_of(&self, deployment: &Deployment, now: Instant) -> Option<f64> {
         let tier = self.order_of(deployment);
-        let mut left = self.answering();
+        let mut left = self.answering(OperationKind::Chat);
         left.retain(|one| !one.entry.blocked && self.order_of(one) == tier);
         let place = left.iter().position(|one| one.id == deployment.id)?;
         let choice = Choice {
@@ -168,10 +171,11 @@ impl ModelGroup {
             .copied()
     }
 
-    /// The deployments that a chat request can be sent to; all, where there is none, so that the attempt says why.
-    fn answering(&self) -> Vec<&Arc<Deployment>> {
+    /// The deployments that can be asked for an operation; all, where there is none, so that the attempt says why.
+    fn answering(&self, operation: OperationKind) -> Vec<&Arc<Deployment>> {
         let mut left = Vec::with_capacity(self.deployments.len());
-        left.extend(self.deployments.iter().filter(|one| one.gap.is_none()));
+        let able = |one: &&Arc<Deployment>| one.transformers.take(operation);
+        left.extend(self.deployments.iter().filter(able));
         if left.is_empty() {
             left.extend(&self.deployments);
         }

@@ -21,10 +21,10 @@ use super::invoke;
 use super::misbehave::Directions;
 use super::model_id::Model;
 use super::operation;
-use super::rerank;
 use super::sigv4::Signed;
 use super::state::{Shared, request_id};
 use super::sts;
+use super::{count, rerank};
 
 /// Larger bodies are refused, as a guard for the machine the simulator runs on.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -182,14 +182,7 @@ async fn on_model(operation: &str, model_id: &str, call: &Call<'_>) -> Answered 
         "invoke-with-response-stream" => {
             return invoke::answer(Mode::Stream, model_id, call).await;
         }
-        "count-tokens" => {
-            let message = format!("the simulator does not play the operation '{operation}' yet");
-            return Err(AwsError {
-                status: 501,
-                ..AwsError::unknown_operation(message)
-            }
-            .into());
-        }
+        "count-tokens" => return count::answer(model_id, call).await,
         _ => return Err(unknown_operation(&Method::POST, operation).into()),
     };
     let model = Model::parse(model_id)?;

@@ -36,6 +36,7 @@ mod body;
 mod calls;
 mod clock;
 mod converse;
+mod count;
 mod dispatch;
 mod embed;
 mod embed_shape;

@@ -265,15 +265,6 @@ async fn converse_like_takes_any_path_below_its_own() {
 #[tokio::test]
 async fn other_operations_are_refused_by_name() {
     let simulator = simulator().await;
-    let url = format!("{}/model/{MODEL}/count-tokens", simulator.url());
-    let (status, headers, _) = post(url, &[("authorization", BEARER)], "{}".into()).await;
-    assert_eq!(status, 501);
-    assert!(
-        headers["x-amzn-errortype"]
-            .to_str()
-            .unwrap()
-            .starts_with("UnknownOperationException")
-    );
     assert_eq!(
         post(format!("{}/nothing", simulator.url()), &[], String::new())
             .await
@@ -455,4 +446,28 @@ async fn the_simulator_tells_what_it_saw() {
         .unwrap();
     assert_eq!(deleted.status().as_u16(), 200);
     assert_eq!(get("/_simulator/calls").await, json!({"calls": []}));
+}
+
+#[tokio::test]
+async fn tokens_are_counted_of_what_a_model_would_be_asked() {
+    let simulator = simulator().await;
+    let url = format!("{}/model/{MODEL}/count-tokens", simulator.url());
+    let count = |body: serde_json::Value| {
+        let url = url.clone();
+        async move {
+            let (status, _, body) = post(url, &[("authorization", BEARER)], body.to_string()).await;
+            let body: serde_json::Value = serde_json::from_slice(body.as_ref()).unwrap();
+            (status, body)
+        }
+    };
+    let messages = serde_json::json!([{"role": "user", "content": [{"text": "twelve chars"}]}]);
+    let (status, body) =
+        count(serde_json::json!({"input": {"converse": {"messages": messages}}})).await;
+    assert_eq!((status, body["inputTokens"].as_u64()), (200, Some(3)));
+    let (status, body) = count(
+        serde_json::json!({"input": {"converse": {"messages": messages, "inferenceConfig": {}}}}),
+    )
+    .await;
+    assert_eq!(status, 400, "{body}");
+    assert_eq!(count(serde_json::json!({})).await.0, 400);
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::support::Gateway;
 
 const OTHERS: &str = r"
-  - model_name: embed
-    litellm_params: {model: bedrock/amazon.titan-embed-text-v2:0}
+  - model_name: sonic
+    litellm_params: {model: bedrock/amazon.nova-2-sonic-v1:0}
   - model_name: old
     litellm_params: {model: bedrock/agent/AGENT/ALIAS}
 router_settings:
@@ -31,7 +31,7 @@ async fn only_groups_that_can_answer_are_listed() {
 #[tokio::test]
 async fn a_group_that_cannot_answer_says_so() {
     let gateway = Gateway::start("", OTHERS).await;
-    for model in ["old", "older", "embed"] {
+    for model in ["old", "older", "sonic"] {
         let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
         let answer = gateway.post(&body, &[]).await;
         assert_eq!(answer.status, 400, "{model}: {}", answer.body);

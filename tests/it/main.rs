@@ -36,6 +36,7 @@ mod edge_shared_usage;
 mod edge_streams;
 mod edge_tags;
 mod edge_tiers;
+mod endpoints;
 mod faults;
 mod gaps;
 mod headers;

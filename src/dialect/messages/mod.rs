@@ -13,6 +13,8 @@ mod stream;
 mod turn;
 mod usage;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -23,6 +25,11 @@ use super::{Dialect, Envelope, Parsed, StreamWriter};
 use crate::canonical::ChatAnswer;
 use crate::error::Error;
 
+/// How long a stream is silent before a `ping`, where nothing else is configured.
+///
+/// Source: LiteLLM's `anthropic_sse_ping_interval_seconds`.
+const PING: Duration = Duration::from_secs(15);
+
 /// `POST /v1/messages`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Messages;
@@ -30,6 +37,11 @@ pub struct Messages;
 impl Dialect for Messages {
     fn id_prefix(&self) -> &'static str {
         "msg_"
+    }
+
+    /// Anthropic's API says `ping` now and then, and its clients wait for that.
+    fn keepalive(&self) -> Option<Duration> {
+        Some(PING)
     }
 
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{GatewayCall, Provider};
-use crate::canonical::ChatRequest;
+use crate::canonical::Request;
 use crate::config::{AwsParams, GatewayConfig, GatewayRetry, Secret};
 use crate::error::{Error, Result};
 use crate::pipeline::plan::{self, At};
@@ -78,7 +78,7 @@ pub(super) fn hop<'r>(
     parts: &Parts,
     asked: &GatewayCall,
     (config, inherited): (&GatewayConfig, &Inherited<'_>),
-    request: &'r ChatRequest,
+    request: &'r Request,
 ) -> Result<Hop<'r>> {
     let written = (inherited.overrides.get("model").and_then(Value::as_str)).unwrap_or(&call.model);
     let (slug, model) = match split(written) {
@@ -208,7 +208,7 @@ fn grouped<'r>(
     parts: &Parts,
     name: &str,
     model: &str,
-    request: Cow<'r, ChatRequest>,
+    request: Cow<'r, Request>,
 ) -> Result<Hop<'r>> {
     let mut hop = plan::hop(call, parts, name, request)?;
     if name == model {
@@ -349,8 +349,8 @@ fn overrides(asked: &GatewayCall, members: &Map<String, Value>) -> Result<Vec<St
 fn laid_over<'r>(
     asked: &GatewayCall,
     inherited: &Inherited<'_>,
-    request: &'r ChatRequest,
-) -> Result<Cow<'r, ChatRequest>> {
+    request: &'r Request,
+) -> Result<Cow<'r, Request>> {
     let mut laid = Cow::Borrowed(request);
     if inherited.overrides.keys().any(|name| name != "model") {
         laid = Cow::Owned(overlaid(request, &inherited.overrides).map_err(|error| {
@@ -367,7 +367,7 @@ fn laid_over<'r>(
     };
     for (name, value) in &asked.forwardable {
         if names.contains(name) {
-            let headers = &mut laid.to_mut().params.extra_headers;
+            let headers = laid.to_mut().extra_headers_mut();
             if !headers
                 .iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(name))

@@ -18,7 +18,7 @@ use self::leaf::Inherited;
 use super::call::deadline_passed;
 use super::trip::{Hop, Trip, lists};
 use super::{Call, Journal, Reply, attempts, media, walk};
-use crate::canonical::ChatRequest;
+use crate::canonical::Request;
 use crate::config::{GatewayConfig, GatewayMode, Secret};
 use crate::error::{Error, Result};
 use crate::state::Parts;
@@ -163,11 +163,7 @@ pub(super) async fn answer(
 }
 
 /// Walks the call's configuration; `request` is what is asked, with its media.
-async fn run<'a>(
-    trip: &mut Trip<'a>,
-    asked: &GatewayCall,
-    request: &'a ChatRequest,
-) -> Result<Reply> {
+async fn run<'a>(trip: &mut Trip<'a>, asked: &GatewayCall, request: &'a Request) -> Result<Reply> {
     let walk = Walk { asked, request };
     if let Some(config) = asked.config.as_deref() {
         let above = Inherited::default();
@@ -183,7 +179,7 @@ async fn run<'a>(
 /// What stays the same on a walk.
 struct Walk<'w, 'a> {
     asked: &'w GatewayCall,
-    request: &'a ChatRequest,
+    request: &'a Request,
 }
 
 impl<'a> Walk<'_, 'a> {

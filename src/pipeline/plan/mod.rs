@@ -15,7 +15,7 @@ use self::caller::Caller;
 use super::admit::model_name;
 use super::trip::Hop;
 use super::{Call, CallOptions};
-use crate::canonical::ChatRequest;
+use crate::canonical::Request;
 use crate::config::{Affinity, AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{Access, ModelName, VirtualKey};
@@ -34,7 +34,7 @@ pub(super) fn hop<'a>(
     call: &Call,
     parts: &Parts,
     name: &str,
-    request: Cow<'a, ChatRequest>,
+    request: Cow<'a, Request>,
 ) -> Result<Hop<'a>> {
     let key = call.identity.key();
     let name = key.map_or(name, |key| key.rename(name));
@@ -85,7 +85,7 @@ pub(super) fn deciding_tags<'a>(call: &Call, hop: &'a Hop<'_>) -> &'a [String] {
 }
 
 /// What selection looks at.
-fn asked(call: &Call, group: &ModelGroup, request: &ChatRequest) -> Asked {
+fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
     let settings = &call.snapshot.config.router;
     let options = &call.options;
     let mut asked = Asked::of(request);
@@ -102,7 +102,9 @@ fn asked(call: &Call, group: &ModelGroup, request: &ChatRequest) -> Asked {
     }
     asked.measure(request, group, settings);
     let affinity = group.affinity(settings);
-    if affinity != Affinity::default() {
+    if affinity != Affinity::default()
+        && let Some(request) = request.chat()
+    {
         let key = call.identity.key().map(|key| key.id.as_str());
         let caller = StickyCaller {
             caller: key.or(options.user.as_deref()),
@@ -164,7 +166,7 @@ pub(super) fn hop_at<'a>(
     call: &Call,
     parts: &Parts,
     at: At<'_>,
-    request: Cow<'a, ChatRequest>,
+    request: Cow<'a, Request>,
 ) -> Result<Hop<'a>> {
     let group = match at.credential {
         Some(name) if !may_use(call, &format!("@{name}/{}", at.model)) => {

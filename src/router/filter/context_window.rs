@@ -2,6 +2,7 @@
 //! and, always, those that are said not to search the web where the request wants that.
 
 use super::{Left, Scope, keep, refusal};
+use crate::canonical::OperationKind;
 use crate::catalog::Flag;
 use crate::error::{Error, ErrorKind};
 use crate::router::{Deployment, NoPick};
@@ -52,7 +53,9 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
 fn check(scope: &Scope<'_>, deployment: &Deployment) -> Option<Failing> {
     let asked = scope.asked;
     let facts = &deployment.target.facts;
-    if let (Some(size), Some(window)) = (&asked.size, facts.max_input_tokens)
+    // Of the other operations a window is for each input, not for all of them.
+    if asked.operation == OperationKind::Chat
+        && let (Some(size), Some(window)) = (&asked.size, facts.max_input_tokens)
         && size.tokens(deployment.tokenizer) > window
     {
         return Some(Failing::Window);

@@ -4,7 +4,9 @@ use std::time::Duration;
 use super::super::test_group::{Stage, entries};
 use super::super::{Sticky, StickyCaller};
 use super::*;
-use crate::canonical::{CacheControl, ChatRequest, Content, Message, Part, PartKind, Text};
+use crate::canonical::{
+    CacheControl, ChatRequest, Content, Message, Part, PartKind, Request, Text,
+};
 use crate::catalog::{Flag, Size};
 use crate::config::{Affinity, DeploymentConfig, TagSettings};
 
@@ -261,6 +263,7 @@ mod pre_call_checks {
     }
 
     fn measured(stage: &Stage, request: &ChatRequest) -> Asked {
+        let request = &Request::Chat(request.clone());
         let mut asked = Asked::of(request);
         asked.measure(request, &stage.group, &stage.settings);
         asked

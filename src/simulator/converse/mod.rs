@@ -104,6 +104,22 @@ pub(super) async fn speak(request: &Request<'_>, call: &Call<'_>) -> Result<Spok
     })
 }
 
+/// Follows the directions in a checked request, and counts its tokens.
+pub(super) async fn count(
+    request: &Request<'_>,
+    call: &Call<'_>,
+) -> Result<(u64, Option<Fault>), Failure> {
+    let mut directions = call.directions.clone();
+    let mut markers = Directions::default();
+    request
+        .user_texts()
+        .try_for_each(|text| markers.add_markers(text))?;
+    directions.merge(markers);
+    let fault = directions.strike(call.shared)?;
+    wait(&directions, fault.as_ref(), call).await?;
+    Ok((usage::input_tokens(request), fault))
+}
+
 pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
     if body.is_empty() {
         return Ok(Node::Object(Vec::new()));

@@ -23,10 +23,7 @@ use format::Format;
 pub(super) async fn answer(mode: Mode, model_id: &str, call: &Call<'_>) -> Answered {
     let model = Model::parse(model_id)?;
     let body = parse(call.body)?;
-    let Some(format) = Format::of(&model, &body) else {
-        return Err(AwsError::validation("The model does not take chat requests.").into());
-    };
-    check::check(&body, shape::of(format))?;
+    let format = format(&model, &body)?;
     if format == Format::Jurassic && mode == Mode::Stream {
         return Err(AwsError::validation(
             "The model is unsupported for streaming. Use a different model.",
@@ -75,4 +72,20 @@ pub(super) async fn answer(mode: Mode, model_id: &str, call: &Call<'_>) -> Answe
         response.headers_mut().insert(name, count.into());
     }
     Ok(response)
+}
+
+/// Tells the format of a body, and checks it.
+fn format(model: &Model, body: &Node<'_>) -> Result<Format, AwsError> {
+    let Some(format) = Format::of(model, body) else {
+        return Err(AwsError::validation(
+            "The model does not take chat requests.",
+        ));
+    };
+    check::check(body, shape::of(format))?;
+    Ok(format)
+}
+
+/// Returns the Converse body that means the same as a model's own.
+pub(super) fn meant(model: &Model, body: &Node<'_>) -> Result<String, AwsError> {
+    Ok(read::as_converse(format(model, body)?, body).to_string())
 }

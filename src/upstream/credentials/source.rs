@@ -31,6 +31,11 @@ impl Source {
         }
     }
 
+    /// Says whether it is a Bedrock API key, which some of Bedrock's services do not take.
+    pub fn is_api_key(&self) -> bool {
+        matches!(&self.kind, Kind::Fixed(known) if matches!(**known, Credentials::Bearer(_)))
+    }
+
     pub(super) fn broken(name: impl Into<String>, error: Error) -> Self {
         Self {
             name: name.into(),

@@ -324,9 +324,14 @@ impl Gateway {
 
     /// Posts a chat request with further headers.
     pub async fn post(&self, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        self.post_to("/v1/chat/completions", body, headers).await
+    }
+
+    /// Posts a request to a path.
+    pub async fn post_to(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         let mut request = self
             .client
-            .post(format!("{}/v1/chat/completions", self.url))
+            .post(format!("{}{path}", self.url))
             .header("content-type", "application/json")
             .body(body.to_string());
         for (name, value) in headers {

@@ -1,0 +1,118 @@
+//! The format of one endpoint, whatever it asks of a model: what `http` and `pipeline` handle without looking inside.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{
+    Dialect, Envelope, Parsed, StreamWriter, WholeDialect, chat, embeddings, images, messages,
+    rerank,
+};
+use crate::canonical::{Answer, Embed, Image, Request, Rerank};
+use crate::error::{Error, ErrorKind};
+
+/// The format of one endpoint.
+#[derive(Debug, Clone, Copy)]
+pub enum Front {
+    /// Chat, in one of its formats.
+    Chat(&'static dyn Dialect),
+    /// Anthropic's count of a chat's tokens.
+    Count,
+    /// Embeddings.
+    Embed(&'static dyn WholeDialect<Embed>),
+    /// Images, made or edited.
+    Image(&'static dyn WholeDialect<Image>),
+    /// Rerank.
+    Rerank(&'static dyn WholeDialect<Rerank>),
+}
+
+impl Front {
+    /// OpenAI's chat completions.
+    pub const CHAT: Self = Self::Chat(&chat::ChatCompletions);
+    /// Anthropic's Messages.
+    pub const MESSAGES: Self = Self::Chat(&messages::Messages);
+    /// OpenAI's embeddings.
+    pub const EMBEDDINGS: Self = Self::Embed(&embeddings::Embeddings);
+    /// OpenAI's images, made.
+    pub const IMAGES: Self = Self::Image(&images::ImageGenerations);
+    /// OpenAI's images, edited.
+    pub const IMAGE_EDITS: Self = Self::Image(&images::ImageEdits);
+    /// Cohere's rerank.
+    pub const RERANK: Self = Self::Rerank(&rerank::Rerank);
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadRequest`] naming the member that is wrong.
+    pub fn parse(self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed<Request>, Error> {
+        Ok(match self {
+            Self::Chat(dialect) => dialect.parse(body, headers)?.map(Request::Chat),
+            Self::Count => messages::parse_count(body, headers)?.map(Request::Count),
+            Self::Embed(dialect) => dialect.parse(body, headers)?.map(Request::Embed),
+            Self::Image(dialect) => dialect.parse(body, headers)?.map(Request::Image),
+            Self::Rerank(dialect) => dialect.parse(body, headers)?.map(Request::Rerank),
+        })
+    }
+
+    /// Writes a whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] for an answer to another operation.
+    pub fn answer(self, answer: &Answer, envelope: &Envelope) -> Result<Bytes, Error> {
+        Ok(match (self, answer) {
+            (Self::Chat(dialect), Answer::Chat(answer)) => dialect.answer(answer, envelope),
+            (Self::Count, Answer::Count(answer)) => messages::count(answer),
+            (Self::Embed(dialect), Answer::Embed(answer)) => dialect.answer(answer, envelope),
+            (Self::Image(dialect), Answer::Image(answer)) => dialect.answer(answer, envelope),
+            (Self::Rerank(dialect), Answer::Rerank(answer)) => dialect.answer(answer, envelope),
+            _ => {
+                let message = "the answer is to another operation than was asked for";
+                return Err(Error::new(ErrorKind::Internal, message));
+            }
+        })
+    }
+
+    /// Starts writing a stream; `None` where the operation has none.
+    pub fn stream(self, envelope: Envelope) -> Option<Box<dyn StreamWriter>> {
+        match self {
+            Self::Chat(dialect) => Some(dialect.stream(envelope)),
+            Self::Count | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => None,
+        }
+    }
+
+    /// Writes an error body.
+    pub fn error(self, error: &Error, call_id: Option<&str>) -> Bytes {
+        match self {
+            Self::Chat(dialect) => dialect.error(error, call_id),
+            Self::Count => messages::Messages.error(error, call_id),
+            Self::Embed(dialect) => dialect.error(error, call_id),
+            Self::Image(dialect) => dialect.error(error, call_id),
+            Self::Rerank(dialect) => dialect.error(error, call_id),
+        }
+    }
+
+    /// Returns what the ids of its answers begin with.
+    pub fn id_prefix(self) -> &'static str {
+        match self {
+            Self::Chat(dialect) => dialect.id_prefix(),
+            Self::Rerank(_) => "rerank-",
+            Self::Count | Self::Embed(_) | Self::Image(_) => "",
+        }
+    }
+
+    /// Returns the longest silence of a stream that its clients expect; `None` where they bear any.
+    pub fn keepalive(self) -> Option<Duration> {
+        match self {
+            Self::Chat(dialect) => dialect.keepalive(),
+            Self::Count | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => None,
+        }
+    }
+
+    /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.
+    pub fn is_chat_completions(self) -> bool {
+        matches!(self, Self::Chat(dialect) if dialect.is_chat_completions())
+    }
+}

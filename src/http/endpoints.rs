@@ -1,0 +1,112 @@
+//! The endpoints that call a model, by their paths: each says which format it speaks, and [`super::inference`] does the
+//! rest.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::post;
+
+use super::inference::{Asking, serve};
+use super::layers::catching;
+use super::{App, home};
+use crate::dialect::Front;
+
+/// Paths that take the same calls, and what they speak.
+const SPOKEN: [(Front, &[&str]); 7] = [
+    (Front::CHAT, &["/v1/chat/completions", "/chat/completions"]),
+    (
+        Front::MESSAGES,
+        &["/v1/messages", "/messages", "/anthropic/v1/messages"],
+    ),
+    (
+        Front::Count,
+        &[
+            "/v1/messages/count_tokens",
+            "/messages/count_tokens",
+            "/anthropic/v1/messages/count_tokens",
+        ],
+    ),
+    (Front::EMBEDDINGS, &["/v1/embeddings", "/embeddings"]),
+    (
+        Front::IMAGES,
+        &["/v1/images/generations", "/images/generations"],
+    ),
+    (Front::IMAGE_EDITS, &["/v1/images/edits", "/images/edits"]),
+    (Front::RERANK, &["/v1/rerank", "/v2/rerank", "/rerank"]),
+];
+
+/// What follows a model's name in a path, and what is spoken there.
+const BY_MODEL: [(&str, Front); 4] = [
+    ("/chat/completions", Front::CHAT),
+    ("/embeddings", Front::EMBEDDINGS),
+    ("/images/generations", Front::IMAGES),
+    ("/images/edits", Front::IMAGE_EDITS),
+];
+
+/// Adds the endpoints to the table. `{*rest}` stands for a model name, which may have slashes, and the end of the path.
+pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
+    for (front, paths) in SPOKEN {
+        let handler = move |State(app): State<Arc<App>>, request: Request| async move {
+            catching(serve(&app, request, Asking::by(front))).await
+        };
+        for path in paths {
+            table = table.route(path, post(handler));
+        }
+    }
+    for path in [
+        "/engines/{*rest}",
+        "/v1/engines/{*rest}",
+        "/openai/deployments/{*rest}",
+    ] {
+        table = table.route(path, post(by_path));
+    }
+    for path in ["/v1/prompts/{id}/completions", "/prompts/{id}/completions"] {
+        table = table.route(path, post(prompt));
+    }
+    table
+}
+
+/// A chat request made of a named template.
+async fn prompt(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return unknown_path(request).await;
+    };
+    let asking = Asking {
+        prompt: Some(id),
+        ..Asking::by(Front::CHAT)
+    };
+    catching(serve(&app, request, asking)).await
+}
+
+/// The model is named by the path.
+async fn by_path(
+    State(app): State<Arc<App>>,
+    rest: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let rest = rest.map(|Path(rest)| rest).unwrap_or_default();
+    let found = BY_MODEL.iter().find_map(|(end, front)| {
+        let model = rest.strip_suffix(end).filter(|model| !model.is_empty())?;
+        Some((model, *front))
+    });
+    let Some((model, front)) = found else {
+        return unknown_path(request).await;
+    };
+    let asking = Asking {
+        model: Some(model.to_owned()),
+        ..Asking::by(front)
+    };
+    catching(serve(&app, request, asking)).await
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    home::not_found(head.method, head.uri, head.headers).await
+}

@@ -1,0 +1,107 @@
+//! The request of one attempt, written for its deployment, whatever the operation.
+
+use super::trip::{Hop, Trip};
+use crate::canonical::{
+    Answer, Chat, ChatRequest, Count, Embed, Image, OperationKind, Request, Rerank,
+};
+use crate::error::{Error, Result};
+use crate::provider::bedrock::count::estimated;
+use crate::provider::{Exchange, Target, TransformError, Transformer};
+use crate::router::Deployment;
+
+/// What is sent, by operation; or what is known without sending anything.
+pub(super) enum Work {
+    Chat(Exchange<Chat>),
+    Count(Exchange<Count>),
+    Embed(Exchange<Embed>),
+    Image(Exchange<Image>),
+    Rerank(Exchange<Rerank>),
+    Known(Box<Answer>),
+}
+
+impl Work {
+    /// What was left out or changed.
+    pub(super) fn warnings(&self) -> &[String] {
+        match self {
+            Self::Chat(exchange) => &exchange.warnings,
+            Self::Count(exchange) => &exchange.warnings,
+            Self::Embed(exchange) => &exchange.warnings,
+            Self::Image(exchange) => &exchange.warnings,
+            Self::Rerank(exchange) => &exchange.warnings,
+            Self::Known(_) => &[],
+        }
+    }
+}
+
+/// The request as the deployment's API wants it.
+///
+/// # Errors
+///
+/// A request that the model or its API does not take, with the member that is at fault.
+pub(super) fn encoded(trip: &Trip<'_>, hop: &Hop<'_>, deployment: &Deployment) -> Result<Work> {
+    let (transformers, target) = (&deployment.transformers, &deployment.target);
+    let work = match &*hop.request {
+        Request::Chat(request) => {
+            let transformer = transformers.chat;
+            transformer.map(|it| it.encode(request, target).map(Work::Chat))
+        }
+        Request::Count(request) => Some(counting(transformers.count, request, target)),
+        Request::Embed(request) => {
+            let transformer = transformers.embed;
+            transformer.map(|it| it.encode(request, target).map(Work::Embed))
+        }
+        Request::Image(request) => {
+            let transformer = transformers.image;
+            transformer.map(|it| it.encode(request, target).map(Work::Image))
+        }
+        Request::Rerank(request) => {
+            let transformer = transformers.rerank;
+            transformer.map(|it| it.encode(request, target).map(Work::Rerank))
+        }
+    };
+    let work = work.unwrap_or_else(|| Err(unanswerable(trip, hop, deployment).into()));
+    Ok(work?)
+}
+
+/// Counting is Bedrock's where it can; else the gateway's own estimate.
+fn counting(
+    transformer: Option<&'static dyn Transformer<Count>>,
+    request: &ChatRequest,
+    target: &Target,
+) -> Result<Work, TransformError> {
+    let estimate = || Work::Known(Box::new(Answer::Count(estimated(request, target))));
+    match transformer.map(|it| it.encode(request, target)) {
+        None | Some(Err(TransformError::Unsupported(_))) => Ok(estimate()),
+        Some(encoded) => encoded.map(Work::Count),
+    }
+}
+
+/// A model that does something else, or nothing that is served here.
+fn unanswerable(trip: &Trip<'_>, hop: &Hop<'_>, deployment: &Deployment) -> Error {
+    let (model, asked) = (&trip.call.model, hop.request.operation());
+    let others = [
+        (OperationKind::Chat, "a chat model", "/v1/chat/completions"),
+        (
+            OperationKind::Embed,
+            "an embeddings model",
+            "/v1/embeddings",
+        ),
+        (
+            OperationKind::Image,
+            "an image model",
+            "/v1/images/generations",
+        ),
+        (OperationKind::Rerank, "a rerank model", "/v1/rerank"),
+    ];
+    let other = (others.iter()).find(|(other, ..)| deployment.transformers.take(*other));
+    let why = match (other, deployment.gap) {
+        (Some((_, what, path)), _) => format!(": it is {what}, which `POST {path}` asks"),
+        (None, Some(gap)) => format!(": {gap}"),
+        (None, None) => String::new(),
+    };
+    let message = format!(
+        "the model `{model}` cannot be asked by {} here{why}",
+        asked.title()
+    );
+    Error::bad_request("model", message)
+}
