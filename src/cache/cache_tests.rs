@@ -161,6 +161,7 @@ impl Instance {
             model: "m",
             group: "m",
             tags: &[],
+            call_type: "completion",
             request: &request,
             aws: &aws,
             model_id: None,

@@ -49,6 +49,8 @@ pub struct Question<'a, R> {
     pub group: &'a str,
     /// The tags that the call is routed by; empty where they do not decide.
     pub tags: &'a [String],
+    /// What the endpoint is called in `supported_call_types`: `completion`, `anthropic_messages`, `embedding`, ….
+    pub call_type: &'static str,
     /// What is asked.
     pub request: &'a R,
     /// Credentials, region and endpoint that came with the request.

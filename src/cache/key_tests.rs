@@ -97,6 +97,7 @@ impl Case {
             model: self.model,
             group: self.group,
             tags: &self.tags,
+            call_type: "completion",
             request: &parsed.request,
             aws: &self.aws,
             model_id: self.model_id,

@@ -14,10 +14,12 @@ mod controls;
 mod flight;
 mod key;
 mod memory;
+mod ranked;
 mod remote;
 mod replay;
 mod slot;
 mod stored;
+mod vectors;
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -30,13 +32,16 @@ pub use assemble::Assembler;
 pub use controls::CacheControls;
 pub use flight::{Flights, Joined, Lead, Waiter};
 pub use key::{KeyWriter, Keyed, Question, Tenant};
+pub use ranked::FoundRanks;
 pub use replay::replay;
 pub use slot::Slot;
 pub use stored::Stored;
+pub use vectors::{Element, FoundVectors, Inputs};
 
 use self::key::KeySettings;
 use self::memory::Memory;
 use self::remote::Remote;
+use self::stored::Kept;
 use crate::clock::SharedClock;
 use crate::config::{CacheBackend, CacheConfig, Config};
 use crate::store::Store;
@@ -161,24 +166,32 @@ impl ResponseCache {
 
     /// Looks for the answer to a question, in this process and then in the shared store.
     pub async fn look_up<R: Keyed>(self: &Arc<Self>, question: &Question<'_, R>) -> Found {
+        let slot = match self.slot(question) {
+            Ok(slot) => slot,
+            Err(skip) => return Found::Off(skip),
+        };
+        if slot.reads
+            && let Some(stored) = self.find_one(&slot.key, question.controls.max_age).await
+        {
+            return Found::Hit(slot.key, Box::new(stored));
+        }
+        Found::Miss(slot)
+    }
+
+    /// Returns the place of the answer to a question.
+    fn slot<R: Keyed>(self: &Arc<Self>, question: &Question<'_, R>) -> Result<Slot, Skip> {
         let controls = question.controls;
         if let Some(skip) = self.skip(question) {
-            return Found::Off(skip);
+            return Err(skip);
         }
         let settings = KeySettings {
             scope: self.config.scope,
             namespace: self.config.namespace.as_deref(),
             groups: &self.groups,
         };
-        let key = key::key(question, &settings);
-        if !controls.no_cache
-            && let Some(stored) = self.find(&key, controls.max_age).await
-        {
-            return Found::Hit(key, Box::new(stored));
-        }
-        Found::Miss(Slot {
+        Ok(Slot {
             cache: Arc::clone(self),
-            key,
+            key: key::key(question, &settings),
             ttl: controls.ttl,
             reads: !controls.no_cache,
             writes: !controls.no_store,
@@ -190,8 +203,7 @@ impl ResponseCache {
         let (config, controls) = (&self.config, question.controls);
         let types = config.call_types.as_ref();
         // The configuration has the names without the `a` of LiteLLM's asynchronous ones.
-        let named = |name: &String| R::OPERATION.strip_prefix('a').unwrap_or(R::OPERATION) == name;
-        if types.is_some_and(|types| !types.iter().any(named)) {
+        if types.is_some_and(|types| !types.iter().any(|name| name == question.call_type)) {
             return Some(Skip::CallType);
         }
         if controls.off || (controls.no_cache && controls.no_store) {
@@ -204,27 +216,52 @@ impl ResponseCache {
         (question.request.messages() > most).then_some(Skip::TooManyMessages)
     }
 
-    async fn find(&self, key: &str, max_age: Option<Duration>) -> Option<Stored> {
+    async fn find_one<K: Kept>(&self, key: &str, max_age: Option<Duration>) -> Option<K> {
+        self.find(&[key], max_age).await.pop().flatten()
+    }
+
+    /// Reads what is kept under keys: those that this process has not, from the shared store in one round trip.
+    async fn find<K: Kept>(&self, keys: &[&str], max_age: Option<Duration>) -> Vec<Option<K>> {
         let now_ms = self.now_ms();
-        if let Some(stored) = self
-            .memory
-            .read(key)
-            .and_then(|value| stored::decode(&value))
-            && stored.is_fresh(now_ms, max_age)
-        {
-            return Some(stored);
+        let here = |key: &&str| {
+            let kept = K::decode(&self.memory.read(key)?)?;
+            kept.is_fresh(now_ms, max_age).then_some(kept)
+        };
+        let mut found: Vec<Option<K>> = keys.iter().map(here).collect();
+        let Some(remote) = &self.remote else {
+            return found;
+        };
+        let missing = keys.iter().zip(&mut found);
+        let missing: Vec<_> = missing.filter(|(_, found)| found.is_none()).collect();
+        if missing.is_empty() {
+            return found;
         }
-        let value = self.remote.as_ref()?.read(key).await?;
-        let stored = stored::decode(&value)?;
-        if !stored.is_fresh(now_ms, None) {
+        let asked: Vec<&str> = missing.iter().map(|(key, _)| **key).collect();
+        let values = remote.read(&asked).await;
+        for ((key, place), value) in missing.into_iter().zip(values) {
+            *place = value.and_then(|value| self.copied(key, value, now_ms, max_age));
+        }
+        found
+    }
+
+    /// Reads a value of the shared store, and keeps a copy of it here.
+    fn copied<K: Kept>(
+        &self,
+        key: &str,
+        value: Bytes,
+        now_ms: u64,
+        max_age: Option<Duration>,
+    ) -> Option<K> {
+        let kept = K::decode(&value)?;
+        if !kept.is_fresh(now_ms, None) {
             return None;
         }
-        let left = stored
-            .expires_ms
+        let left = kept
+            .expires_ms()
             .map(|expires| Duration::from_millis(expires.saturating_sub(now_ms)));
         self.memory
             .write(key, value, left.unwrap_or(COPY_TTL).min(COPY_TTL));
-        stored.is_fresh(now_ms, max_age).then_some(stored)
+        kept.is_fresh(now_ms, max_age).then_some(kept)
     }
 
     /// Says when an answer that comes now expires; `ttl` is the caller's wish.
@@ -257,8 +294,26 @@ impl ResponseCache {
         };
         let copy = times.ttl.unwrap_or(COPY_TTL).min(COPY_TTL);
         self.memory.write(key, value.clone(), copy);
-        remote.write(key, value, times.ttl);
+        remote.write(vec![(key.to_owned(), value)], times.ttl);
         true
+    }
+
+    /// Keeps several values of one request.
+    fn keep_all(&self, values: Vec<(String, Bytes)>, times: &Times) {
+        if times.ttl.is_some_and(|ttl| ttl.is_zero()) || values.is_empty() {
+            return;
+        }
+        let local = times.ttl.unwrap_or(LOCAL_TTL);
+        let ttl = match self.remote {
+            Some(_) => times.ttl.unwrap_or(COPY_TTL).min(COPY_TTL),
+            None => local,
+        };
+        for (key, value) in &values {
+            self.memory.write(key, value.clone(), ttl);
+        }
+        if let Some(remote) = &self.remote {
+            remote.write(values, times.ttl);
+        }
     }
 
     fn now_ms(&self) -> u64 {

@@ -41,27 +41,31 @@ impl Remote {
         Arc::ptr_eq(&self.store, store)
     }
 
-    /// Reads a value; a store that is away has none.
-    pub(super) async fn read(&self, key: &str) -> Option<Bytes> {
-        match self.store.read(&[named(key)]).await {
-            Ok(values) => values.into_iter().next().flatten(),
+    /// Reads values, in the order of their keys; a store that is away has none.
+    pub(super) async fn read(&self, keys: &[&str]) -> Vec<Option<Bytes>> {
+        let keys: Vec<String> = keys.iter().map(|key| named(key)).collect();
+        match self.store.read(&keys).await {
+            Ok(values) => values,
             Err(error) => {
                 tracing::debug!(%error, "cached answer was not read");
-                None
+                Vec::new()
             }
         }
     }
 
-    /// Begins to write a value; `None`: it does not expire.
-    pub(super) fn write(&self, key: &str, value: Bytes, ttl: Option<Duration>) {
+    /// Begins to write values, one after the other; `None`: they do not expire.
+    pub(super) fn write(&self, values: Vec<(String, Bytes)>, ttl: Option<Duration>) {
         let Ok(permit) = Arc::clone(&self.writes).try_acquire_owned() else {
             tracing::debug!("answer was not shared: too many are being written");
             return;
         };
-        let (store, key) = (Arc::clone(&self.store), named(key));
+        let store = Arc::clone(&self.store);
         self.tracker.spawn(async move {
-            if let Err(error) = store.write(&key, value, ttl).await {
-                tracing::debug!(%error, "answer was not shared");
+            for (key, value) in values {
+                if let Err(error) = store.write(&named(&key), value, ttl).await {
+                    tracing::debug!(%error, "answer was not shared");
+                    break;
+                }
             }
             drop(permit);
         });

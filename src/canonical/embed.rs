@@ -85,6 +85,22 @@ pub struct Vector {
     pub provider_fields: Vec<(String, RawJson)>,
 }
 
+impl Vector {
+    /// Puts vectors in the order of their inputs; where there are several kinds, each kind is a list of its own.
+    pub fn put_in_order(vectors: &mut [Self]) {
+        let mut kinds: Vec<Option<String>> = Vec::new();
+        for vector in vectors.iter() {
+            if !kinds.contains(&vector.kind) {
+                kinds.push(vector.kind.clone());
+            }
+        }
+        vectors.sort_by_key(|vector| {
+            let kind = kinds.iter().position(|kind| *kind == vector.kind);
+            (kind, vector.index)
+        });
+    }
+}
+
 /// The numbers of a vector.
 #[derive(Debug, Clone)]
 pub enum VectorValues {

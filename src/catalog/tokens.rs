@@ -7,8 +7,8 @@
 //! documents count a fixed amount, whatever their size. What a call really used settles it afterwards.
 
 use crate::canonical::{
-    ChatRequest, Content, Document, Media, MediaKind, MediaSource, Message, PartKind, Request,
-    Text, Thinking,
+    ChatRequest, Content, Document, EmbedInput, Media, MediaKind, MediaSource, Message, PartKind,
+    Request, Text, Thinking,
 };
 
 /// How a model cuts text into tokens.
@@ -190,10 +190,7 @@ impl Size {
             Request::Chat(chat) | Request::Count(chat) => return Self::of(chat),
             Request::Embed(embed) => {
                 for input in embed.input.iter().flatten() {
-                    size.add_texts(input.text.as_ref());
-                }
-                for media in embed.media() {
-                    size.add_media(media);
+                    size.add_input(input);
                 }
             }
             Request::Image(image) => size.add_texts(image.prompt.as_ref()),
@@ -208,6 +205,20 @@ impl Size {
             }
         }
         size
+    }
+
+    /// Measures one input of an embeddings request.
+    pub fn of_input(input: &EmbedInput) -> Self {
+        let mut size = Self::default();
+        size.add_input(input);
+        size
+    }
+
+    fn add_input(&mut self, input: &EmbedInput) {
+        self.add_texts(input.text.as_ref());
+        if let Some(media) = &input.media {
+            self.add_media(media);
+        }
     }
 
     fn add_texts<'t>(&mut self, texts: impl IntoIterator<Item = &'t Text>) {

@@ -111,8 +111,19 @@ impl Front {
         }
     }
 
+    /// Returns what LiteLLM calls such calls (`supported_call_types` of the cache).
+    pub fn call_type(self) -> &'static str {
+        match self {
+            Self::Chat(dialect) => dialect.call_type(),
+            Self::Count => "count_tokens",
+            Self::Embed(_) => "embedding",
+            Self::Image(_) => "image_generation",
+            Self::Rerank(_) => "rerank",
+        }
+    }
+
     /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.
     pub fn is_chat_completions(self) -> bool {
-        matches!(self, Self::Chat(dialect) if dialect.is_chat_completions())
+        matches!(self, Self::Chat(dialect) if dialect.call_type() == "completion")
     }
 }

@@ -93,9 +93,9 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn id_prefix(&self) -> &'static str {
         "chatcmpl-"
     }
-    /// Says whether it is OpenAI's chat completions.
-    fn is_chat_completions(&self) -> bool {
-        false
+    /// Returns what LiteLLM calls such calls (`supported_call_types` of the cache).
+    fn call_type(&self) -> &'static str {
+        "completion"
     }
     /// Returns the longest silence of a stream that its clients expect; `None` where they bear any.
     fn keepalive(&self) -> Option<Duration> {

@@ -385,7 +385,9 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
     if let Some(facts) = settlement.cache_facts() {
         let hit = if facts.hit { "true" } else { "false" };
         insert(headers, names::CACHE_HIT, hit);
-        insert(headers, names::CACHE_KEY, &facts.key);
+        if !facts.key.is_empty() {
+            insert(headers, names::CACHE_KEY, &facts.key);
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::call::deadline_passed;
-use super::lookup::{Lookup, look_up};
+use super::filling::Filling;
+use super::lookup::{Known, Lookup, look_up};
 use super::stream::{ChunkSource, Recorder};
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
-use crate::cache::{Flights, Joined, Lead, Slot, Stored, Waiter, replay};
+use crate::cache::{Flights, Joined, Lead, Waiter, replay};
 use crate::canonical::{Answer, ChatChunk};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -48,27 +49,34 @@ pub(super) async fn answer(
     books.looked_up(&lookup);
     match lookup {
         Lookup::Off(_) => pipeline.route(call, books).await,
-        Lookup::Hit(_, stored) => Ok(kept(call, *stored, books)),
-        Lookup::Miss(slot) => {
+        Lookup::Hit(known) => Ok(kept(call, *known, books)),
+        Lookup::Miss(filling) => {
+            let asked = filling.asked(call);
             let flights = &pipeline.flights;
-            let flight = flight_of(call, slot.key());
-            if slot.may_lead() {
+            let flight = flight_of(call, &filling.shared_key());
+            let reply = if filling.may_lead() {
                 let waiter = match flights.join(&flight) {
                     Joined::Follower(waiter) => waiter,
                     Joined::Leader(lead, waiter) => {
-                        let leading = lead_call(pipeline.clone(), Arc::clone(call), lead, slot);
+                        let leading = lead_call(pipeline.clone(), asked, lead, filling.clone());
                         pipeline.parts.tracker.spawn(leading);
                         waiter
                     }
                 };
-                return follow(pipeline, call, books, waiter).await;
-            }
-            let following = slot.may_follow().then(|| flights.follow(&flight)).flatten();
-            if let Some(waiter) = following {
-                return follow(pipeline, call, books, waiter).await;
-            }
-            let reply = pipeline.route(call, books).await?;
-            Ok(keep(call, slot, reply))
+                follow(pipeline, call, books, waiter).await?
+            } else {
+                let following = filling.may_follow().then(|| flights.follow(&flight));
+                if let Some(waiter) = following.flatten() {
+                    follow(pipeline, call, books, waiter).await?
+                } else {
+                    let reply = pipeline.route(&asked, books).await?;
+                    keep(&asked, &filling, reply)
+                }
+            };
+            Ok(match reply {
+                Reply::Whole(answer) => Reply::Whole(Box::new(filling.whole(*answer))),
+                stream @ Reply::Stream(..) => stream,
+            })
         }
     }
 }
@@ -85,36 +93,38 @@ fn flight_of(call: &Call, key: &str) -> String {
 }
 
 /// A kept answer, as this client wants it.
-fn kept(call: &Call, stored: Stored, books: &mut Settlement) -> Reply {
-    books.kept(stored.id, stored.created);
-    if !call.request.is_streamed() {
-        return Reply::Whole(Box::new(stored.answer.into()));
+fn kept(call: &Call, known: Known, books: &mut Settlement) -> Reply {
+    if let Some((id, created)) = known.first {
+        books.kept(id, created);
     }
-    let source = ChunkSource::ended();
-    Reply::Stream(replay(stored.answer), Box::new(source))
+    match known.answer {
+        Answer::Chat(answer) if call.request.is_streamed() => {
+            Reply::Stream(replay(answer), Box::new(ChunkSource::ended()))
+        }
+        answer => Reply::Whole(Box::new(answer)),
+    }
 }
 
 /// Keeps an answer on its way to the client; a stream when it has come to its end.
-fn keep(call: &Call, slot: Slot, reply: Reply) -> Reply {
-    match reply {
-        Reply::Whole(answer) => {
-            if let Answer::Chat(answer) = &*answer {
-                slot.fill_whole(answer, &call.answer_id, call.created);
-            }
+fn keep(call: &Call, filling: &Filling, reply: Reply) -> Reply {
+    match (reply, filling) {
+        (Reply::Whole(answer), _) => {
+            filling.fill(&answer, call);
             Reply::Whole(answer)
         }
-        Reply::Stream(first, mut source) => {
-            if let Some(mut recorder) = Recorder::new(slot, &call.answer_id, call.created) {
+        (Reply::Stream(first, mut source), Filling::Chat(slot)) => {
+            if let Some(mut recorder) = Recorder::new(slot.clone(), &call.answer_id, call.created) {
                 recorder.saw(&first);
                 source.record(recorder);
             }
             Reply::Stream(first, source)
         }
+        (stream, _) => stream,
     }
 }
 
 /// Makes the call that others share.
-async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot: Slot) {
+async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filling: Filling) {
     let mut shared = Call::clone(&call);
     shared.options.timeout = None;
     shared.options.stream_timeout = None;
@@ -136,7 +146,7 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, slot:
         }
         Ok(reply) => {
             lead.push(Piece::Began(journal), 0).await;
-            hand_out(keep(&call, slot, reply), &lead).await
+            hand_out(keep(&call, &filling, reply), &lead).await
         }
     };
     lead.finish(end);

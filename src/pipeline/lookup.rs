@@ -1,21 +1,37 @@
 //! The response cache, asked once per call: after the caller's own limits, before any deployment is chosen.
 //!
 //! So a hit needs no deployment that is ready, and counts against none. What the cache is and when it is left alone is
-//! [`crate::cache`]'s; here a [`Call`] becomes its question.
+//! [`crate::cache`]'s; here a [`Call`] becomes its question, or, for embeddings, a question for each input.
+
+use std::sync::Arc;
 
 use super::Call;
-use crate::cache::{Found, Question, Skip, Slot, Stored};
-use crate::canonical::Request;
+use super::filling::{Filling, merged};
+use crate::cache::{
+    CacheControls, Element, Found, FoundRanks, FoundVectors, Question, ResponseCache, Skip,
+};
+use crate::canonical::{Answer, ChatRequest, EmbedAnswer, EmbedRequest, Request, RerankRequest};
 
 /// What came of looking an answer up.
 #[derive(Debug)]
 pub enum Lookup {
     /// The cache was left alone.
     Off(Skip),
-    /// The answer, and the key that it was kept under.
-    Hit(String, Box<Stored>),
-    /// No answer; this call's own goes here.
-    Miss(Slot),
+    /// The answer.
+    Hit(Box<Known>),
+    /// No answer, or not all of it; this call's own goes here.
+    Miss(Filling),
+}
+
+/// An answer that was kept.
+#[derive(Debug)]
+pub struct Known {
+    /// The key that it was kept under; empty for several.
+    pub key: String,
+    /// The answer.
+    pub answer: Answer,
+    /// `id` and `created` of its first rendering, of a chat's.
+    pub first: Option<(String, u64)>,
 }
 
 /// What the client is told of the cache, where it looked at the call (`x-litellm-cache-hit`, `x-litellm-cache-key`).
@@ -36,28 +52,106 @@ pub async fn look_up(call: &Call, group: &str, tags: &[String]) -> Lookup {
     let Some(cache) = &call.snapshot.cache else {
         return Lookup::Off(Skip::NotConfigured);
     };
-    let Request::Chat(request) = &call.request else {
-        return Lookup::Off(Skip::CallType);
+    let found = match &call.request {
+        Request::Chat(request) => chat(cache, question(call, group, tags, request)).await,
+        Request::Embed(request) => inputs(cache, call, group, tags, request).await,
+        Request::Rerank(request) => ranks(cache, question(call, group, tags, request)).await,
+        Request::Count(_) | Request::Image(_) => Err(Skip::CallType),
     };
-    let question = Question {
+    found.unwrap_or_else(|skip| {
+        tracing::debug!(call_id = %call.id, reason = skip.name(), "response cache was left alone");
+        Lookup::Off(skip)
+    })
+}
+
+/// The question that a call puts to the cache.
+fn question<'a, R>(
+    call: &'a Call,
+    group: &'a str,
+    tags: &'a [String],
+    request: &'a R,
+) -> Question<'a, R> {
+    Question {
         model: &call.model,
         group,
         tags,
+        call_type: call.front.call_type(),
         request,
         aws: &call.options.aws,
         model_id: call.options.model_id.as_deref(),
         direct: call.options.direct,
         tenant: &call.options.tenant,
         controls: &call.options.cache,
-    };
-    match cache.look_up(&question).await {
-        Found::Off(skip) => {
-            tracing::debug!(call_id = %call.id, reason = skip.name(), "response cache was left alone");
-            Lookup::Off(skip)
-        }
-        Found::Hit(key, stored) => Lookup::Hit(key, stored),
-        Found::Miss(slot) => Lookup::Miss(slot),
     }
+}
+
+async fn chat(
+    cache: &Arc<ResponseCache>,
+    question: Question<'_, ChatRequest>,
+) -> Result<Lookup, Skip> {
+    match cache.look_up(&question).await {
+        Found::Off(skip) => Err(skip),
+        Found::Hit(key, stored) => Ok(Lookup::Hit(Box::new(Known {
+            key,
+            answer: Answer::Chat(stored.answer),
+            first: Some((stored.id, stored.created)),
+        }))),
+        Found::Miss(slot) => Ok(Lookup::Miss(Filling::Chat(slot))),
+    }
+}
+
+async fn ranks(
+    cache: &Arc<ResponseCache>,
+    question: Question<'_, RerankRequest>,
+) -> Result<Lookup, Skip> {
+    Ok(match cache.look_up_ranks(&question).await? {
+        FoundRanks::Hit(key, answer) => Lookup::Hit(Box::new(Known {
+            key,
+            answer: Answer::Rerank(answer),
+            first: None,
+        })),
+        FoundRanks::Miss(slot) => Lookup::Miss(Filling::Ranks(slot)),
+    })
+}
+
+async fn inputs(
+    cache: &Arc<ResponseCache>,
+    call: &Call,
+    group: &str,
+    tags: &[String],
+    request: &EmbedRequest,
+) -> Result<Lookup, Skip> {
+    // A deployment's defaults may bring the input; what that is nobody knows here.
+    let Some(asked) = &request.input else {
+        return Err(Skip::CallType);
+    };
+    let elements: Vec<Element<'_>> = (asked.iter())
+        .map(|input| Element {
+            input,
+            options: &request.options,
+        })
+        .collect();
+    // A key that the caller chose is for one answer, not for each input.
+    let controls = CacheControls {
+        preset: None,
+        ..call.options.cache.clone()
+    };
+    let questions: Vec<_> = (elements.iter())
+        .map(|element| Question {
+            controls: &controls,
+            ..question(call, group, tags, element)
+        })
+        .collect();
+    let inputs = Arc::new(cache.look_up_inputs(&questions).await?);
+    let is_known = |found: &FoundVectors| matches!(found, FoundVectors::Hit(..));
+    if !inputs.found.iter().all(is_known) {
+        return Ok(Lookup::Miss(Filling::Inputs(inputs)));
+    }
+    Ok(Lookup::Hit(Box::new(Known {
+        key: inputs.key().to_owned(),
+        answer: Answer::Embed(merged(&inputs, EmbedAnswer::default())),
+        first: None,
+    })))
 }
 
 impl Lookup {
@@ -65,8 +159,8 @@ impl Lookup {
     pub fn facts(&self) -> Option<CacheFacts> {
         let (hit, key) = match self {
             Self::Off(_) => return None,
-            Self::Hit(key, _) => (true, key.as_str()),
-            Self::Miss(slot) => (false, slot.key()),
+            Self::Hit(known) => (true, known.key.as_str()),
+            Self::Miss(filling) => (false, filling.key()),
         };
         Some(CacheFacts {
             hit,
@@ -78,8 +172,8 @@ impl Lookup {
     pub fn portkey_status(&self) -> &'static str {
         match self {
             Self::Off(_) => "DISABLED",
-            Self::Hit(..) => "HIT",
-            Self::Miss(slot) if slot.may_follow() => "MISS",
+            Self::Hit(_) => "HIT",
+            Self::Miss(filling) if filling.may_follow() => "MISS",
             Self::Miss(_) => "REFRESH",
         }
     }
@@ -87,7 +181,6 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
 
     use tokio_util::task::TaskTracker;
@@ -141,7 +234,7 @@ mod tests {
             (facts.hit, facts.key.len(), missed.portkey_status()),
             (false, 64, "MISS")
         );
-        let Lookup::Miss(slot) = missed else {
+        let Lookup::Miss(Filling::Chat(slot)) = missed else {
             panic!("nothing was kept yet");
         };
         let answer = ChatAnswer {

@@ -31,10 +31,6 @@ use crate::error::Error;
 pub struct ChatCompletions;
 
 impl Dialect for ChatCompletions {
-    fn is_chat_completions(&self) -> bool {
-        true
-    }
-
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
         parse(body, headers)
     }

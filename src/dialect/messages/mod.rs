@@ -39,6 +39,10 @@ impl Dialect for Messages {
         "msg_"
     }
 
+    fn call_type(&self) -> &'static str {
+        "anthropic_messages"
+    }
+
     /// Anthropic's API says `ping` now and then, and its clients wait for that.
     fn keepalive(&self) -> Option<Duration> {
         Some(PING)

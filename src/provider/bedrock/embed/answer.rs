@@ -142,7 +142,7 @@ impl Decoder<Embed> for EmbedDecoder {
             tokens = tokens.saturating_add(counted.or(piece.guess).unwrap_or(*estimate));
             vectors.append(&mut self.vectors(batch, piece.vectors)?);
         }
-        in_order(&mut vectors);
+        Vector::put_in_order(&mut vectors);
         Ok(Decoded::Answer(EmbedAnswer {
             vectors,
             usage: Usage {
@@ -155,18 +155,4 @@ impl Decoder<Embed> for EmbedDecoder {
     }
 
     never_streams!(Embed);
-}
-
-/// Puts vectors in the order of their inputs; where there are several kinds, each kind is a list of its own.
-fn in_order(vectors: &mut [Vector]) {
-    let mut kinds: Vec<Option<String>> = Vec::new();
-    for vector in vectors.iter() {
-        if !kinds.contains(&vector.kind) {
-            kinds.push(vector.kind.clone());
-        }
-    }
-    vectors.sort_by_key(|vector| {
-        let kind = kinds.iter().position(|kind| *kind == vector.kind);
-        (kind, vector.index)
-    });
 }
