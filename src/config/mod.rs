@@ -300,7 +300,7 @@ pub struct Alias {
 }
 
 /// `litellm_settings`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LitellmSettings {
     /// `drop_params`.
     pub drop_params: bool,
@@ -320,6 +320,8 @@ pub struct LitellmSettings {
     pub allowed_betas: Vec<String>,
     /// `bedrock_request_metadata_fields`: what of the caller's identity is written into `requestMetadata`.
     pub request_metadata_fields: Vec<String>,
+    /// `anthropic_sse_ping_interval_seconds`: silence of a stream in Anthropic's format before a `ping`.
+    pub messages_ping: Option<Duration>,
     /// `forward_traceparent_to_llm_provider`.
     pub forward_traceparent: bool,
     /// `require_auth_for_metrics_endpoint`.
@@ -330,6 +332,28 @@ pub struct LitellmSettings {
     pub otel: bool,
     /// `ssl_verify: false`, or the path of a CA bundle; a deployment's own wins.
     pub ssl_verify: Option<String>,
+}
+
+impl Default for LitellmSettings {
+    fn default() -> Self {
+        Self {
+            drop_params: false,
+            modify_params: false,
+            json_logs: false,
+            model_alias_map: BTreeMap::new(),
+            expose_router_debug_in_errors: false,
+            user_url_allowed_hosts: Vec::new(),
+            keep_orphaned_tool_blocks: false,
+            allowed_betas: Vec::new(),
+            request_metadata_fields: Vec::new(),
+            messages_ping: Some(Duration::from_secs(15)),
+            forward_traceparent: false,
+            metrics_are_public: false,
+            budget_status: None,
+            otel: false,
+            ssl_verify: None,
+        }
+    }
 }
 
 /// `general_settings`.

@@ -108,6 +108,7 @@ pub(super) fn litellm(
         keep_orphaned_tool_blocks: !flag(section, "bedrock_neutralize_orphaned_tool_blocks"),
         allowed_betas: texts(section.get("bedrock_allowed_betas")),
         request_metadata_fields: texts(section.get("bedrock_request_metadata_fields")),
+        messages_ping: seconds(section, "anthropic_sse_ping_interval_seconds"),
         forward_traceparent: flag(section, "forward_traceparent_to_llm_provider"),
         otel: callbacks.otel,
         ssl_verify: params::ssl_verify(section.get("ssl_verify")),

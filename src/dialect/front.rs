@@ -1,7 +1,5 @@
 //! The format of one endpoint, whatever it asks of a model: what `http` and `pipeline` handle without looking inside.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -103,12 +101,9 @@ impl Front {
         }
     }
 
-    /// Returns the longest silence of a stream that its clients expect; `None` where they bear any.
-    pub fn keepalive(self) -> Option<Duration> {
-        match self {
-            Self::Chat(dialect) => dialect.keepalive(),
-            Self::Count | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => None,
-        }
+    /// Says whether clients of the format wait for a sign of life in a silent stream.
+    pub fn expects_pings(self) -> bool {
+        matches!(self, Self::Chat(dialect) if dialect.expects_pings())
     }
 
     /// Returns what LiteLLM calls such calls (`supported_call_types` of the cache).

@@ -24,8 +24,6 @@ mod request;
 pub mod rerank;
 mod resumed;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -97,9 +95,9 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn call_type(&self) -> &'static str {
         "completion"
     }
-    /// Returns the longest silence of a stream that its clients expect; `None` where they bear any.
-    fn keepalive(&self) -> Option<Duration> {
-        None
+    /// Says whether clients of the format wait for a sign of life in a silent stream.
+    fn expects_pings(&self) -> bool {
+        false
     }
     /// Reads a request.
     ///

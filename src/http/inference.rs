@@ -259,9 +259,10 @@ fn stream_headers(settlement: &Settlement) -> HeaderMap {
 fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
     let entries = settlement.journal().entries();
     let served = entries.served.as_ref();
+    let ping = call.snapshot.config.litellm.messages_ping;
     served
         .and_then(|served| served.deployment.entry.keepalive)
-        .or_else(|| call.front.keepalive())
+        .or_else(|| ping.filter(|_| call.front.expects_pings()))
 }
 
 /// The call as a future of its own, which can outlive the handler.

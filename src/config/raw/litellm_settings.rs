@@ -71,7 +71,7 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::later("aiohttp_trust_env", Flag, "proxies from the environment"),
         Key::later("cost_discount_config", MapOf(&Amount), "cost headers"),
         Key::later("cost_margin_config", Map, "cost headers"),
-        Key::later("anthropic_sse_ping_interval_seconds", Seconds, "pings of `/v1/messages`"),
+        Key::used("anthropic_sse_ping_interval_seconds", Seconds, "how long a stream of `/v1/messages` is silent before a `ping`, once it has begun; 0: never"),
         Key::used("forward_traceparent_to_llm_provider", Flag, "sends the caller's `traceparent` on"),
         Key::later("overwrite_user_with_key_hash", Flag, "sets `user`"),
         Key::later("disable_end_user_cost_tracking", Flag, "metrics"),

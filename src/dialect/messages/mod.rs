@@ -13,8 +13,6 @@ mod stream;
 mod turn;
 mod usage;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -24,11 +22,6 @@ pub use render::count;
 use super::{Dialect, Envelope, Parsed, StreamWriter};
 use crate::canonical::ChatAnswer;
 use crate::error::Error;
-
-/// How long a stream is silent before a `ping`, where nothing else is configured.
-///
-/// Source: LiteLLM's `anthropic_sse_ping_interval_seconds`.
-const PING: Duration = Duration::from_secs(15);
 
 /// `POST /v1/messages`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,8 +37,8 @@ impl Dialect for Messages {
     }
 
     /// Anthropic's API says `ping` now and then, and its clients wait for that.
-    fn keepalive(&self) -> Option<Duration> {
-        Some(PING)
+    fn expects_pings(&self) -> bool {
+        true
     }
 
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {

@@ -301,6 +301,10 @@ impl StreamWriter for MessageStream {
         }
     }
 
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"event: ping\ndata: {\"type\": \"ping\"}\n\n");
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
