@@ -1,6 +1,7 @@
 //! The endpoints beside chat completions, against the simulator: each in its own format, through the same router.
 
 use serde_json::{Value, json};
+use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
 
@@ -228,4 +229,90 @@ async fn a_model_that_does_something_else_says_what_it_does() {
         "{}",
         embed.body
     );
+}
+
+#[tokio::test]
+async fn wildcards_lead_to_the_service_that_has_the_operation() {
+    let place = format!(
+        "aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, aws_region_name: us-west-2, \
+         aws_bedrock_runtime_endpoint: $URL"
+    );
+    let yaml = format!(
+        "model_list:\n  - {{model_name: \"any/*\", litellm_params: {{model: \"bedrock/*\", {place}}}}}\n"
+    );
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    let rerank =
+        json!({"model": "any/cohere.rerank-v3-5:0", "query": "q", "documents": ["a", "q"]});
+    let ranked = gateway.post_to("/v1/rerank", &rerank, &[]).await;
+    assert_eq!(ranked.status, 200, "{}", ranked.body);
+    let embed = json!({"model": "any/amazon.titan-embed-text-v2:0", "input": "x"});
+    let embedded = gateway.post_to("/v1/embeddings", &embed, &[]).await;
+    assert_eq!(embedded.status, 200, "{}", embedded.body);
+    assert_eq!(gateway.simulator.calls()[0].path, "/rerank");
+}
+
+#[tokio::test]
+async fn embeddings_fall_back_and_are_taken_from_the_limits_of_their_key() {
+    let model = |name: &str, fault: &str, model: &str| {
+        crate::support::entry(name, name, fault, "").replace(
+            "converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            model,
+        )
+    };
+    let yaml = format!(
+        "model_list:\n{}{}router_settings: {{num_retries: 0, disable_cooldowns: true, fallbacks: [{{titan: [embed]}}]}}
+general_settings: {{master_key: sk-master}}
+virtual_keys:
+  - {{key: sk-team, models: [titan, embed], tpm_limit: 20}}
+",
+        model("titan", "error503", "amazon.titan-embed-text-v2:0"),
+        model("embed", "", "cohere.embed-english-v3"),
+    );
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    let key = ("authorization", "Bearer sk-team");
+    let ask = |text: &str| json!({"model": "titan", "input": text});
+    let answer = gateway.post_to("/v1/embeddings", &ask("x"), &[key]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
+    assert_eq!(answer.header("x-litellm-model-id"), "embed");
+    let long = ask(
+        "a text of more than twenty tokens, which is more than what is left of the limit of the key for this minute",
+    );
+    let refused = gateway.post_to("/v1/embeddings", &long, &[key]).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    assert!(refused.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn portkeys_headers_bring_credentials_to_every_endpoint() {
+    let gateway =
+        gateway("general_settings: {master_key: sk-1, allow_client_side_credentials: true}\n")
+            .await;
+    let url = gateway.simulator.url();
+    let headers = [
+        ("authorization", "Bearer sk-1"),
+        ("x-portkey-provider", "bedrock"),
+        ("x-portkey-aws-access-key-id", ACCESS_KEY_ID),
+        ("x-portkey-aws-secret-access-key", SECRET_ACCESS_KEY),
+        ("x-portkey-aws-region", "us-east-1"),
+    ];
+    let place = json!({"aws_bedrock_runtime_endpoint": url});
+    let with = |mut body: Value| {
+        body["aws_bedrock_runtime_endpoint"] = place["aws_bedrock_runtime_endpoint"].clone();
+        body
+    };
+    for (path, body) in [
+        (
+            "/v1/embeddings",
+            json!({"model": "amazon.titan-embed-text-v2:0", "input": "x"}),
+        ),
+        (
+            "/v1/images/generations",
+            json!({"model": "amazon.nova-canvas-v1:0", "prompt": "x"}),
+        ),
+        ("/v1/messages", said("us.amazon.nova-lite-v1:0", false)),
+    ] {
+        let answer = gateway.post_to(path, &with(body), &headers).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
 }
