@@ -96,6 +96,7 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
         asked.tag_filtering = own.tag_filtering;
         asked.strategy = own.strategy;
         asked.team.clone_from(&key.config.team_id);
+        asked.region.clone_from(&key.config.allowed_region);
         if let Some(weights) = own.weights.get(group.configured_name()) {
             asked.weights = weights.clone().into_iter().collect();
         }
