@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use switchyard::clock::SystemClock;
 
-use crate::support::entry::{Entry, serving, timed};
+use crate::support::entry::{Entry, serving, timed, until};
 use crate::support::{Answer, Gateway};
 
 const MASTER: &str = "general_settings: {master_key: sk-master-and-long-enough}\n";
@@ -361,6 +361,36 @@ async fn spent_budget_is_422_until_its_period_ends() {
     );
     let spent = ask(&gateway, "sk-one-and-long-enough", &body("m")).await;
     is_refused(&spent, 429, "budget_exceeded");
+}
+
+/// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
+#[tokio::test]
+async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
+    let dear = Entry {
+        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
+        ..named("m", "m1")
+    };
+    let key = "sk-one-and-long-enough";
+    let rest = format!("{MASTER}virtual_keys:\n  - {{key: {key}, max_budget: 5}}\n");
+    let gateway = serving(&[dear], &rest).await;
+    let mut hanging = body("m");
+    hanging["messages"][0]["content"] = "[[sim:stall]]".into();
+    let mut first = Box::pin(ask(&gateway, key, &hanging));
+    tokio::select! {
+        answer = &mut first => panic!("{}", answer.body),
+        () = until(|| gateway.calls_of("m1") == 1) => {}
+    }
+    is_refused(
+        &ask(&gateway, key, &body("m")).await,
+        422,
+        "budget_exceeded",
+    );
+    drop(first);
+    let running = &gateway.app.running;
+    until(|| running.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+    let next = ask(&gateway, key, &body("m")).await;
+    assert_eq!(next.status, 200, "{}", next.body);
+    assert_eq!(gateway.calls_of("m1"), 2);
 }
 
 /// Models, the ids of their deployments, and where those are.
