@@ -129,7 +129,15 @@ async fn rpm_admits_all_at_once_and_never_more_in_any_minute() {
     for _ in 0..3 {
         assert_eq!(chat(&gateway).await.status, 200);
     }
-    is_full(&chat(&gateway).await, "60");
+    let full = chat(&gateway).await;
+    is_full(&full, "60");
+    for (header, value) in [
+        ("x-ratelimit-limit-requests", "3"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1m0s"),
+    ] {
+        assert_eq!(full.header(header), value, "{header}");
+    }
     clock.advance(Duration::from_millis(59_500));
     is_full(&chat(&gateway).await, "1");
     clock.advance(Duration::from_millis(500));
