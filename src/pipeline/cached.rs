@@ -300,8 +300,6 @@ impl Pipeline {
     ) -> Result<Reply> {
         hop.request = super::media::fetch(call, &self.parts).await?;
         let mut trip = Trip::new(call, &self.parts, journal);
-        trip.attempted.note_group(&hop.shown);
-        trip.attempted.note_group(hop.group.configured_name());
         walk::run(&mut trip, &hop, 0).await
     }
 }

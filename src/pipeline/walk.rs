@@ -222,6 +222,11 @@ async fn targets<'a>(
     let mut lists = trip.fallbacks();
     if depth > 0 {
         lists = lists.for_later_group();
+    } else {
+        // A later group was noted when it was chosen; the first one matters only now.
+        for name in names {
+            trip.attempted.note_group(name);
+        }
     }
     for target in lists.after(&names, error) {
         if !trip.attempted.is_new(&target) {
