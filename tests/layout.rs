@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 11] = [
 const ASSEMBLY: [&str; 4] = ["main", "lib", "cli", "server"];
 
 /// A package, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 20] = [
+const HOMES: [(&str, &[&str]); 21] = [
     ("axum", &["http/", "server/"]),
     ("tower_http", &["http/", "server/"]),
     ("hyper", &["http/", "server/", "simulator/"]),
@@ -44,6 +44,7 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("prometheus", &["telemetry/"]),
     ("redis", &["store/redis/"]),
     ("reqwest", &["upstream/"]),
+    ("rustix", &["state/aside.rs"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),
     ("opentelemetry", &["telemetry/"]),

@@ -7,6 +7,7 @@ use super::DeploymentConfig;
 use super::advice;
 use super::check;
 use super::environment::Environment;
+use super::finding::Severity;
 use super::fingerprint::Fingerprints;
 use super::node::{At, Node, Spelling, Value};
 use super::origin::Origin;
@@ -30,6 +31,18 @@ pub(super) struct Surroundings<'a> {
 
 /// Limits per minute, which are enforced only where the file asks for it.
 const RATES: [&str; 4] = ["rpm", "tpm", "itpm", "otpm"];
+
+/// Parameters that say who asks AWS.
+const IDENTITY: [&str; 8] = [
+    "api_key",
+    "aws_access_key_id",
+    "aws_external_id",
+    "aws_profile_name",
+    "aws_role_name",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_web_identity_token",
+];
 
 /// A deployment and where it stands in the file.
 #[derive(Debug)]
@@ -117,6 +130,7 @@ fn entry(
         path,
         report,
     );
+    say_what_signs(&item, path, report);
     let checked = check::table(&ENTRY, &item, path, report);
     let info = checked.get("model_info");
     if !is_for(info, surroundings.environment, path, report) {
@@ -162,6 +176,23 @@ fn entry(
         at: item.at,
         path: path.to_owned(),
     })
+}
+
+/// Adds to the finding about a credential whose variable is not set what follows from it: the entry is served all the same,
+/// and nobody is to find out from a bill by whom.
+fn say_what_signs(entry: &Node, path: &str, report: &mut Report) {
+    let params = entry.get("litellm_params").map(Node::entries);
+    for param in params.unwrap_or_default() {
+        let is_unset = param.node.value == Value::Null && variable(&param.node).is_some();
+        if is_unset
+            && IDENTITY.contains(&param.key.as_str())
+            && let Some(finding) = report.about(&format!("{path}.litellm_params.{}", param.key))
+            && finding.severity == Severity::Warning
+        {
+            finding.message +=
+                ": the entry goes on without it, with what other credentials there are";
+        }
+    }
 }
 
 /// Notes where an entry is written, for those who judge it later.

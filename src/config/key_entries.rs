@@ -189,6 +189,7 @@ fn entry(
             .get("allowed_cache_controls")
             .map(|list| texts(Some(list)))
             .filter(|list| !list.is_empty()),
+        allowed_region: text(item, "allowed_model_region"),
         router: router_settings(item.get("router_settings"), path, report),
         metadata: match metadata.map(Node::to_json) {
             Some(serde_json::Value::Object(members)) => members,

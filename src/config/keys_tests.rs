@@ -80,6 +80,7 @@ fn virtual_key_is_read_whole() {
   expires: 2999-12-31T00:00:00Z
   blocked: true
   key_type: read_only
+  allowed_model_region: eu
   allowed_cache_controls: [no-cache]
   metadata: {{tags: [x, y], model_rpm_limit: {{a: 99, b: 13}}, note: hi}}
   router_settings:
@@ -135,6 +136,7 @@ fn virtual_key_is_read_whole() {
         blocked: true,
         allowed_routes: vec![text("info_routes")],
         allowed_cache_controls: Some(vec![text("no-cache")]),
+        allowed_region: Some(text("eu")),
         router: KeyRouterSettings {
             strategy: Some(StrategyName::P2c),
             num_retries: Some(0),

@@ -12,6 +12,8 @@ use super::router_section::Sections;
 /// The names that a request may ask for.
 struct Names<'a> {
     exact: BTreeSet<&'a str>,
+    /// Deployments by their ids, and the group of each.
+    ids: BTreeMap<&'a str, &'a str>,
     patterns: Vec<&'a str>,
     /// `model_info.access_groups`, which only keys may name.
     access_groups: BTreeSet<&'a str>,
@@ -21,6 +23,7 @@ impl<'a> Names<'a> {
     fn new(placed: &'a [Placed], sections: Sections<'a>) -> Self {
         let mut names = Self {
             exact: BTreeSet::new(),
+            ids: BTreeMap::new(),
             patterns: Vec::new(),
             access_groups: BTreeSet::new(),
         };
@@ -30,7 +33,11 @@ impl<'a> Names<'a> {
                 names.patterns.push(&deployment.model_name);
             }
             names.exact.insert(&deployment.model_name);
-            names.exact.extend(deployment.id.as_deref());
+            let id = deployment.id.as_deref();
+            names.exact.extend(id);
+            names
+                .ids
+                .extend(id.map(|id| (id, deployment.model_name.as_str())));
             let groups = deployment.info.access_groups.iter();
             names.access_groups.extend(groups.map(String::as_str));
         }
@@ -47,6 +54,16 @@ impl<'a> Names<'a> {
                 .filter_map(|group| group.get("group_name")?.text()),
         );
         names
+    }
+
+    /// The group that a name stands for a part of: the deployment with that id, or one model of a pattern.
+    fn group_around(&self, name: &str) -> Option<&'a str> {
+        if let Some(group) = self.ids.get(name).filter(|group| **group != name) {
+            return Some(group);
+        }
+        let is_of = |pattern: &&&str| **pattern != name && matches(pattern, name);
+        let pattern = self.patterns.iter().find(is_of);
+        pattern.filter(|_| !self.exact.contains(name)).copied()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -161,6 +178,38 @@ fn keys_are_groups(node: Option<&Node>, names: &Names<'_>, path: &str, report: &
     }
 }
 
+/// Limits of a key on models are counted by group, so that a name which stands for a part of one limits nothing. The key's
+/// own names for groups are good.
+fn limited_models(
+    limits: Option<&Node>,
+    key: &Node,
+    names: &Names<'_>,
+    path: &str,
+    report: &mut Report,
+) {
+    let routing = key.get("router_settings");
+    let of_routing = routing.and_then(|routing| routing.get("model_group_alias"));
+    let own: BTreeSet<&str> = keys_of(key.get("aliases"))
+        .chain(keys_of(of_routing))
+        .collect();
+    for entry in limits.map(Node::entries).unwrap_or_default() {
+        let name = entry.key.as_str();
+        if own.contains(name) {
+            continue;
+        }
+        let path = format!("{path}.{name}");
+        if let Some(group) = names.group_around(name) {
+            let message = format!(
+                "`{name}` is only a part of the model group `{group}`: it is not limited by itself"
+            );
+            let finding = report.warn(entry.at, &path, message);
+            finding.hint(format!("name `{group}`"));
+        } else if !names.has(name) {
+            unknown(name, names, entry.at, &path, report);
+        }
+    }
+}
+
 /// Members must be there, and a group's own name should be no model's.
 fn routing_groups(router: &Node, placed: &[Placed], names: &Names<'_>, report: &mut Report) {
     let groups = router.get("routing_groups").map(Node::items);
@@ -219,7 +268,8 @@ fn virtual_key(key: &Node, names: &Names<'_>, path: &str, report: &mut Report) {
         fallback_targets(&entry.node, names, &path, report);
     }
     for limit in ["model_rpm_limit", "model_tpm_limit"] {
-        keys_are_groups(key.get(limit), names, &format!("{path}.{limit}"), report);
+        let path = format!("{path}.{limit}");
+        limited_models(key.get(limit), key, names, &path, report);
     }
     let Some(router) = key.get("router_settings") else {
         return;

@@ -62,6 +62,8 @@ pub struct VirtualKeyConfig {
     pub allowed_routes: Vec<String>,
     /// `allowed_cache_controls`; `None`: all.
     pub allowed_cache_controls: Option<Vec<String>>,
+    /// `allowed_model_region`: `eu` or `us`; `None`: anywhere.
+    pub allowed_region: Option<String>,
     /// `router_settings` of the key.
     pub router: KeyRouterSettings,
     /// `metadata`, as written.

@@ -350,6 +350,7 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     settlement.failed(error, response.status().as_u16());
     let headers = response.headers_mut();
     say_call(headers, &settlement);
+    headers.extend(settlement.limit_headers());
     // Where no deployment could be looked for, the group may be known all the same.
     let is_told = settlement.journal().entries().group.is_some();
     if !is_told && call.snapshot.router.resolve(&call.model).is_some() {

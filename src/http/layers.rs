@@ -13,31 +13,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use super::App;
 use super::headers::error_response;
+use super::{App, exposed};
 use crate::error::{Error, ErrorKind};
-use crate::telemetry::names;
 
 /// How long a browser may remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
-
-/// What a page may read of an answer.
-const EXPOSED: [&str; 9] = [
-    names::CALL_ID,
-    names::MODEL_ID,
-    names::MODEL_GROUP,
-    names::RESPONSE_DURATION,
-    names::OVERHEAD_DURATION,
-    names::ATTEMPTED_RETRIES,
-    names::ATTEMPTED_FALLBACKS,
-    names::TOTAL_ATTEMPTS,
-    "retry-after",
-];
 
 /// Puts the layers around the endpoint table.
 pub(super) fn around(table: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
@@ -52,9 +38,7 @@ fn cors(app: &App) -> CorsLayer {
     let snapshot = app.live.load();
     let general = &snapshot.config.general;
     let any = general.cors_origins.iter().any(|origin| origin == "*");
-    let layer = CorsLayer::new()
-        .max_age(CORS_MAX_AGE)
-        .expose_headers(EXPOSED.map(HeaderName::from_static));
+    let layer = CorsLayer::new().max_age(CORS_MAX_AGE);
     if general.cors_allow_credentials {
         // A wildcard may not be combined with credentials, so what was asked for is mirrored.
         let origin = if any {
@@ -66,6 +50,7 @@ fn cors(app: &App) -> CorsLayer {
             .allow_origin(origin)
             .allow_methods(AllowMethods::mirror_request())
             .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(exposed::by_name())
             .allow_credentials(true);
     }
     let origin = if any {
@@ -74,6 +59,7 @@ fn cors(app: &App) -> CorsLayer {
         origins(&general.cors_origins)
     };
     layer
+        .expose_headers(exposed::to_anyone())
         .allow_origin(origin)
         .allow_methods([
             Method::GET,

@@ -5,6 +5,7 @@ mod admission;
 mod body;
 mod cache;
 mod endpoints;
+mod exposed;
 mod headers;
 mod health;
 mod home;

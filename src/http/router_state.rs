@@ -110,6 +110,8 @@ struct ModelState {
 struct Moment {
     now: Instant,
     wall: SystemTime,
+    /// How far back the failure window of a deployment reaches.
+    window: Duration,
 }
 
 impl RouterState {
@@ -118,6 +120,7 @@ impl RouterState {
         let moment = Moment {
             now: clock.now(),
             wall: clock.wall(),
+            window: snapshot.config.router.cooldown.window,
         };
         let config = snapshot.config.router.retry_budget;
         let router = &snapshot.router;
@@ -165,7 +168,7 @@ impl Group {
 
 impl DeploymentState {
     fn of(deployment: &Deployment, router: &Router, moment: Moment) -> Self {
-        let view = router.view(deployment, moment.now);
+        let view = router.view(deployment, moment.now, moment.window);
         let levels = deployment.meters.levels(moment.now);
         Self {
             id: deployment.id.clone(),
@@ -245,6 +248,7 @@ mod tests {
         Moment {
             now: clock.now(),
             wall: clock.wall(),
+            window: Duration::from_secs(60),
         }
     }
 

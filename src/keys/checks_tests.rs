@@ -220,14 +220,11 @@ fn limits_of_users_and_teams_are_shared_and_outlive_a_reload() {
 }
 
 #[test]
-fn aliases_and_cache_controls_are_the_keys_own() {
+fn aliases_are_the_keys_own() {
     let key = VirtualKey::alone(VirtualKeyConfig {
         aliases: [("fast".to_owned(), "m".to_owned())].into(),
-        allowed_cache_controls: Some(vec!["no-cache".to_owned()]),
         ..entry("sk-one")
     });
     assert_eq!(key.rename("fast"), "m");
     assert_eq!(key.rename("slow"), "slow");
-    assert!(key.may_control_cache("no-cache") && !key.may_control_cache("ttl"));
-    assert!(VirtualKey::alone(entry("sk-one")).may_control_cache("ttl"));
 }

@@ -1,12 +1,12 @@
 //! A virtual key: what the operator wrote of it, its limits, and what it has spent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::routes;
 use super::spend::KeyRuntime;
-use crate::config::{Config, RateLimits, VirtualKeyConfig};
+use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig};
 use crate::limit::{Meters, Scope};
 
 /// How much of a key's hash names it where others may look: the shared store, logs.
@@ -28,6 +28,8 @@ pub struct VirtualKey {
     /// By model group, made when the key first calls it; no more than there are groups with limits.
     models: Mutex<HashMap<String, Arc<Meters>>>,
     defaults: Arc<HashMap<String, RateLimits>>,
+    /// `model_rpm_limit` and `model_tpm_limit`, by model group.
+    own: HashMap<String, RateLimits>,
 }
 
 /// Limits that several keys share.
@@ -37,6 +39,9 @@ pub(super) struct SharedLimits {
     teams: HashMap<String, Arc<Meters>>,
     /// `default_api_key_rpm_limit` and `default_api_key_tpm_limit`, by model group.
     defaults: Arc<HashMap<String, RateLimits>>,
+    /// `model_alias_map`, then `model_group_alias`: names of groups that a key may be limited by too.
+    renames: BTreeMap<String, String>,
+    aliases: Vec<Alias>,
 }
 
 impl SharedLimits {
@@ -53,7 +58,16 @@ impl SharedLimits {
             users: holders(Scope::User, users, previous.map(|previous| &previous.users)),
             teams: holders(Scope::Team, teams, previous.map(|previous| &previous.teams)),
             defaults: Arc::new(smallest(defaults)),
+            renames: config.litellm.model_alias_map.clone(),
+            aliases: config.router.aliases.clone(),
         }
+    }
+
+    /// Returns the group that calls of `name` go to; the name itself where it is no alias.
+    fn group_of<'a>(&'a self, name: &'a str) -> &'a str {
+        let name = self.renames.get(name).map_or(name, String::as_str);
+        let alias = self.aliases.iter().find(|alias| alias.name == name);
+        alias.map_or(name, |alias| alias.target.as_str())
     }
 }
 
@@ -81,7 +95,14 @@ impl VirtualKey {
         let of = |id: &Option<String>, holders: &HashMap<String, Arc<Meters>>| {
             id.as_ref().and_then(|id| holders.get(id)).cloned()
         };
+        // Calls are counted by their group, whatever names it. Two names of one mean the smaller limit.
+        let limits = config.model_limits.iter();
+        let own = limits.map(|(name, limits)| {
+            let name = renamed(&config, name);
+            (Some(shared.group_of(name)), *limits)
+        });
         let key = Self {
+            own: smallest(own),
             tags: tags.collect(),
             user: of(&config.user_id, &shared.users),
             team: of(&config.team_id, &shared.teams),
@@ -121,15 +142,7 @@ impl VirtualKey {
 
     /// Returns the name that a request's `model` stands for by the key's own aliases.
     pub fn rename<'a>(&'a self, model: &'a str) -> &'a str {
-        let own = self.config.aliases.get(model);
-        own.or_else(|| self.config.router.aliases.get(model))
-            .map_or(model, String::as_str)
-    }
-
-    /// Says whether the key may use a control of the response cache (`no-cache`, `ttl`, …).
-    pub fn may_control_cache(&self, control: &str) -> bool {
-        let allowed = self.config.allowed_cache_controls.as_ref();
-        allowed.is_none_or(|allowed| allowed.iter().any(|name| name == control))
+        renamed(&self.config, model)
     }
 
     /// Says whether the key may call `path`.
@@ -148,7 +161,7 @@ impl VirtualKey {
     }
 
     fn model_meters(&self, group: &str) -> Option<Arc<Meters>> {
-        if self.config.model_limits.is_empty() && self.defaults.is_empty() {
+        if self.own.is_empty() && self.defaults.is_empty() {
             return None;
         }
         let made = self.lock_models().get(group).cloned();
@@ -160,7 +173,7 @@ impl VirtualKey {
         group: &str,
         previous: Option<&Arc<Meters>>,
     ) -> Option<Arc<Meters>> {
-        let own = self.config.model_limits.get(group);
+        let own = self.own.get(group);
         let default = self.defaults.get(group);
         if own.is_none() && default.is_none() {
             return None;
@@ -183,6 +196,12 @@ impl VirtualKey {
     fn lock_models(&self) -> MutexGuard<'_, HashMap<String, Arc<Meters>>> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn renamed<'a>(config: &'a VirtualKeyConfig, model: &'a str) -> &'a str {
+    let own = config.aliases.get(model);
+    own.or_else(|| config.router.aliases.get(model))
+        .map_or(model, String::as_str)
 }
 
 /// Makes the limits of holders that several entries name.

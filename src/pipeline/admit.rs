@@ -168,6 +168,37 @@ pub fn caller_headers(meters: &[Arc<Meters>], group: &str, now: Instant) -> Vec<
     headers
 }
 
+/// Returns the names that headers about limits can have, without those that name a model group.
+pub fn header_names() -> Vec<String> {
+    use LimitName::{Itpm, Otpm, Parallel, Rpm, Tpm};
+    let mut names = Vec::new();
+    for limit in [Rpm, Tpm, Itpm, Otpm] {
+        let counts = limit.counts();
+        names.extend(["limit", "remaining"].map(|what| format!("x-ratelimit-{what}-{counts}")));
+        if matches!(limit, Rpm | Tpm) {
+            names.push(format!("x-ratelimit-reset-{counts}"));
+        }
+    }
+    let scopes = [
+        Scope::Key,
+        Scope::User,
+        Scope::Team,
+        Scope::Model,
+        Scope::Tag,
+        Scope::Global,
+    ];
+    for (scope, limit) in scopes
+        .into_iter()
+        .flat_map(|scope| [Rpm, Tpm, Parallel].map(|limit| (scope, limit)))
+    {
+        let (descriptor, counts) = (scope.descriptor(), limit.counts());
+        for what in ["limit", "remaining"] {
+            names.push(format!("x-ratelimit-{descriptor}-{what}-{counts}"));
+        }
+    }
+    names
+}
+
 fn say_level(headers: &mut Vec<Header>, scope: Scope, level: Level, group: &str) {
     let (descriptor, counts) = (scope.descriptor(), level.limit.counts());
     let (value, left) = (level.value.to_string(), level.remaining.to_string());

@@ -1,8 +1,9 @@
 //! A call with the response cache on: a kept answer, an equal call under way, or an answer of its own that is kept.
 //!
 //! Equal calls share one call upstream: it runs in a task of its own, and every caller, the first one included, reads what
-//! it brings. So it lives while one of them waits, and whoever hangs up ends it for nobody else. It has no deadline of the
-//! first caller's; each waits as long as it said it would.
+//! it brings. So it lives while one of them waits, and whoever hangs up ends it for nobody else. Each waits as long as it said
+//! it would. The operator's deadline is the shared call's own, from its first caller on: were it each caller's, all of them
+//! would leave a deployment that hangs, and nobody would be left to blame it.
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
@@ -84,8 +85,9 @@ pub(super) async fn answer(
 /// Names the flight of a call: what the kept answers do not tell apart, but calls under way must.
 fn flight_of(call: &Call, key: &str) -> String {
     let options = &call.options;
+    let region = (call.identity.key()).and_then(|key| key.config.allowed_region.as_deref());
     format!(
-        "{key} {} {:?} {}",
+        "{key} {} {:?} {} {region:?}",
         call.request.is_streamed(),
         options.num_retries,
         options.fallbacks.disabled
@@ -128,6 +130,7 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filli
     let mut shared = Call::clone(&call);
     shared.options.timeout = None;
     shared.options.stream_timeout = None;
+    shared.options.deadline = None;
     shared.options.shared = true;
     let call = Arc::new(shared);
     let journal = Arc::<Journal>::default();
@@ -209,6 +212,7 @@ async fn follow(
     match first {
         Piece::Whole(answer) => Ok(Reply::Whole(Box::new(Answer::clone(&answer)))),
         Piece::Chunks(first) => {
+            // Whoever reads slowly holds the shared call up, but no other caller longer than the operator says.
             let end = call.deadline().and_then(|deadline| deadline.end);
             let source = ChunkSource::shared(waiter, end, &pipeline.parts.clock);
             Ok(Reply::Stream(first, Box::new(source)))
@@ -241,12 +245,13 @@ fn say_bound(call: &Call, books: &Settlement, error: &Error) {
     }
 }
 
+/// Waits no longer than the caller said.
 async fn within_deadline<T>(
     pipeline: &Pipeline,
     call: &Call,
     waiting: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let Some(deadline) = call.deadline() else {
+    let Some(deadline) = call.own_deadline() else {
         return waiting.await;
     };
     let now = pipeline.parts.clock.now();
@@ -295,8 +300,6 @@ impl Pipeline {
     ) -> Result<Reply> {
         hop.request = super::media::fetch(call, &self.parts).await?;
         let mut trip = Trip::new(call, &self.parts, journal);
-        trip.attempted.note_group(&hop.shown);
-        trip.attempted.note_group(hop.group.configured_name());
         walk::run(&mut trip, &hop, 0).await
     }
 }

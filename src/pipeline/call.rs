@@ -86,7 +86,7 @@ pub struct CallOptions {
     pub user: Option<String>,
     /// `priority`: 0 goes first.
     pub priority: Option<u32>,
-    /// Several callers wait for the answer, each as long as it may; the call itself has no bound.
+    /// Several callers wait for the answer, each as long as it said; the call itself has the operator's bound alone.
     pub shared: bool,
     /// `fastest_response`: of several models, the first answer is enough.
     pub fastest: bool,
@@ -119,19 +119,24 @@ pub struct Brought {
 impl Call {
     /// Returns when the call ends: the smallest of the deadlines and the caller's timeout.
     pub fn deadline(&self) -> Option<Deadline> {
-        if self.options.shared {
-            return None;
-        }
-        let configured = self.snapshot.config.router.deadline;
-        let hard = [self.options.deadline, configured]
-            .into_iter()
-            .flatten()
-            .min();
-        let soft = if self.request.is_streamed() {
-            self.options.stream_timeout.or(self.options.timeout)
+        self.bounded_by(self.snapshot.config.router.deadline)
+    }
+
+    /// The same without `router_settings.deadline`: how long the caller itself waits.
+    pub(super) fn own_deadline(&self) -> Option<Deadline> {
+        self.bounded_by(None)
+    }
+
+    fn bounded_by(&self, configured: Option<Duration>) -> Option<Deadline> {
+        let options = &self.options;
+        let (own, soft) = if options.shared {
+            (None, None)
+        } else if self.request.is_streamed() {
+            (options.deadline, options.stream_timeout.or(options.timeout))
         } else {
-            self.options.timeout
+            (options.deadline, options.timeout)
         };
+        let hard = [own, configured].into_iter().flatten().min();
         let first = [hard, soft].into_iter().flatten().min()?;
         // A bound that lies beyond what a clock can say is none.
         let at = |bound: Duration| self.received.checked_add(bound);

@@ -59,24 +59,17 @@ fn is_free(call: &Call, model: &str) -> bool {
 /// # Errors
 ///
 /// The limit that has no room; it may fall back where it is the key's on one model.
-pub(super) async fn take(
-    call: &Call,
-    hop: &Hop<'_>,
-    parts: &Parts,
-) -> Result<(Permit, Vec<Arc<Meters>>)> {
-    let policy = &call.snapshot.keys;
-    let group = hop.group.configured_name();
-    let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
+async fn take(call: &Call, hop: &Hop<'_>, parts: &Parts, meters: &[Arc<Meters>]) -> Result<Permit> {
     if meters.is_empty() {
-        return Ok((Permit::default(), meters));
+        return Ok(Permit::default());
     }
     let mut cost = hop.asked.cost;
-    if admit::needs_tokens(&meters) {
+    if admit::needs_tokens(meters) {
         cost.input_tokens = hop.asked.input_tokens(&hop.request, &hop.group);
     }
     let (now, wall) = (parts.clock.now(), parts.clock.wall());
-    match parts.limiter.take(&meters, cost, now).await {
-        Ok(permit) => Ok((permit, meters)),
+    match parts.limiter.take(meters, cost, now).await {
+        Ok(permit) => Ok(permit),
         Err(refused) => {
             if let Refused::Full(full) = refused {
                 let (scope, limit) = (full.scope.name(), full.limit.name());
@@ -126,7 +119,14 @@ pub(super) async fn enter(
 ) -> Result<()> {
     books.reserve(None);
     books.reserve(reserve(call, hop, parts)?);
-    let (permit, meters) = take(call, hop, parts).await?;
+    let (policy, group) = (&call.snapshot.keys, hop.group.configured_name());
+    let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
+    let taken = take(call, hop, parts, &meters).await;
+    // Who is refused is told of its limits too.
+    let (permit, outcome) = match taken {
+        Ok(permit) => (permit, Ok(())),
+        Err(error) => (Permit::default(), Err(error)),
+    };
     books.hold(permit, meters);
-    Ok(())
+    outcome
 }

@@ -127,8 +127,8 @@ impl Journal {
         if entries.group.as_ref() != Some(&hop.shown) {
             // Who failed in another group says nothing of this one.
             entries.served = None;
+            entries.group = Some(hop.shown.clone());
         }
-        entries.group = Some(hop.shown.clone());
         entries.serving = Some(Arc::clone(&hop.group));
         entries.retries = 0;
         entries.max_retries = None;

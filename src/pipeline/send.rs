@@ -153,9 +153,7 @@ async fn bounded(
     if let Ok(result) = tokio::time::timeout(bound, sending).await {
         return result;
     }
-    // What does not answer within the operator's own deadline is at fault.
-    let is_callers = call.deadline().is_none_or(|deadline| deadline.is_callers);
-    if is_cut && is_callers || own.is_some() {
+    if is_cut && is_callers(call) || own.is_some() {
         attempt.bound_by_caller();
     }
     if is_cut {
@@ -166,6 +164,11 @@ async fn bounded(
         seconds(timeout)
     );
     Err(Error::new(ErrorKind::Timeout, message))
+}
+
+/// Whether the first bound of a call is its caller's. What does not answer within the operator's own deadline is at fault.
+fn is_callers(call: &Call) -> bool {
+    call.deadline().is_none_or(|deadline| deadline.is_callers)
 }
 
 fn seconds(duration: Duration) -> String {
@@ -277,7 +280,7 @@ async fn chat(
         let end = call.deadline().and_then(|deadline| deadline.end);
         let mut relay = Relay::new(response.body, decoder, idle, end, &parts.clock);
         let opened = relay.open().await;
-        if relay.is_past_end() && opened.is_err() {
+        if relay.is_past_end() && opened.is_err() && is_callers(call) {
             attempt.bound_by_caller();
         }
         let first = opened?;

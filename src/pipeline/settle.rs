@@ -105,11 +105,11 @@ impl Settlement {
     /// Returns the headers about limits: the group's and the caller's.
     pub fn limit_headers(&self) -> Vec<Header> {
         let now = self.clock.now();
-        let serving = self.journal.entries().serving.clone();
-        let group = self.journal.entries().group.clone().unwrap_or_default();
-        let deployments = serving.iter().flat_map(|group| &group.deployments);
+        let entries = self.journal.entries();
+        let deployments = entries.serving.iter().flat_map(|group| &group.deployments);
         let mut headers = group_headers(deployments.map(|deployment| &deployment.meters), now);
-        headers.extend(caller_headers(&self.meters, &group, now));
+        let group = entries.group.as_deref().unwrap_or_default();
+        headers.extend(caller_headers(&self.meters, group, now));
         headers
     }
 

@@ -89,13 +89,16 @@ pub(super) async fn around(
         if let Ok(reply) = outcome {
             return Ok(reply);
         }
-        // The next target is not to be refused for what this one holds. The client is still told of its limits.
-        let policy = &call.snapshot.keys;
-        let name = next.group.configured_name();
-        let meters = admit::meters(&call.identity, policy, name, &next.asked.tags);
-        books.hold(Permit::default(), meters);
+        // The next target is not to be refused for what this one holds.
+        books.hold(Permit::default(), Vec::new());
     }
     journal.back_to(leg);
+    // The client is told of the limits that its error is about.
+    let meters = hop.map(|hop| {
+        let name = hop.group.configured_name();
+        admit::meters(&call.identity, &call.snapshot.keys, name, &hop.asked.tags)
+    });
+    books.hold(Permit::default(), meters.unwrap_or_default());
     Err(error)
 }
 
@@ -219,6 +222,11 @@ async fn targets<'a>(
     let mut lists = trip.fallbacks();
     if depth > 0 {
         lists = lists.for_later_group();
+    } else {
+        // A later group was noted when it was chosen; the first one matters only now.
+        for name in names {
+            trip.attempted.note_group(name);
+        }
     }
     for target in lists.after(&names, error) {
         if !trip.attempted.is_new(&target) {

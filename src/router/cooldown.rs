@@ -239,18 +239,15 @@ impl Breaker {
         self.publish(&state);
     }
 
-    /// Gives the failure window its configured length before the first failure does.
-    pub fn set_window(&self, length: Duration, now: Instant) {
-        self.lock().window.resize(length, now);
-    }
-
-    /// Returns what `/router/state` shows.
-    pub fn view(&self, now: Instant) -> BreakerView {
+    /// Returns what `/router/state` shows; `window` is the length that is configured now, which the failure window may not
+    /// have heard of before the next failure.
+    pub fn view(&self, now: Instant, window: Duration) -> BreakerView {
         let mut state = self.lock();
+        state.window.resize(window, now);
         let total = state.window.total(now);
         BreakerView {
             cooldown: state.view(now),
-            window: state.window.length(),
+            window,
             succeeded: total.succeeded,
             failed: total.failed(),
         }

@@ -43,6 +43,10 @@ impl Default for Rig {
 }
 
 impl Rig {
+    fn view(&self) -> BreakerView {
+        self.breaker.view(self.now(), self.settings.window)
+    }
+
     fn alone() -> Self {
         Self {
             alone: true,
@@ -124,7 +128,7 @@ fn throttling_cools_at_once_with_company_and_never_alone() {
     for _ in 0..1001 {
         assert_eq!(alone.fail(&error(Throttled)), None);
     }
-    assert_eq!(alone.breaker.view(alone.now()).failed, 1001);
+    assert_eq!(alone.view().failed, 1001);
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn mistakes_of_the_request_and_errors_of_ours_never_count() {
             ..ByClass::default()
         });
         assert_eq!(rig.cools_at(&failure), None, "{failure:?}");
-        assert_eq!(rig.breaker.view(rig.now()).failed, 0);
+        assert_eq!(rig.view().failed, 0);
     }
 }
 
@@ -364,17 +368,17 @@ fn one_probe_at_a_time_and_its_success_opens() {
     assert_eq!(rig.enter(), None);
     rig.advance(5);
     assert_eq!(rig.standing(), Standing::ProbeDue);
-    assert_eq!(rig.breaker.view(rig.now()).cooldown, None);
+    assert_eq!(rig.view().cooldown, None);
     let probe = rig.enter().unwrap();
     assert!(probe.probe);
     assert_eq!(rig.standing(), Standing::Probing);
     assert_eq!(rig.enter(), None);
-    let view = rig.breaker.view(rig.now()).cooldown.unwrap();
+    let view = rig.view().cooldown.unwrap();
     assert!(view.probing && view.remaining.is_zero());
     assert!(rig.breaker.succeeded(probe, rig.now()));
     assert_eq!(rig.standing(), Standing::Open);
     assert!(!rig.enter().unwrap().probe);
-    let view = rig.breaker.view(rig.now());
+    let view = rig.view();
     assert_eq!((view.succeeded, view.failed), (1, 0));
 }
 
@@ -455,7 +459,7 @@ fn calls_from_before_a_cooldown_have_no_say() {
     assert!(rig.succeed());
     assert_eq!(rig.end(old[3], &error(Throttled)), None);
     assert_eq!(rig.standing(), Standing::Open, "nor cooled again");
-    assert_eq!(rig.breaker.view(rig.now()).failed, 0);
+    assert_eq!(rig.view().failed, 0);
 }
 
 #[test]
@@ -551,8 +555,9 @@ fn a_new_length_of_the_window_keeps_what_was_counted() {
     let mut rig = Rig::default();
     rig.succeed();
     rig.settings.window = 30 * SECOND;
+    assert_eq!(rig.view().window, 30 * SECOND, "before the first failure");
     rig.fail(&error(Unavailable));
-    let view = rig.breaker.view(rig.now());
+    let view = rig.view();
     assert_eq!((view.succeeded, view.failed), (1, 1));
     assert_eq!(view.window, 30 * SECOND);
 }

@@ -85,14 +85,7 @@ impl ModelGroup {
             .any(|deployment| deployment.gap.is_none())
     }
 
-    /// Says whether any deployment is ready now: neither cooling nor blocked.
-    pub fn has_ready(&self, now: Instant) -> bool {
-        self.deployments
-            .iter()
-            .any(|deployment| is_ready(deployment, now))
-    }
-
-    /// Returns how many deployments are ready now.
+    /// Returns how many deployments are ready now: neither cooling nor blocked.
     pub fn ready_total(&self, now: Instant) -> usize {
         self.deployments
             .iter()

@@ -209,11 +209,6 @@ impl Default for FailureWindow {
 }
 
 impl FailureWindow {
-    /// Returns its length.
-    pub(super) fn length(&self) -> Duration {
-        self.0.length()
-    }
-
     /// Gives it the length that the configuration has now.
     pub(super) fn resize(&mut self, length: Duration, now: Instant) {
         if self.0.length() != length {

@@ -78,16 +78,6 @@ impl<'a> Fallbacks<'a> {
         distinct(targets, default, groups)
     }
 
-    /// Says whether the general lists have anything for a group.
-    pub fn has_general_for(&self, groups: &[&str]) -> bool {
-        let targets = if self.direct.is_empty() {
-            chain(self.general, groups).unwrap_or_default()
-        } else {
-            self.direct
-        };
-        !distinct(targets, self.default, groups).is_empty()
-    }
-
     /// Returns what is tried in the place of an answer whose content was filtered; empty: the answer stands. Only a list
     /// for content policy, or one for every group, takes an answer away.
     pub fn for_content_filter(&self, groups: &[&str]) -> Vec<FallbackTarget> {

@@ -170,24 +170,6 @@ fn a_list_without_names_is_for_every_error_of_the_first_group() {
 }
 
 #[test]
-fn general_lists_say_whether_they_have_anything() {
-    let lists = Lists::general(&[("a", &["b"]), ("self", &["self"])]);
-    let has = |group: &str| lists.fallbacks().has_general_for(&[group]);
-    assert!(has("a") && !has("b") && !has("self"));
-    assert!(
-        Lists::default()
-            .and_default(&["d"])
-            .fallbacks()
-            .has_general_for(&["a"])
-    );
-    let direct = Lists {
-        direct: vec![target("b")],
-        ..Lists::default()
-    };
-    assert!(direct.fallbacks().has_general_for(&["a"]));
-}
-
-#[test]
 fn a_filtered_answer_stands_where_no_list_is_meant_for_it() {
     let filtered =
         |lists: &Lists, group: &str| names(lists.fallbacks().for_content_filter(&[group]));

@@ -100,7 +100,10 @@ fn a_stream_that_probes_opens_with_its_first_content() {
     assert!(!probe.first_content(rig.clock.now()));
     assert!(!rig.begin().pass.probe, "it is open");
     assert!(!probe.succeeded(Sample::default(), rig.clock.now()));
-    let view = rig.runtime.breaker.view(rig.clock.now());
+    let view = rig
+        .runtime
+        .breaker
+        .view(rig.clock.now(), Duration::from_secs(60));
     assert_eq!((view.succeeded, view.failed), (1, 0), "it is counted once");
 }
 

@@ -34,7 +34,7 @@ pub struct Asked {
     pub user_agent: Option<String>,
     /// Capabilities that the request needs.
     pub needs: Vec<Flag>,
-    /// `allowed_model_region`: `eu` or `us`.
+    /// `allowed_model_region` of the caller's key: `eu` or `us`.
     pub region: Option<String>,
     /// The team of the caller's key.
     pub team: Option<String>,

@@ -50,8 +50,10 @@ impl Router {
     /// Returns what is known now of a deployment of the file. One whose name is a pattern is called by way of concrete
     /// models: their calls, attempts and errors are counted as its own. Latency is not: a mean of several models says
     /// nothing of any.
-    pub fn view(&self, deployment: &Deployment, now: Instant) -> RuntimeView {
-        let own = deployment.view(now);
+    ///
+    /// `window` is the configured length of the failure window.
+    pub fn view(&self, deployment: &Deployment, now: Instant, window: Duration) -> RuntimeView {
+        let own = deployment.view(now, window);
         match self.models_of(deployment) {
             Some(models) => own.with_models(&models, now),
             None => own,
@@ -84,7 +86,7 @@ impl RuntimeView {
     fn with_models(mut self, models: &[Arc<Deployment>], now: Instant) -> Self {
         let mut cooling = Vec::new();
         for model in models {
-            let view = model.view(now);
+            let view = model.view(now, self.window.length);
             self.in_flight = self.in_flight.saturating_add(view.in_flight);
             self.window = self.window.with(view.window);
             let errors = [self.last_error, view.last_error];
@@ -103,12 +105,7 @@ impl WindowView {
     /// Adds the attempts of another window.
     fn with(self, other: Self) -> Self {
         Self {
-            // A window has the configured length from its first failure on.
-            length: if other.failed > 0 {
-                other.length
-            } else {
-                self.length
-            },
+            length: self.length,
             succeeded: self.succeeded.saturating_add(other.succeeded),
             failed: self.failed.saturating_add(other.failed),
         }
@@ -117,9 +114,9 @@ impl WindowView {
 
 impl Deployment {
     /// Returns what is known now of this deployment alone; [`Router::view`] adds the concrete models of a wildcard.
-    pub fn view(&self, now: Instant) -> RuntimeView {
+    pub fn view(&self, now: Instant, window: Duration) -> RuntimeView {
         let runtime = &self.runtime;
-        let breaker = runtime.breaker.view(now);
+        let breaker = runtime.breaker.view(now, window);
         RuntimeView {
             in_flight: runtime.in_flight(),
             latency: runtime.latency_ms(),
@@ -150,6 +147,8 @@ mod tests {
     use crate::config::{RouterSettings, RoutingGroup};
     use crate::error::ErrorKind;
     use crate::router::Pass;
+
+    const WINDOW: Duration = Duration::from_secs(7);
 
     fn wildcard() -> Router {
         let entries = vec![entry("bedrock/*", "bedrock/*")];
@@ -189,8 +188,9 @@ mod tests {
         breaker.cool_from_elsewhere(until, ErrorKind::Throttled, 1, now);
 
         let deployment = &router.groups()[0].deployments[0];
-        let view = router.view(deployment, now);
+        let view = router.view(deployment, now, WINDOW);
         assert_eq!((view.in_flight, view.window.succeeded), (2, 2));
+        assert_eq!(view.window.length, WINDOW);
         assert_eq!(view.last_error, Some(latest));
         assert_eq!(view.cooldown, None);
         let models = view.models.unwrap();
@@ -207,12 +207,15 @@ mod tests {
         let patterned = wildcard();
         let now = ManualClock::at(UNIX_EPOCH).now();
         let deployment = &patterned.groups()[0].deployments[0];
-        assert_eq!(patterned.view(deployment, now).models, Some(Vec::new()));
+        assert_eq!(
+            patterned.view(deployment, now, WINDOW).models,
+            Some(Vec::new())
+        );
         assert_eq!(patterned.standings(deployment, now), [Standing::Open]);
         let entries = vec![entry("m", "bedrock/us.amazon.nova-pro-v1:0")];
         let plain = router(&config(entries, settings), None);
         let deployment = &plain.groups()[0].deployments[0];
-        assert_eq!(plain.view(deployment, now).models, None);
+        assert_eq!(plain.view(deployment, now, WINDOW).models, None);
         assert_eq!(plain.standings(deployment, now), [Standing::Open]);
     }
 

@@ -1,5 +1,6 @@
 //! What is in force: the current snapshot, the one place that swaps it, and how another one comes.
 
+mod aside;
 mod diff;
 mod reload;
 mod share;

@@ -1,6 +1,6 @@
 //! Reload: prepare, publish, report.
 //!
-//! *Prepare* does all that can fail, beside the runtime: read the files, resolve them, build the snapshot. *Publish* is one
+//! *Prepare* does all that can fail, aside from what serves: read the files, resolve them, build the snapshot. *Publish* is one
 //! store and cannot fail. *Report* says what changed. If prepare fails, what was in force stays, and the findings are
 //! logged once per content of the file.
 //!
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::aside::aside;
 use super::diff::{Difference, difference};
 use super::{Live, Parts, Snapshot};
 use crate::config::{
@@ -189,8 +190,7 @@ async fn serve(worker: Arc<Worker>, mut asked: mpsc::Receiver<Request>, stop: Ca
             answers.push(next.answer);
         }
         let working = Arc::clone(&worker);
-        let work = tokio::task::spawn_blocking(move || working.reload(trigger));
-        let outcome = match work.await {
+        let outcome = match aside(move || working.reload(trigger)).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(%error, "a reload failed; the previous configuration stays in force");

@@ -129,6 +129,26 @@ async fn what_the_command_line_forbids_is_rejected() {
 }
 
 #[tokio::test]
+async fn panic_of_a_reload_is_a_rejection_and_the_next_one_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    write(&path, "dev");
+    let mut origins = Origins::of_file(&path, Environment::default());
+    origins.amend = Arc::new(|config| {
+        let profile = config.deployments[0].aws.profile.as_deref();
+        assert_ne!(profile, Some("fatal"), "of a test");
+        Ok(())
+    });
+    let running = start(origins);
+    write(&path, "fatal");
+    let outcome = running.reloader.reload(Trigger::File).await;
+    assert!(matches!(outcome, Some(Outcome::Rejected(_))), "{outcome:?}");
+    write(&path, "good");
+    let outcome = running.reloader.reload(Trigger::File).await;
+    assert!(matches!(outcome, Some(Outcome::Applied(_))), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn burst_is_one_reload_and_none_comes_after_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");

@@ -105,6 +105,10 @@ fn count_call(
     if !is_ok {
         group.failures.count(&[status.as_str(), record.outcome]);
     }
+    if let Some(hit) = record.cache_hit {
+        let outcome = if hit { "hit" } else { "miss" };
+        group.cache_lookups.count(&[outcome]);
+    }
     let Some(deployment) = deployment else { return };
     // A call that was cut has used tokens too.
     let usage = &record.usage;

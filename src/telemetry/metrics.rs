@@ -240,6 +240,7 @@ pub struct GroupMetrics {
     pub(super) refused: Counters,
     pub(super) hedges: Counters,
     pub(super) resumes: Counters,
+    pub(super) cache_lookups: Counters,
     pub(super) requests: Counters,
     pub(super) failures: Counters,
 }
@@ -255,6 +256,7 @@ impl GroupMetrics {
             refused: own(names::RETRY_BUDGET_REFUSED),
             hedges: own(names::HEDGES),
             resumes: own(names::STREAM_RESUMES),
+            cache_lookups: own(names::CACHE_LOOKUPS),
             requests: own(names::PROXY_REQUESTS),
             failures: own(names::PROXY_FAILURES),
             name: name.to_owned(),
@@ -267,7 +269,7 @@ impl GroupMetrics {
         &self.name
     }
 
-    fn counters(&self) -> [&Counters; 9] {
+    fn counters(&self) -> [&Counters; 10] {
         [
             &self.retries,
             &self.fallbacks,
@@ -276,6 +278,7 @@ impl GroupMetrics {
             &self.refused,
             &self.hedges,
             &self.resumes,
+            &self.cache_lookups,
             &self.requests,
             &self.failures,
         ]

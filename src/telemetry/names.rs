@@ -174,6 +174,13 @@ pub const LIMIT_REJECTIONS: Metric = Metric {
     labels: &["scope", "limit"],
     help: "Calls that a limit had no room for, by whose limit and which",
 };
+/// Calls that the response cache looked at: a `hit` was answered out of it, a `miss` was not.
+pub const CACHE_LOOKUPS: Metric = Metric {
+    name: "switchyard_cache_lookups_total",
+    kind: MetricKind::Counter,
+    labels: &["model_group", "outcome"],
+    help: "Calls that the response cache looked at: a `hit` was answered out of it, a `miss` was not",
+};
 /// Calls that were turned away because the process serves as many as it may.
 pub const SHED: Metric = Metric {
     name: "switchyard_shed_total",
@@ -415,7 +422,7 @@ pub const DEPLOYMENT_TPM_LIMIT: Metric = Metric {
 };
 
 /// Every metric, in the order in which the documentation has them.
-pub const METRICS: [Metric; 42] = [
+pub const METRICS: [Metric; 43] = [
     INFLIGHT,
     QUEUED,
     QUEUE_WAIT,
@@ -427,6 +434,7 @@ pub const METRICS: [Metric; 42] = [
     HEDGES,
     STREAM_RESUMES,
     LIMIT_REJECTIONS,
+    CACHE_LOOKUPS,
     SHED,
     COOLDOWNS,
     CONFIG_RELOAD,

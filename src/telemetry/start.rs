@@ -213,6 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn unknown_log_level_is_refused_and_named() {
+        for (level, unknown) in [("loud", "loud"), ("info,quiet", "quiet")] {
+            let options = TelemetryOptions {
+                level: level.to_owned(),
+                ..TelemetryOptions::default()
+            };
+            let refused = Telemetry::start(&options, &Environment::default()).unwrap_err();
+            let expected = format!("the log level `{unknown}` is not known; known are off, ");
+            assert!(refused.starts_with(&expected), "{refused}");
+        }
+    }
+
+    #[test]
     fn nothing_is_exported_unless_asked() {
         assert_eq!(endpoint(&[], false), None);
     }

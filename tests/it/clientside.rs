@@ -1,6 +1,9 @@
 //! Credentials, places and ids that a request brings: what is taken, and what is never sent where the caller says.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use switchyard::clock::SystemClock;
 use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
@@ -133,4 +136,57 @@ async fn portkeys_caller_is_never_lent_the_servers_credentials() {
     let answer = gateway.post(&body, &headers).await;
     assert_eq!(answer.status, 401, "{}", answer.body);
     assert_eq!(gateway.simulator.calls_total(), 0);
+}
+
+/// Where the operator's credentials pay, its limits hold, wherever the caller wants to be served.
+#[tokio::test]
+async fn region_of_the_callers_choice_is_taken_from_the_operators_limits() {
+    let entry = format!(
+        "model_list:\n  - model_name: m\n    litellm_params:\n      model: {MODEL}\n      aws_access_key_id: {ACCESS_KEY_ID}\n      \
+         aws_secret_access_key: {SECRET_ACCESS_KEY}\n      aws_bedrock_runtime_endpoint: $URL\n      \
+         configurable_clientside_auth_params: [aws_region_name]\n"
+    );
+    let rest = "environment_variables: {AWS_REGION: us-west-2}\n\
+                router_settings: {num_retries: 0, optional_pre_call_checks: [enforce_model_rate_limits]}\n";
+    let elsewhere = || request("m", json!({"aws_region_name": "eu-west-1"}));
+    let usual = || request("m", json!({}));
+    let ways: [(fn() -> Value, fn() -> Value, &str); 2] = [
+        (elsewhere, usual, "eu-west-1"),
+        (usual, elsewhere, "us-west-2"),
+    ];
+    let budget =
+        "      max_budget: 5\n      input_cost_per_token: 1\n      output_cost_per_token: 1\n";
+    for limit in ["      rpm: 1\n", budget] {
+        for (first, second, region) in ways {
+            let file = format!("{entry}{limit}{rest}");
+            let gateway = Gateway::with(&file, Arc::new(SystemClock)).await;
+            let answer = gateway.post(&first(), &[]).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!(answer.header("x-litellm-model-region"), region);
+            let full = gateway.post(&second(), &[]).await;
+            assert_eq!(full.status, 429, "{}", full.body);
+            assert_eq!(gateway.simulator.calls_total(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tags_of_a_caller_are_refused_where_the_operator_says_so() {
+    let rest = "general_settings: {reject_clientside_metadata_tags: true}\n\
+                virtual_keys:\n  - {key: sk-one-and-long-enough, tags: [own]}\n";
+    let gateway = Gateway::start("", rest).await;
+    let key = ("authorization", "Bearer sk-one-and-long-enough");
+    let answer = gateway.post(&request("m", json!({})), &[key]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let by_header = ("x-litellm-tags", "mine");
+    for (members, headers) in [
+        (json!({"tags": ["mine"]}), vec![key]),
+        (json!({"metadata": {"tags": ["mine"]}}), vec![key]),
+        (json!({}), vec![key, by_header]),
+    ] {
+        let refused = gateway.post(&request("m", members.clone()), &headers).await;
+        assert_eq!(refused.status, 400, "{members}: {}", refused.body);
+        assert_eq!(refused.json()["error"]["param"], "tags", "{}", refused.body);
+    }
+    assert_eq!(gateway.simulator.calls_total(), 1);
 }

@@ -127,6 +127,43 @@ async fn callers_timeout_cools_nobody() {
     assert_eq!(way(&answer), (429, "m", "0", "0", "0"), "{}", answer.body);
 }
 
+/// What does not answer within the operator's deadline is at fault, also where equal calls share one; what a caller does not
+/// wait for is not.
+#[tokio::test]
+async fn operators_deadline_blames_what_hangs_and_a_callers_does_not() {
+    let entries = [("m", "one", "stall", ""), ("n", "two", "stall", "")];
+    for cache in [
+        "",
+        "litellm_settings: {cache: true, cache_params: {type: local}}\n",
+    ] {
+        let rest = format!(
+            "{cache}router_settings: {{num_retries: 0, deadline: 0.4, allowed_fails_policy: {{TimeoutErrorAllowedFails: 0}}}}"
+        );
+        let gateway = Gateway::of(&entries, &rest).await;
+        for (model, stream) in [("m", false), ("n", true)] {
+            let body = |headers| {
+                let mut body = hello(model);
+                body["stream"] = json!(stream);
+                let gateway = &gateway;
+                async move { gateway.post(&body, headers).await }
+            };
+            let hasty = body(&[("x-switchyard-deadline", "0.1")]).await;
+            assert_eq!(way(&hasty), (408, model, "0", "0", "1"), "{}", hasty.body);
+            let (one, other) = tokio::join!(body(&[]), body(&[]));
+            for answer in [one, other] {
+                assert_eq!(way(&answer), (408, model, "0", "0", "1"), "{cache}{stream}");
+                assert_eq!(answer.header("x-litellm-timeout"), "0.4");
+            }
+            let cooling = body(&[]).await;
+            assert_eq!(
+                way(&cooling),
+                (429, model, "0", "0", "0"),
+                "{cache}{stream}"
+            );
+        }
+    }
+}
+
 /// Where the retry budget is empty there is no retry: the error goes to the fallbacks at once. Successes and time fill it.
 #[tokio::test]
 async fn empty_retry_budget_leads_straight_to_the_fallbacks() {

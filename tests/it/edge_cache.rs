@@ -358,3 +358,21 @@ async fn fallback_is_counted_with_the_cache_on() {
         assert_eq!(answer.header("x-switchyard-total-attempts"), "2");
     }
 }
+
+#[tokio::test]
+async fn hits_and_misses_are_counted_by_group() {
+    let gateway = gateway("").await;
+    for text in ["one", "two", "one", "one"] {
+        let more = json!({"messages": [{"role": "user", "content": text}]});
+        assert_eq!(ask(&gateway, more).await.status, 200);
+    }
+    let passed_by = ask(&gateway, json!({"caching": false})).await;
+    assert_eq!(passed_by.status, 200, "{}", passed_by.body);
+    let metrics = gateway.call(reqwest::Method::GET, "/metrics", None).await;
+    for outcome in ["hit", "miss"] {
+        let line = format!(
+            "switchyard_cache_lookups_total{{model_group=\"m\",outcome=\"{outcome}\"}} 2\n"
+        );
+        assert!(metrics.body.contains(&line), "{line}{}", metrics.body);
+    }
+}

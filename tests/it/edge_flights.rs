@@ -143,3 +143,38 @@ async fn follower_waits_no_longer_than_it_said() {
     // The other one goes on waiting.
     assert_eq!((leading, gateway.simulator.calls_total()), ("open", 1));
 }
+
+/// Calls that differ in what their answer depends on while they are under way have a call each, although one kept answer
+/// would do for both.
+#[tokio::test]
+async fn calls_that_would_go_other_ways_share_none() {
+    let keys = "virtual_keys:\n  - {key: sk-of-us-and-long-enough, allowed_model_region: us}\n  \
+                - {key: sk-of-all-and-long-enough}\n";
+    let gateway = serving(&[Entry::default()], &format!("{CACHE}{keys}")).await;
+    for (what, more, key) in [
+        ("nothing", json!({}), "all"),
+        ("stream", json!({"stream": true}), "all"),
+        ("retries", json!({"num_retries": 1}), "all"),
+        ("fallbacks", json!({"disable_fallbacks": true}), "all"),
+        ("region", json!({}), "us"),
+    ] {
+        let mut body = slow("[[sim:slow-start=300]]", false);
+        body["model"] = json!("m");
+        body["cache_key"] = json!(what);
+        let mut other = body.clone();
+        for (name, value) in more.as_object().unwrap() {
+            other[name] = value.clone();
+        }
+        let before = gateway.simulator.calls_total();
+        let of = |key: &str| format!("Bearer sk-of-{key}-and-long-enough");
+        let (first, second) = (of("all"), of(key));
+        let headers = ([("authorization", &*first)], [("authorization", &*second)]);
+        let (one, two) = tokio::join!(
+            gateway.post(&body, &headers.0),
+            gateway.post(&other, &headers.1)
+        );
+        assert_eq!((one.status, two.status), (200, 200), "{what}: {}", two.body);
+        let made = gateway.simulator.calls_total() - before;
+        assert_eq!(made, if what == "nothing" { 1 } else { 2 }, "{what}");
+    }
+}

@@ -73,6 +73,13 @@ async fn rpm_of_a_key_is_exact_and_says_the_true_wait() {
     let limited = ask(&gateway, "one").await;
     is_limited(&limited, "api_key", "requests", "43");
     assert_eq!(limited.header("reset_at"), "2027-01-15 08:01:00 UTC");
+    for (header, value) in [
+        ("x-ratelimit-api_key-limit-requests", "1"),
+        ("x-ratelimit-api_key-remaining-requests", "0"),
+        ("x-litellm-key-rpm-limit", "1"),
+    ] {
+        assert_eq!(limited.header(header), value, "{header}");
+    }
     assert!(
         limited
             .body
@@ -229,6 +236,35 @@ async fn limit_on_a_model_leaves_the_others_and_may_fall_back() {
 }
 
 /// A fallback that failed does not keep the next one from the call: what it held of the key is free again.
+/// A limit of a key on a model is one on its group, whichever of its names the operator wrote or the caller uses.
+#[tokio::test]
+async fn limit_on_an_alias_is_one_on_its_group() {
+    for (name, more) in [
+        ("m", ""),
+        ("short", ""),
+        ("renamed", ""),
+        ("own", ", aliases: {own: short}"),
+    ] {
+        let fields = format!(", model_rpm_limit: {{{name}: 1}}{more}");
+        let rest = format!(
+            "router_settings: {{num_retries: 0, model_group_alias: {{short: m}}}}\n\
+             litellm_settings: {{model_alias_map: {{renamed: short}}}}\n{}",
+            keys(&[("one", &fields)])
+        );
+        let (gateway, _clock) = timed(&[Entry::default(), named("n", "n1")], &rest).await;
+        let first = ask(&gateway, "one").await;
+        assert_eq!(first.status, 200, "{name}: {}", first.body);
+        for model in [name, "m", "short", "renamed"] {
+            let limited = ask_with(&gateway, "one", json!({"model": model})).await;
+            is_limited(&limited, "model_per_key", "requests", "60");
+            let left = limited.header("x-ratelimit-model_per_key-remaining-requests");
+            assert_eq!(left, "0", "{name} {model}");
+        }
+        let other = ask_with(&gateway, "one", json!({"model": "n"})).await;
+        assert_eq!(other.status, 200, "{name}: {}", other.body);
+    }
+}
+
 #[tokio::test]
 async fn failed_fallback_leaves_the_keys_slot_to_the_next() {
     let rest = format!(

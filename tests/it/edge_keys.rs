@@ -1,11 +1,14 @@
 //! Virtual keys: where a key may stand, and what one may not do.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use switchyard::clock::SystemClock;
 
-use crate::support::entry::{Entry, serving, timed};
+use crate::support::entry::{Entry, serving, timed, until};
 use crate::support::{Answer, Gateway};
 
 const MASTER: &str = "general_settings: {master_key: sk-master-and-long-enough}\n";
@@ -358,4 +361,78 @@ async fn spent_budget_is_422_until_its_period_ends() {
     );
     let spent = ask(&gateway, "sk-one-and-long-enough", &body("m")).await;
     is_refused(&spent, 429, "budget_exceeded");
+}
+
+/// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
+#[tokio::test]
+async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
+    let dear = Entry {
+        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
+        ..named("m", "m1")
+    };
+    let key = "sk-one-and-long-enough";
+    let rest = format!("{MASTER}virtual_keys:\n  - {{key: {key}, max_budget: 5}}\n");
+    let gateway = serving(&[dear], &rest).await;
+    let mut hanging = body("m");
+    hanging["messages"][0]["content"] = "[[sim:stall]]".into();
+    let mut first = Box::pin(ask(&gateway, key, &hanging));
+    tokio::select! {
+        answer = &mut first => panic!("{}", answer.body),
+        () = until(|| gateway.calls_of("m1") == 1) => {}
+    }
+    is_refused(
+        &ask(&gateway, key, &body("m")).await,
+        422,
+        "budget_exceeded",
+    );
+    drop(first);
+    let running = &gateway.app.running;
+    until(|| running.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+    let next = ask(&gateway, key, &body("m")).await;
+    assert_eq!(next.status, 200, "{}", next.body);
+    assert_eq!(gateway.calls_of("m1"), 2);
+}
+
+/// Models, the ids of their deployments, and where those are.
+const PLACES: [(&str, &str, &str); 3] = [
+    ("m", "american", "us-west-2"),
+    ("m", "european", "eu-west-1"),
+    ("far", "distant", "ap-south-1"),
+];
+
+#[tokio::test]
+async fn a_key_is_served_in_its_region_alone() {
+    let mut yaml = String::from("model_list:\n");
+    for (name, id, region) in PLACES {
+        let entry = crate::support::entry(name, id, "", "");
+        yaml.push_str(&entry.replace("us-west-2", region));
+    }
+    yaml.push_str("virtual_keys:\n");
+    for region in ["eu", "us"] {
+        let key = format!("sk-of-{region}-and-long-enough");
+        writeln!(yaml, "  - {{key: {key}, allowed_model_region: {region}}}").unwrap();
+    }
+    let gateway = Gateway::with(&yaml, Arc::new(SystemClock)).await;
+    let ask = async |region: &str, model: &str| {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        let key = format!("Bearer sk-of-{region}-and-long-enough");
+        gateway.post(&body, &[("authorization", &key)]).await
+    };
+    for _ in 0..12 {
+        for (region, id) in [("eu", "european"), ("us", "american")] {
+            let answer = ask(region, "m").await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!(answer.header("x-litellm-model-id"), id);
+        }
+    }
+    for (region, model) in [("eu", "far"), ("us", "european")] {
+        let refused = ask(region, model).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(
+            refused.body.contains("allowed region"),
+            "{model}: {}",
+            refused.body
+        );
+    }
+    assert_eq!(gateway.calls_of("distant"), 0);
 }

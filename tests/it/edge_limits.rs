@@ -1,5 +1,6 @@
 //! Limits of deployments and of the gateway: calls at one time, requests and tokens per minute, and waiting for room.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -57,6 +58,10 @@ async fn full_deployment_is_one_429_at_once_and_no_failure() {
     until(|| gateway.simulator.open_streams() == 0).await;
     assert_eq!(chat(&gateway).await.status, 200);
     assert_eq!(gateway.calls_of("m1"), 2);
+    let metrics = gateway.call(reqwest::Method::GET, "/metrics", None).await;
+    let line =
+        "switchyard_limit_rejections_total{limit=\"max_parallel_requests\",scope=\"deployment\"} 3";
+    assert!(metrics.body.contains(line), "{}", metrics.body);
 }
 
 #[tokio::test]
@@ -125,7 +130,15 @@ async fn rpm_admits_all_at_once_and_never_more_in_any_minute() {
     for _ in 0..3 {
         assert_eq!(chat(&gateway).await.status, 200);
     }
-    is_full(&chat(&gateway).await, "60");
+    let full = chat(&gateway).await;
+    is_full(&full, "60");
+    for (header, value) in [
+        ("x-ratelimit-limit-requests", "3"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1m0s"),
+    ] {
+        assert_eq!(full.header(header), value, "{header}");
+    }
     clock.advance(Duration::from_millis(59_500));
     is_full(&chat(&gateway).await, "1");
     clock.advance(Duration::from_millis(500));
@@ -349,6 +362,26 @@ async fn call_waits_at_the_door_where_the_operator_says_so() {
     };
     let (answer, ()) = tokio::join!(chat(&gateway), others);
     assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// A call waits at the door no longer than it has time at all.
+#[tokio::test]
+async fn wait_at_the_door_ends_with_the_deadline() {
+    let general = "general_settings: {max_in_flight_requests_per_worker: 1, max_queued_requests_per_worker: 1, admission_queue_timeout_seconds: 60}\n";
+    let operators = format!("{general}router_settings: {{deadline: 0.2}}\n");
+    for (rest, header) in [
+        (general, Some(("x-switchyard-deadline", "0.1"))),
+        (&operators, None),
+    ] {
+        let gateway = serving(&one(""), rest).await;
+        // The place of a call that outlasts every deadline.
+        gateway.app.running.fetch_add(1, Ordering::AcqRel);
+        let body = ask("hello", false);
+        let waited = gateway.post(&body, header.as_slice()).await;
+        assert_eq!(waited.status, 408, "{rest}: {}", waited.body);
+        assert_eq!(waited.json()["error"]["type"], "timeout_error");
+        assert_eq!(gateway.app.waiting.len(), 0);
+    }
 }
 
 #[tokio::test]

@@ -265,7 +265,9 @@ async fn budgets_that_are_all_spent_are_a_429_that_says_so() {
         for stream in [true, false] {
             let more = json!({"stream": stream});
             assert_eq!(gateway.chat("m", more.clone()).await.status, 200, "{rest}");
+            clock.advance(Duration::from_secs(3600));
             let spent = gateway.chat("m", more).await;
+            assert_eq!(spent.header("retry-after"), "82800", "{rest}");
             assert_eq!(spent.status, 429, "{rest}: {}", spent.body);
             let text = "No deployments available - crossed budget";
             assert!(spent.body.contains(text), "{}", spent.body);

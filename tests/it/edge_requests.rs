@@ -101,6 +101,53 @@ async fn fastest_of_several_is_the_whole_answer() {
     until(slow).await;
 }
 
+fn two(fault: &str) -> [Entry<'_>; 2] {
+    ["a", "b"].map(|name| Entry {
+        name,
+        id: name,
+        fault,
+        ..Entry::default()
+    })
+}
+
+#[tokio::test]
+async fn several_models_are_ended_with_the_process() {
+    let gateway = serving(&two("stall"), "").await;
+    let cut = async {
+        until(|| gateway.simulator.calls_total() == 2).await;
+        gateway.app.shutdown.cut.cancel();
+    };
+    let (answer, ()) = tokio::join!(ask(&gateway, "a,b"), cut);
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.body.contains("shutting down"), "{}", answer.body);
+    let cut = &gateway.app.shutdown.cut_total;
+    assert_eq!(cut.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+/// Several models are asked as one is: to the end where the operator wants that, and else no longer than somebody listens.
+#[tokio::test]
+async fn several_models_outlive_their_client_where_one_would() {
+    for (rest, outcome) in [
+        ("general_settings: {cancel_on_disconnect: false}", "done"),
+        ("", "cancelled"),
+    ] {
+        let gateway = serving(&two("slow-start=300"), rest).await;
+        let mut call = Box::pin(ask(&gateway, "a,b"));
+        tokio::select! {
+            answer = &mut call => panic!("{}", answer.body),
+            () = until(|| gateway.simulator.calls_total() == 2) => {}
+        }
+        drop(call);
+        let running = &gateway.app.running;
+        until(|| running.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+        let calls = || gateway.simulator.calls();
+        until(|| calls().iter().all(|call| call.outcome() != "open")).await;
+        for call in calls() {
+            assert_eq!(call.outcome(), outcome, "{rest}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn unknown_name_is_the_callers_mistake() {
     let entries = [Entry::default()];
@@ -127,6 +174,11 @@ async fn unknown_name_falls_back_where_the_operator_wants_it_and_is_counted() {
     assert_eq!(answer.header("x-litellm-model-id"), "m1");
     assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
     assert_eq!(answer.json()["model"], "nope");
+    let metrics = gateway.call(reqwest::Method::GET, "/metrics", None).await;
+    let line =
+        "switchyard_fallbacks_total{model_group=\"other\",reason=\"unknown_model\",target=\"m\"} 1";
+    assert!(metrics.body.contains(line), "{}", metrics.body);
+    assert!(!metrics.body.contains("nope"), "{}", metrics.body);
 }
 
 #[tokio::test]

@@ -95,3 +95,80 @@ async fn traceparent_and_routing_details_go_where_the_operator_wants_them() {
             .any(|(name, value)| name == "traceparent" && value == parent)
     );
 }
+
+/// Says whether a page needs leave to read a header of ours, and is to have it.
+fn is_ours(name: &str) -> bool {
+    let begins = |begin: &&str| name.starts_with(*begin);
+    let ours = [
+        "x-litellm-",
+        "x-ratelimit-",
+        "x-switchyard-",
+        "x-portkey-",
+        "x-obiguard-",
+    ];
+    let alone = [
+        "retry-after",
+        "rate_limit_type",
+        "reset_at",
+        "llm_provider-x-amzn-requestid",
+    ];
+    (ours.iter().any(|begin| begins(&begin)) || alone.contains(&name))
+        // A model group is in the name.
+        && !name.starts_with("x-litellm-key-remaining-")
+}
+
+#[tokio::test]
+async fn pages_may_read_every_header_of_ours() {
+    let params = "      rpm: 100\n      tpm: 100000";
+    let rest = "router_settings: {num_retries: 1, retry_after: 0}\n\
+                litellm_settings: {cache: true, cache_params: {type: local}}\n\
+                virtual_keys:\n  - {key: sk-right-and-long-enough, rpm_limit: 3, tpm_limit: 100000, max_parallel_requests: 9, \
+                model_rpm_limit: {m: 100}, user_id: u, user_rpm_limit: 100, team_id: t, team_tpm_limit: 100000}\n";
+    for credentials in [false, true] {
+        let gateway = Gateway::start_with(params, rest, |config| {
+            config.general.cors_allow_credentials = credentials;
+        })
+        .await;
+        let mut told = std::collections::BTreeSet::new();
+        for (text, stream) in [
+            ("hello", false),
+            ("hello", true),
+            ("[[sim:throttle]]", false),
+            ("one too many", false),
+        ] {
+            let body = json!({"model": "m", "stream": stream, "priority": 1, "messages": [{"role": "user", "content": text}]});
+            let headers = [
+                ("authorization", "Bearer sk-right-and-long-enough"),
+                ("origin", "https://app.example.com"),
+                ("x-obiguard-trace-id", "trace"),
+                (
+                    "x-obiguard-config",
+                    r#"{"strategy": {"mode": "single"}, "targets": [{"override_params": {"model": "m"}}]}"#,
+                ),
+            ];
+            let answer = gateway.post(&body, &headers).await;
+            assert!([200, 429].contains(&answer.status), "{}", answer.body);
+            let exposed = answer.header("access-control-expose-headers");
+            let exposed: Vec<&str> = exposed.split(',').collect();
+            for name in answer.headers.keys() {
+                let may_read =
+                    exposed.contains(&name.as_str()) || (!credentials && exposed.contains(&"*"));
+                assert!(may_read || !is_ours(name.as_str()), "{text}: {name}");
+                told.insert(name.to_string());
+            }
+        }
+        // Else it shows nothing.
+        for name in [
+            "retry-after",
+            "reset_at",
+            "x-litellm-cache-key",
+            "x-litellm-request-prioritization-used",
+            "x-obiguard-trace-id",
+            "x-portkey-cache-status",
+            "x-ratelimit-reset-tokens",
+            "x-ratelimit-team-remaining-tokens",
+        ] {
+            assert!(told.contains(name), "{name}: {told:?}");
+        }
+    }
+}

@@ -548,3 +548,34 @@ async fn other_requests_hear_nothing_of_this() {
         .any(|name| name.as_str().starts_with("x-portkey"));
     assert!(!told && answer.json()["error"]["message"].is_string());
 }
+
+/// A condition may go by what the model never sees: calls that differ in it have answers of their own.
+#[tokio::test]
+async fn what_conditions_look_at_tells_kept_answers_apart() {
+    let cache = "litellm_settings: {cache: true, cache_params: {type: local}}\n";
+    let gateway = Gateway::of(&GROUPS, &rest(cache)).await;
+    let named = |name: &str| json!({"name": name, "override_params": {"model": name}});
+    let config = json!({
+        "strategy": {
+            "mode": "conditional",
+            "conditions": [{"query": {"params.num_retries": {"$eq": 1}}, "then": "other"}],
+            "default": "good",
+        },
+        "targets": [named("good"), named("other")],
+    });
+    let config = config.to_string();
+    let ask = async |retries: u32| {
+        let mut body = body("good");
+        body["num_retries"] = json!(retries);
+        let headers = [("x-portkey-config", config.as_str())];
+        let answer = gateway.post(&body, &headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.header("x-litellm-cache-hit").to_owned()
+    };
+    for hit in ["false", "true"] {
+        assert_eq!(ask(0).await, hit);
+        assert_eq!(ask(1).await, hit);
+    }
+    let calls = (gateway.calls_of("good1"), gateway.calls_of("other1"));
+    assert_eq!(calls, (1, 1));
+}

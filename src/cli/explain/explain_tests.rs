@@ -58,7 +58,7 @@ litellm_settings:
   cache: true
   cache_params: {type: local, ttl: 30, scope: team}
 virtual_keys:
-  - {hash: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824, key_alias: team-a, models: [long], rpm_limit: 5}
+  - {hash: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824, key_alias: team-a, models: [long], rpm_limit: 5, allowed_model_region: eu}
 ";
 
 #[test]
@@ -191,7 +191,7 @@ fn cache_and_keys_are_told() {
     assert!(!key.allowed);
     let text = found.text();
     assert!(
-        text.contains("key team-a     may not call it; rpm 5 of the key"),
+        text.contains("key team-a     may not call it; in eu regions only; rpm 5 of the key"),
         "{text}"
     );
     assert!(text.contains("by access group") || found.depends_on_key);

@@ -21,6 +21,8 @@ pub(super) struct KeyView {
     pub(super) team_id: Option<String>,
     /// Tags that every call of the key has.
     pub(super) tags: Vec<String>,
+    /// Where its calls may be sent: `eu` or `us`.
+    pub(super) allowed_model_region: Option<String>,
     pub(super) limits: Vec<KeyLimit>,
     /// Settings of the router that the key has its own of.
     pub(super) router_settings: Vec<&'static str>,
@@ -74,6 +76,7 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
         renamed: (name != asked).then(|| name.to_owned()),
         team_id: key.config.team_id.clone(),
         tags: key.config.tags.clone(),
+        allowed_model_region: key.config.allowed_region.clone(),
         router_settings: own_settings(&key.config.router, group),
         blocked: key.config.blocked,
     }
@@ -112,6 +115,7 @@ impl KeyView {
             || self.blocked
             || self.renamed.is_some()
             || self.team_id.is_some()
+            || self.allowed_model_region.is_some()
             || [
                 self.by_access_groups.len(),
                 self.tags.len(),

@@ -427,6 +427,9 @@ fn key_line(key: &KeyView) -> String {
     if let Some(team) = &key.team_id {
         parts.push(format!("team {team}"));
     }
+    if let Some(region) = &key.allowed_model_region {
+        parts.push(format!("in {region} regions only"));
+    }
     if !key.tags.is_empty() {
         parts.push(format!("tags {}", key.tags.join(", ")));
     }

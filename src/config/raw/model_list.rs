@@ -111,7 +111,7 @@ const PARAMS: &[Key] = &[
     Key::later("retry_policy", Map, "retries by kind of error"),
     Key::later("fallbacks", Any, "fallbacks of this deployment's calls"),
     Key::later("context_window_fallback_dict", Map, "fallbacks of this deployment's calls"),
-    Key::later("allowed_model_region", Text, "region check"),
+    Key::out("allowed_model_region", "the caller's, not a deployment's: see `virtual_keys[].allowed_model_region`"),
     Key::later("caching", Flag, "response cache"),
     Key::later("cache", Any, "response cache"),
     Key::inert("litellm_metadata", Map, "the SDK's"),

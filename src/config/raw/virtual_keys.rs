@@ -60,6 +60,7 @@ pub(in crate::config) const VIRTUAL_KEY: Table = Table {
         Key::used("metadata", Map, "kept; `tags`, `model_rpm_limit`, `model_tpm_limit` and `tag_rpm_limit` in it count as if they stood beside it"),
         Key::used("allowed_cache_controls", List(&Text), "members of `cache` that a call may have; absent: all"),
         Key::used("allowed_routes", List(&Text), "paths, `llm_api_routes`, `management_routes`, `info_routes`; empty: all that a client's key may call"),
+        Key::used("allowed_model_region", Choice(&["eu", "us"]), "where the key's calls may be sent: `eu` (regions `eu-…`) or `us` (`us-…`); absent: anywhere"),
         Key::used("key_type", Choice(&["default", "llm_api", "management", "read_only"]), "`allowed_routes` by one word, where that is not set"),
         Key::used("router_settings", Kind::Keys(&KEY_ROUTER_SETTINGS), "routing of this key's calls; what is not set is the router's"),
         Key::later("config", Map, "parameters of every call"),

@@ -14,7 +14,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use self::headers::Headers;
-pub(super) use self::reply::{failure, say};
+pub(super) use self::reply::{failure, names as reply_names, say};
 use crate::cache::CacheControls;
 use crate::canonical::{ChatRequest, RawJson};
 use crate::config::{Config, GatewayConfig, GatewayMode, Secret};

@@ -8,6 +8,22 @@ use super::config::HEADERS;
 use crate::error::Error;
 use crate::pipeline::{Call, Journal};
 
+/// The ends of the names of these headers, in the order in which they are said.
+const SUFFIXES: [&str; 6] = [
+    "last-used-option-index",
+    "last-used-option-params",
+    "retry-attempt-count",
+    "cache-status",
+    "trace-id",
+    "provider",
+];
+
+/// Returns the names of these headers.
+pub(in crate::http) fn names() -> impl Iterator<Item = String> {
+    let all = PREFIXES.into_iter();
+    all.flat_map(|prefix| SUFFIXES.map(|suffix| format!("{prefix}{suffix}")))
+}
+
 /// Says which target served, how often it was tried again, and what the cache did (`cache`: `HIT`, `MISS`, `DISABLED`,
 /// `REFRESH`); nothing where the request was not in this style.
 pub(in crate::http) fn say(headers: &mut HeaderMap, call: &Call, journal: &Journal, cache: &str) {
@@ -18,29 +34,18 @@ pub(in crate::http) fn say(headers: &mut HeaderMap, call: &Call, journal: &Journ
     let option = entries.option.as_ref();
     let path = option.map_or("config", |option| option.path.as_str());
     let said = [
-        ("last-used-option-index", Some(path)),
-        (
-            "last-used-option-params",
-            option.and_then(|option| option.params.as_deref()),
-        ),
-        ("retry-attempt-count", Some(&*entries.retries.to_string())),
-        ("cache-status", Some(cache)),
-        (
-            "trace-id",
-            Some(gateway.trace_id.as_deref().unwrap_or(&call.id)),
-        ),
-        ("provider", Some("bedrock")),
+        Some(path),
+        option.and_then(|option| option.params.as_deref()),
+        Some(&*entries.retries.to_string()),
+        Some(cache),
+        Some(gateway.trace_id.as_deref().unwrap_or(&call.id)),
+        Some("bedrock"),
     ]
-    .map(|(suffix, value)| {
-        (
-            suffix,
-            value.and_then(|value| HeaderValue::from_str(value).ok()),
-        )
-    });
+    .map(|value| value.and_then(|value| HeaderValue::from_str(value).ok()));
     // Portkey's names for all, Obiguard's too for its own clients.
     let families = if gateway.is_obiguard { 2 } else { 1 };
     for prefix in PREFIXES.iter().take(families) {
-        for (suffix, value) in &said {
+        for (suffix, value) in SUFFIXES.iter().zip(&said) {
             if let (Some(value), Ok(name)) =
                 (value, HeaderName::try_from(format!("{prefix}{suffix}")))
             {

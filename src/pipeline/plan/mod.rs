@@ -90,12 +90,17 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
     let options = &call.options;
     let mut asked = Asked::of(request);
     asked.tags.clone_from(&options.tags);
-    asked.user_agent.clone_from(&options.user_agent);
+    // Only a deployment's `tag_regex` looks at it.
+    let mut deployments = group.deployments.iter();
+    if deployments.any(|deployment| !deployment.tag_patterns.is_empty()) {
+        asked.user_agent.clone_from(&options.user_agent);
+    }
     if let Some(key) = call.identity.key() {
         let own = &key.config.router;
         asked.tag_filtering = own.tag_filtering;
         asked.strategy = own.strategy;
         asked.team.clone_from(&key.config.team_id);
+        asked.region.clone_from(&key.config.allowed_region);
         if let Some(weights) = own.weights.get(group.configured_name()) {
             asked.weights = weights.clone().into_iter().collect();
         }

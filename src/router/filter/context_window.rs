@@ -11,7 +11,6 @@ use crate::router::{Deployment, NoPick};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failing {
     Window,
-    Region,
     Param,
     Capability(Flag),
 }
@@ -60,11 +59,6 @@ fn check(scope: &Scope<'_>, deployment: &Deployment) -> Option<Failing> {
     {
         return Some(Failing::Window);
     }
-    if let Some(region) = &asked.region
-        && !is_in(&deployment.region, region)
-    {
-        return Some(Failing::Region);
-    }
     // These are left out of the request instead, where the operator says so.
     let is_dropped = |flag: Flag| {
         deployment.target.repairs.drop_params
@@ -78,13 +72,6 @@ fn check(scope: &Scope<'_>, deployment: &Deployment) -> Option<Failing> {
     })
 }
 
-/// Says whether an AWS region is in a part of the world: `eu` has `eu-west-1`.
-fn is_in(region: &str, part: &str) -> bool {
-    region
-        .strip_prefix(part)
-        .is_some_and(|rest| rest.starts_with('-'))
-}
-
 impl Failing {
     fn into_error(self) -> Error {
         match self {
@@ -92,7 +79,6 @@ impl Failing {
                 ErrorKind::ContextWindow,
                 "the conversation is longer than the context window of any deployment of this model",
             ),
-            Self::Region => refusal("no deployment of this model is in the allowed region"),
             Self::Param => Error::bad_request(
                 "response_format",
                 "no deployment of this model supports `response_format`",

@@ -67,7 +67,7 @@ fn paused_deployments_are_left_out_and_a_paused_group_is_a_403() {
         (error.status().as_u16(), error.message()),
         (403, "Model is blocked")
     );
-    assert!(!all.group.has_ready(all.now()));
+    assert_eq!(all.group.ready_total(all.now()), 0);
     assert_eq!(one.group.ready_total(one.now()), 1);
 }
 
@@ -287,20 +287,11 @@ mod pre_call_checks {
     }
 
     #[test]
-    fn regions_params_and_capabilities_are_each_told_apart() {
+    fn params_and_capabilities_are_each_told_apart() {
         let flags = |name: &str| BTreeMap::from([(name.to_owned(), false)]);
         let stage = checked(2, |place, entry| {
-            entry.aws.region = Some(["us-east-1", "eu-west-1"][place].to_owned());
             entry.info.flags = flags(["supports_vision", "supports_response_schema"][place]);
         });
-        let region = |region: &str| Asked {
-            region: Some(region.to_owned()),
-            ..Asked::default()
-        };
-        assert_eq!(stage.ids(&region("eu"), none()), ["1"]);
-        let error = stage.error(&region("ap"), none());
-        assert_eq!(error.kind(), ErrorKind::BadRequest);
-        assert!(error.message().contains("region"));
         let needs = |flags: &[Flag]| Asked {
             needs: flags.to_vec(),
             ..Asked::default()
@@ -322,6 +313,28 @@ mod pre_call_checks {
                 .is_ok()
         );
     }
+}
+
+#[test]
+fn a_region_holds_without_pre_call_checks_and_by_id() {
+    let entry = |place: usize, entry: &mut DeploymentConfig| {
+        entry.aws.region = Some(["us-east-1", "eu-west-1", "ap-south-1"][place].to_owned());
+    };
+    let mut stage = stage(3, entry);
+    let region = |region: &str| Asked {
+        region: Some(region.to_owned()),
+        ..Asked::default()
+    };
+    assert_eq!(stage.ids(&region("eu"), none()), ["1"]);
+    assert_eq!(stage.ids(&region("us"), none()), ["0"]);
+    let error = stage.error(&region("ca"), none());
+    assert_eq!(error.kind(), ErrorKind::BadRequest);
+    assert!(error.message().contains("allowed region"));
+    let group = Arc::get_mut(&mut stage.group).unwrap();
+    group.called_by_id = true;
+    group.deployments.truncate(1);
+    assert!(stage.pick(&region("us"), none()).is_ok());
+    assert!(stage.pick(&region("eu"), none()).is_err());
 }
 
 #[test]

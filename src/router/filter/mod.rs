@@ -11,6 +11,7 @@ mod context_window;
 mod cooldown;
 mod limits;
 mod order;
+mod region;
 mod tags;
 mod team;
 
@@ -72,6 +73,7 @@ pub(super) fn by_id<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), No
 fn allowed<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
     access::filter(scope, left)?;
     team::filter(scope, left)?;
+    region::filter(scope, left)?;
     context_window::web_search(scope, left)
 }
 
