@@ -63,8 +63,8 @@ def gateway():
 
 @pytest.fixture(scope="session")
 def operations():
-    """A gateway with models for embeddings, images and rerank, and one to talk to."""
-    names = {"claude": MODELS["claude"], **OTHER_MODELS}
+    """A gateway with models for embeddings, images and rerank, and two to talk to."""
+    names = {"claude": MODELS["claude"], "nova": MODELS["nova"], **OTHER_MODELS}
     entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in names.items()]  # fmt: skip
     with Gateway(configuration(model_list=entries), simulate=True) as gateway:
         yield gateway
