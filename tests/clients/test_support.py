@@ -1,14 +1,16 @@
 """The tools of these tests, tested: a comparison that sees nothing and an AWS that accepts everything prove nothing."""
 
+import base64
 import copy
 import json
+import struct
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from support import compare, signature
-from support.exchange import load
+from support import answers, compare, messages, signature
+from support.exchange import Exchange, load
 from support.fake_aws import MAIN_KEY, FakeAws
 
 EXCHANGES = load()
@@ -160,3 +162,129 @@ def test_a_wrong_stream_is_seen(events):
     headers = {"content-type": "text/event-stream; charset=utf-8"}
     assert not compare.answer(want, 200, headers, stream(ROLE, TEXT, FINISH, "[DONE]"), exchange)
     assert compare.answer(want, 200, headers, stream(*events), exchange)
+
+
+# The other endpoints.
+
+
+def test_what_is_counted_is_compared_but_its_limit_is_not():
+    def body(**members):
+        counted = {"anthropic_version": "v", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1, **members}
+        return {"input": {"invokeModel": {"body": base64.b64encode(json.dumps(counted).encode()).decode()}}}
+
+    assert not compare.bodies(body(), body(max_tokens=2), [])
+    assert not compare.bodies(body(system="s"), body(system=[{"type": "text", "text": "s"}]), ["s"])
+    assert compare.bodies(body(), body(system="s"), [])
+    assert compare.bodies(body(), body(messages=[{"role": "user", "content": "ho"}]), ["hi"])
+
+
+def events(*values) -> bytes:
+    return "".join(f"event: {value['type']}\ndata: {json.dumps(value)}\n\n" for value in values).encode()
+
+
+START = {
+    "type": "message_start",
+    "message": {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
+        "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}  # fmt: skip
+OPEN = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+DELTA = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ab"}}
+CLOSE = {"type": "content_block_stop", "index": 0}
+END = {
+    "type": "message_delta",
+    "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+    "usage": {"output_tokens": 2},
+}
+STOP = {"type": "message_stop"}
+ERROR = {"type": "error", "error": {"type": "api_error", "message": "x"}}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (START, OPEN, DELTA, CLOSE, END),
+        (OPEN, DELTA, CLOSE, END, STOP),
+        (START, DELTA, CLOSE, END, STOP),
+        (START, OPEN, DELTA, END, STOP),
+        (START, OPEN, DELTA, CLOSE, STOP),
+        (START, OPEN, DELTA, CLOSE, END, STOP, DELTA),
+        (START, OPEN, CLOSE, END, STOP),
+        (START, OPEN | {"index": 1}, DELTA, CLOSE, END, STOP),
+        (START, OPEN, DELTA, CLOSE, END | {"delta": {"stop_reason": "end_turn"}}, STOP),
+        (START, OPEN, DELTA, CLOSE, END | {"usage": {"output_tokens": 3}}, STOP),
+        (START, OPEN, DELTA, CLOSE, END | {"delta": {"stop_reason": "max_tokens", "stop_sequence": None}}, STOP),
+        (START | {"message": START["message"] | {"model": "n"}}, OPEN, DELTA, CLOSE, END, STOP),
+        (START, OPEN, DELTA, CLOSE, ERROR),
+    ],
+)
+def test_a_wrong_stream_of_messages_is_seen(sent):
+    exchange = Exchange("n", "a", {"path": "/v1/messages", "body": {"model": "m"}}, streamed=True)
+    want = {
+        "status": 200,
+        "content": [{"type": "text", "text": "ab"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 2},
+    }
+    headers = {"content-type": "text/event-stream"}
+    assert not messages.answer(want, 200, headers, events(START, OPEN, DELTA, CLOSE, END, STOP), exchange)
+    assert messages.answer(want, 200, headers, events(*sent), exchange)
+
+
+def test_a_stream_that_ends_like_a_success_is_no_failed_one():
+    exchange = Exchange("n", "a", {"path": "/v1/messages", "body": {"model": "m"}}, streamed=True)
+    want = {"status": 200, "content": [{"type": "text", "text": "a"}], "stop_reason": None, "error_event": True}
+    headers = {"content-type": "text/event-stream"}
+    assert not messages.answer(want, 200, headers, events(START, OPEN, DELTA, ERROR), exchange)
+    assert messages.answer(want, 200, headers, events(START, OPEN, DELTA, CLOSE, END, ERROR), exchange)
+    assert messages.answer(want, 200, headers, events(START, OPEN, DELTA, CLOSE, END, STOP), exchange)
+    assert messages.answer(want, 200, headers, events(START, ERROR), exchange)
+
+
+@pytest.mark.parametrize(
+    ("path", "want", "right", "wrong"),
+    [
+        (
+            "/v1/embeddings",
+            {"embeddings": [[0.5, -1.0]], "base64": True},
+            base64.b64encode(struct.pack("<2f", 0.5, -1.0)).decode(),
+            base64.b64encode(struct.pack(">2f", 0.5, -1.0)).decode(),
+        ),
+        ("/v1/embeddings", {"embeddings": [[0.5]], "base64": False}, [0.5000001], "AAAAPw=="),
+        ("/v1/embeddings", {"embeddings": [[0.5]], "base64": False}, [0.5], [0.501]),
+        ("/v1/embeddings", {"embeddings": [[0.5]], "base64": False}, [0.5], [0.5, 0.5]),
+    ],
+)
+def test_a_wrong_embedding_is_seen(path, want, right, wrong):
+    exchange = Exchange("n", "a", {"path": path, "body": {"model": "m"}}, aws=[{"answer": {}}])
+
+    def seen(embedding):
+        data = [{"object": "embedding", "index": 0, "embedding": embedding}]
+        body = {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        return answers.differences({"status": 200} | want, 200, {}, json.dumps(body).encode(), exchange)
+
+    assert not seen(right)
+    assert seen(wrong)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [(1, 0.9)],
+        [(0, 0.5), (1, 0.9)],
+        [(1, 0.9), (1, 0.5)],
+        [(1, 0.9), (2, 0.5)],
+        [(1, 0.9), (0, 0.6)],
+    ],
+)
+def test_a_wrong_ranking_is_seen(results):
+    exchange = Exchange("n", "a", {"path": "/v1/rerank", "body": {"model": "m", "documents": ["a", "b"]}})
+
+    def seen(pairs):
+        ranked = [{"index": index, "relevance_score": score} for index, score in pairs]
+        want = {"status": 200, "results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.5}]}
+        return answers.differences(want, 200, {}, json.dumps({"id": "i", "results": ranked}).encode(), exchange)
+
+    assert not seen([(1, 0.9), (0, 0.5)])
+    assert seen(results)

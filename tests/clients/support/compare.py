@@ -1,4 +1,4 @@
-"""Compares what AWS received, and what the client saw, with an exchange.
+"""Compares what AWS received, and what the client of chat completions saw, with an exchange.
 
 Only what cannot matter to either side is let pass: spelling of numbers and escapes, names of documents and ids of tool
 calls (as long as they pair up), a placeholder text of ours, chunk boundaries of a stream. Each comparison returns a
@@ -26,6 +26,8 @@ _OPERATIONS = {
     "converse-stream": "ConverseStream",
     "invoke": "InvokeModel",
     "invoke-with-response-stream": "InvokeModelWithResponseStream",
+    "count-tokens": "CountTokens",
+    "rerank": "Rerank",
 }
 # Members of InvokeModel bodies that the endpoint decides or that say what is so anyway.
 _FREE_IN_INVOKE = ("stream", "stream_options", "schemaVersion")
@@ -41,10 +43,22 @@ def calls(expected: list[dict], received: list[Received], exchange: Exchange, aw
     if len(received) != len(expected):
         seen = [f"{call.method} {call.path}" for call in received]
         return [f"AWS received {len(received)} requests instead of {len(expected)}: {seen}"]
+    if exchange.endpoint == "/embeddings":
+        received = _in_order(expected, received)
     differences = []
     for call, want in zip(received, expected):
         differences += _call(want, call, exchange, aws)
     return differences
+
+
+def _in_order(expected: list[dict], received: list[Received]) -> list[Received]:
+    """One request may become several at once: each stands where its body is expected, what fits nowhere last."""
+    rest, ordered = list(received), []
+    for want in expected:
+        found = next((call for call in rest if not bodies(want.get("body"), call.json(), [])), rest[0])
+        rest.remove(found)
+        ordered.append(found)
+    return ordered
 
 
 def _call(want: dict, call: Received, exchange: Exchange, aws: FakeAws) -> list[str]:
@@ -121,6 +135,8 @@ def _canonical(body: Any) -> Any:
     body = json.loads(json.dumps(body))
     if not isinstance(body, dict):
         return body
+    if counted := _counted(body):
+        return counted
     paths = body.get("additionalModelResponseFieldPaths")
     if isinstance(paths, list):
         body["additionalModelResponseFieldPaths"] = [p for p in paths if p != "/usage/output_tokens_details"]
@@ -134,16 +150,35 @@ def _canonical(body: Any) -> Any:
     return {name: value for name, value in body.items() if value not in (None, {}, [])}
 
 
+def _counted(body: dict) -> dict | None:
+    """What a request to CountTokens has counted, without the limit that does not count."""
+    match body.get("input"):
+        case {"invokeModel": {"body": str(encoded), **others}} if _decoded(encoded) is not None and not others:
+            inner = json.loads(_decoded(encoded))
+            inner.pop("max_tokens", None)
+            return {"counted by": "invokeModel", **_canonical(inner)}
+        case {"converse": dict(inner)}:
+            return {"counted by": "converse", **_canonical(inner)}
+    return None
+
+
 def _anthropic(body: dict):
     """Brings what Anthropic reads alike into one form: texts as blocks, betas in order, tools without their usual type."""
     for message in body.get("messages") or []:
-        if isinstance(message.get("content"), str):
-            message["content"] = [{"type": "text", "text": message["content"]}]
+        _text_to_block(message, "content")
+        for block in message["content"] if isinstance(message.get("content"), list) else []:
+            _text_to_block(block, "content")
+    _text_to_block(body, "system")
     if isinstance(body.get("anthropic_beta"), list):
         body["anthropic_beta"].sort()
     for tool in body.get("tools") or []:
         if tool.get("type") == "custom":
             del tool["type"]
+
+
+def _text_to_block(holder: dict, name: str):
+    if isinstance(holder.get(name), str):
+        holder[name] = [{"type": "text", "text": holder[name]}]
 
 
 def _anthropic_limit(want: Any, got: Any, from_client: list[str]):
@@ -261,7 +296,7 @@ def answer(want: dict, status: int, headers: dict, body: bytes, exchange: Exchan
     if status not in statuses:
         return [f"status {status} instead of {statuses}: {body[:600].decode(errors='replace')}"]
     if status >= 400:
-        return _error(want.get("error") or {}, body)
+        return openai_error(want.get("error") or {}, body)
     if exchange.streamed:
         return _stream(want, headers, body, exchange)
     try:
@@ -286,7 +321,8 @@ def answer(want: dict, status: int, headers: dict, body: bytes, exchange: Exchan
     return differences + _facts(want, facts, exchange)
 
 
-def _error(want: dict, body: bytes) -> list[str]:
+def openai_error(want: dict, body: bytes) -> list[str]:
+    """Compares an error in OpenAI's shape."""
     try:
         error = json.loads(body)["error"]
         message = error["message"]
@@ -320,7 +356,7 @@ def _stream(want: dict, headers: dict, body: bytes, exchange: Exchange) -> list[
         differences.append("[DONE] is not last")
     if errors:
         differences += [] if chunks[-1] is errors[0] and not done else ["something follows the error event"]
-        differences += _error({}, json.dumps(errors[0]).encode())
+        differences += openai_error({}, json.dumps(errors[0]).encode())
         chunks = chunks[:-1]
     differences += _chunks(chunks, exchange, finished=not errors)
     facts = reassemble(chunks)

@@ -11,7 +11,17 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+CHAT_OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+# What is played: the endpoint, and the operations of AWS that serve it.
+PLAYED = {
+    "/chat/completions": CHAT_OPERATIONS,
+    "/messages": CHAT_OPERATIONS,
+    "/messages/count_tokens": ("CountTokens",),
+    "/embeddings": ("InvokeModel",),
+    "/images/generations": ("InvokeModel",),
+    "/images/edits": ("InvokeModel",),
+    "/rerank": ("Rerank",),
+}
 FOLDER = Path(__file__).resolve().parents[2] / "conformance"
 
 
@@ -36,6 +46,11 @@ class Exchange:
     def id(self) -> str:
         """A name that tells the streamed twin apart."""
         return f"{self.name}[{'stream' if self.streamed else 'whole'}]"
+
+    @property
+    def endpoint(self) -> str:
+        """Which endpoint the client asks, in its shortest spelling."""
+        return self.client["path"].split("?")[0].removeprefix("/v1")
 
     def line(self) -> str:
         """The exchange as one line of a file; members with their default are left out."""
@@ -67,14 +82,13 @@ def read(file: Path) -> list[Exchange]:
 
 
 def is_playable(exchange: Exchange) -> bool:
-    """Whether the exchange is about what the gateway does today: chat completions over Converse or InvokeModel."""
-    if not exchange.client["path"].split("?")[0].endswith("/chat/completions"):
+    """Whether the exchange is about what the gateway does today."""
+    served_by = PLAYED.get(exchange.endpoint)
+    if served_by is None:
         return False
     operations = [call.get("operation") for call in exchange.aws or []]
-    if operations and all(operation in OPERATIONS for operation in operations):
-        return True
-    # Refused before anything was sent, or refused by AWS for its credentials.
-    return all(operation is None for operation in operations)
+    # None: refused before anything was sent, or refused by AWS for its credentials.
+    return all(operation is None or operation in served_by for operation in operations)
 
 
 def _from_recording(line: dict) -> Exchange:

@@ -67,11 +67,13 @@ class Reply:
         return cls.of_json({"message": message}, status, {"x-amzn-errortype": name})
 
 
-# A picture that a request may name by its address.
+# A picture and a document that a request may name by their addresses.
 PIXEL_PATH = "/__sim/assets/pixel.png"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+_DOCUMENT = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+_ASSETS = {PIXEL_PATH: ("image/png", PIXEL), "/__sim/assets/doc.pdf": ("application/pdf", _DOCUMENT)}
 
 HELLO = {
     "metrics": {"latencyMs": 1},
@@ -164,8 +166,9 @@ class FakeAws:
             reader.close()
 
     def _reply_to(self, request: Received) -> Reply:
-        if request.method == "GET" and request.target == PIXEL_PATH:
-            return Reply(content_type="image/png", body=PIXEL)
+        if request.method == "GET" and request.target in _ASSETS:
+            content_type, body = _ASSETS[request.target]
+            return Reply(content_type=content_type, body=body)
         if request.target.split("?")[0] == "/" and request.method in ("POST", "GET"):
             return self._sts(request)
         with self._lock:

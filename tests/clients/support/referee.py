@@ -20,8 +20,10 @@ from botocore.validate import ParamValidator
 
 from .fake_aws import Received
 
-_MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
-OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
+_SESSION = botocore.session.get_session()
+_MODEL = _SESSION.get_service_model("bedrock-runtime")
+_AGENT_MODEL = _SESSION.get_service_model("bedrock-agent-runtime")
+OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream", "count-tokens": "CountTokens"}
 # Their bodies are the model's own JSON, of which the service model knows nothing.
 OPAQUE = ("invoke", "invoke-with-response-stream")
 
@@ -30,12 +32,15 @@ def problems_of(call: Received) -> list[str]:
     """Validates a request as it came over the wire."""
     name = call.path.rsplit("/", 1)[-1]
     operation = OPERATIONS.get(name)
-    if operation is None and name not in OPAQUE:
-        return [f"no operation has the path {call.path}"]
     problems = []
-    model_id = urllib.parse.unquote(call.target.split("/")[2])
     if (call.header("content-type") or "").split(";")[0] != "application/json":
         problems.append(f"content-type is {call.header('content-type')}")
+    if call.path == "/rerank":
+        shape = _AGENT_MODEL.operation_model("Rerank").input_shape
+        return problems + _problems_of_shape(shape, json.loads(call.body), {})
+    if operation is None and name not in OPAQUE:
+        return [f"no operation has the path {call.path}"]
+    model_id = urllib.parse.unquote(call.target.split("/")[2])
     if operation is None:
         return problems + ([] if isinstance(json.loads(call.body), dict) else ["the body is not an object"])
     return problems + problems_of_body(operation, json.loads(call.body), model_id)
@@ -43,12 +48,15 @@ def problems_of(call: Received) -> list[str]:
 
 def problems_of_body(operation: str, body: dict, model_id: str = "a.model-v1:0") -> list[str]:
     """Validates a JSON body against the service model, members unknown to it included."""
-    shape = _MODEL.operation_model(operation).input_shape
+    return _problems_of_shape(_MODEL.operation_model(operation).input_shape, body, {"modelId": model_id})
+
+
+def _problems_of_shape(shape, body: dict, in_path: dict) -> list[str]:
     found: list[str] = []
     params = _typed(shape, body, "body", found)
     if not isinstance(params, dict):
         return found or ["the body is not an object"]
-    report = ParamValidator().validate({"modelId": model_id, **params}, shape)
+    report = ParamValidator().validate({**in_path, **params}, shape)
     return found + ([report.generate_report()] if report.has_errors() else [])
 
 
@@ -92,7 +100,7 @@ def sent_by_boto3(call: Received, model_id: str, region: str, key: tuple, token:
         aws_session_token=token,
         config=Config(retries={"max_attempts": 0}, signature_version="v4", proxies={}),
     )
-    operation = OPERATIONS[call.path.rsplit("/", 1)[-1]]
+    name = call.path.rsplit("/", 1)[-1]
     sent = {}
 
     def before_sign(request, **_):
@@ -106,7 +114,7 @@ def sent_by_boto3(call: Received, model_id: str, region: str, key: tuple, token:
     client.meta.events.register("before-sign.bedrock-runtime", before_sign)
     client.meta.events.register("before-send.bedrock-runtime", before_send)
     with _clock_at(call.header("x-amz-date")):
-        getattr(client, "converse" if operation == "Converse" else "converse_stream")(
+        getattr(client, name.replace("-", "_"))(
             modelId=model_id, messages=[{"role": "user", "content": [{"text": "replaced"}]}]
         )
     return sent
