@@ -168,6 +168,7 @@ fn envelope(call: &Call) -> Envelope {
         model: call.shown_model.clone(),
         include_usage: chat.is_some_and(|request| request.include_usage),
         content_blocks: chat.is_some_and(|request| request.content_blocks),
+        asked: call.asked.clone(),
     }
 }
 

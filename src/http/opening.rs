@@ -45,6 +45,7 @@ impl Opening<'_> {
             model,
             mut request,
             mut controls,
+            asked: of_answer,
         } = parsed;
         let forced = snapshot.config.general.completion_model.clone();
         let asked = asking.model.or(model);
@@ -93,6 +94,7 @@ impl Opening<'_> {
             identity: self.identity,
             answer_id: new_answer_id(asking.front),
             front: asking.front,
+            asked: of_answer,
             created: self.created,
             span,
         })
