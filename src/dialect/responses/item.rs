@@ -65,7 +65,7 @@ pub(super) struct Said {
 /// A call of a tool.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) call_id: Text,
+    pub(super) id: Text,
     pub(super) tool: Known,
     /// The arguments: JSON, written as a string.
     pub(super) arguments: Escaped,
@@ -201,7 +201,7 @@ impl Call {
             ..Known::default()
         });
         Self {
-            call_id: call_id.clone(),
+            id: call_id.clone(),
             tool,
             arguments: Escaped::new(),
         }
@@ -229,7 +229,7 @@ impl Call {
     }
 
     fn write(&self, is_begun: bool, object: &mut ObjectWriter<'_>) {
-        object.raw("call_id", self.call_id.raw());
+        object.raw("call_id", self.id.raw());
         write_escaped(&self.tool.name, object.member("name"));
         if let Some(namespace) = &self.tool.namespace {
             write_escaped(namespace, object.member("namespace"));

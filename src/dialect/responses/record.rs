@@ -4,7 +4,7 @@
 //! from one (`previous_response_id`) gets all of its items in front of its own, one that only names items (`item_reference`)
 //! gets them in their places. The id of an item says which response it is of.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -92,7 +92,7 @@ pub fn references(body: &Bytes) -> Result<References> {
 pub fn continued(
     body: &Bytes,
     references: &References,
-    records: &HashMap<String, RawJson>,
+    records: &BTreeMap<String, RawJson>,
 ) -> Result<Bytes> {
     let Some(object) = object(body) else {
         return Ok(body.clone());
@@ -246,9 +246,8 @@ fn output<'a>(record: &RawObject<'a>) -> Vec<&'a str> {
 
 /// Returns the id that an item refers to, if that is all it does.
 fn referred(item: &str) -> Option<String> {
-    if memchr::memmem::find(item.as_bytes(), b"item_reference").is_none() {
-        return None;
-    }
+    // Most items are long and none of these.
+    memchr::memmem::find(item.as_bytes(), b"item_reference")?;
     let item = RawObject::parse(item)?;
     let is_reference = item.text("type")? == "item_reference";
     is_reference
@@ -257,7 +256,7 @@ fn referred(item: &str) -> Option<String> {
         .map(Into::into)
 }
 
-fn find<'r>(id: &str, records: &'r HashMap<String, RawJson>) -> Option<&'r str> {
+fn find<'r>(id: &str, records: &'r BTreeMap<String, RawJson>) -> Option<&'r str> {
     let record = RawObject::parse(records.get(&response_of_item(id)?)?.get())?;
     let is_it = |item: &&str| {
         let item = RawObject::parse(item);

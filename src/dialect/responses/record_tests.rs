@@ -5,7 +5,7 @@ fn record(id: &str, input: &Value, output: &Value) -> RawJson {
     RawJson::from_value(&json!({"input": input, "response": response}))
 }
 
-fn records() -> HashMap<String, RawJson> {
+fn records() -> BTreeMap<String, RawJson> {
     let first = record(
         "resp_a",
         &json!([{"role": "user", "content": "one"}]),
@@ -15,7 +15,7 @@ fn records() -> HashMap<String, RawJson> {
                 {"type": "output_text", "text": "two", "annotations": []}]},
         ]),
     );
-    HashMap::from([("resp_a".to_owned(), first)])
+    BTreeMap::from([("resp_a".to_owned(), first)])
 }
 
 fn continued_with(body: &Value) -> Result<Value> {
