@@ -134,8 +134,12 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
     /// Writes an error body.
     fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
+    /// Says whether later calls may go on from its answers, where these are kept.
+    fn keeps_answers(&self) -> bool {
+        false
+    }
     /// Returns what is to be kept of a whole answer for later calls; `None` in formats that keep nothing.
-    fn kept(&self, _answer: &ChatAnswer, _envelope: &Envelope) -> Option<RawJson> {
+    fn kept(&self, _answer: &ChatAnswer, _envelope: &Envelope) -> Option<Kept> {
         None
     }
 }
@@ -158,6 +162,15 @@ pub trait WholeDialect<O: Operation>: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// What is kept of an answer for later calls.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What the client calls the answer.
+    pub id: String,
+    /// What later calls need.
+    pub record: RawJson,
+}
+
 /// Writes one stream, piece by piece; keeps what has to be said only once.
 pub trait StreamWriter: std::fmt::Debug + Send {
     /// Appends the frames of `chunk` to `out`.
@@ -169,7 +182,7 @@ pub trait StreamWriter: std::fmt::Debug + Send {
     /// Appends what ends a complete stream (`data: [DONE]`).
     fn end(&mut self, out: &mut Vec<u8>);
     /// Returns the whole answer of a stream that has ended, as it is kept for later calls; `None` in formats without any.
-    fn kept(&mut self) -> Option<RawJson> {
+    fn kept(&mut self) -> Option<Kept> {
         None
     }
     /// Appends what ends a stream that failed: one error event, and nothing that pretends success.

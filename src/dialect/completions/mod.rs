@@ -10,6 +10,7 @@ mod stream;
 use bytes::Bytes;
 use http::HeaderMap;
 
+pub(crate) use parse::message_of;
 pub use parse::{MOST_PROMPTS, parse};
 pub use render::joined;
 

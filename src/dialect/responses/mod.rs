@@ -25,8 +25,8 @@ pub use asked::Asked;
 pub use parse::parse;
 pub use record::{Order, Page, References, continued, input_items, references, response_of};
 
-use super::{Dialect, Envelope, Parsed, StreamWriter, openai_error};
-use crate::canonical::{ChatAnswer, RawJson};
+use super::{Dialect, Envelope, Kept, Parsed, StreamWriter, openai_error};
+use crate::canonical::ChatAnswer;
 use crate::error::Error;
 
 /// `POST /v1/responses`.
@@ -56,7 +56,11 @@ impl Dialect for Responses {
         Bytes::from(out)
     }
 
-    fn kept(&self, answer: &ChatAnswer, envelope: &Envelope) -> Option<RawJson> {
+    fn keeps_answers(&self) -> bool {
+        true
+    }
+
+    fn kept(&self, answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
         response::kept(answer, envelope)
     }
 }

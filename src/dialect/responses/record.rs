@@ -99,13 +99,11 @@ pub fn continued(
     };
     let mut items = Vec::new();
     if let Some(id) = &references.previous {
-        let record = records.get(id).ok_or_else(|| {
+        let found = records.get(id).and_then(|record| conversation(record));
+        items = found.ok_or_else(|| {
             let message = format!("Previous response with id '{}' not found.", shown(id));
             Error::bad_request("previous_response_id", message)
         })?;
-        let record = RawObject::parse(record.get()).unwrap_or_default();
-        items.extend(list(record.get("input").unwrap_or("[]")));
-        items.extend(output(&record));
     }
     let new = object.get("input").unwrap_or("null");
     let as_item;
@@ -140,6 +138,15 @@ pub fn continued(
     }
     writer.close();
     Ok(out.into())
+}
+
+/// Returns the items that a request which goes on from a record begins with.
+fn conversation(record: &RawJson) -> Option<Vec<&str>> {
+    let record = RawObject::parse(record.get())?;
+    let mut items = list(record.get("input")?);
+    record.get("response")?;
+    items.extend(output(&record));
+    Some(items)
 }
 
 /// Returns the response of a record, for a client; `encrypted`: with what the model needs to see its reasoning again.

@@ -7,8 +7,8 @@ use super::item::{Call, Escaped, Item, Kind, Said, Stage, Thought};
 use crate::canonical::{
     AnswerBlock, ChatAnswer, ObjectWriter, RawJson, StopReason, Usage, write_escaped,
 };
-use crate::dialect::Envelope;
 use crate::dialect::annotations::{self, Form, Span};
+use crate::dialect::{Envelope, Kept};
 
 /// How a response stands.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
 }
 
 /// Returns what is kept of a whole answer, if it is to be kept.
-pub(super) fn kept(answer: &ChatAnswer, envelope: &Envelope) -> Option<RawJson> {
+pub(super) fn kept(answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
     let envelope = own(envelope);
     let asked = Asked::of(&envelope);
     let items = items(answer, &envelope.id, &asked);
@@ -119,7 +119,7 @@ pub(super) fn kept(answer: &ChatAnswer, envelope: &Envelope) -> Option<RawJson> 
 }
 
 /// Writes down a response with the conversation that led to it, if it is to be kept.
-pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> Option<RawJson> {
+pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> Option<Kept> {
     if !asked.is_kept {
         return None;
     }
@@ -132,7 +132,10 @@ pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> O
     object.raw("input", asked.input.0.get());
     state.write(envelope, asked, object.member("response"));
     object.close();
-    Some(RawJson::from_checked(out.into()))
+    Some(Kept {
+        id: envelope.id.clone(),
+        record: RawJson::from_checked(out.into()),
+    })
 }
 
 /// Sees to it that the id is a response's: an answer out of the cache may have got its own elsewhere.

@@ -209,7 +209,7 @@ fn only_what_is_to_be_kept_is_written_down() {
     let answer = of(vec![thinking("hm", "sig"), text("yes")]);
     assert!(Responses.kept(&answer, &envelope).is_none());
     let keeping = keeping(&envelope);
-    let record = Responses.kept(&answer, &keeping).unwrap().to_value();
+    let record = Responses.kept(&answer, &keeping).unwrap().record.to_value();
     assert_eq!(record["input"], json!([{"role": "user", "content": "hi"}]));
     assert!(record["response"]["output"][0]["encrypted_content"].is_string());
     let written = written(&answer, &keeping);

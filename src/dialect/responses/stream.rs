@@ -14,7 +14,7 @@ use super::response::{State, annotate, own, record};
 use crate::canonical::{ChatChunk, RawJson, StopReason, Text, Usage};
 use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::resumed::write_resumed;
-use crate::dialect::{Envelope, StreamWriter};
+use crate::dialect::{Envelope, Kept, StreamWriter};
 use crate::error::Error;
 
 /// Writes one stream.
@@ -519,7 +519,7 @@ impl StreamWriter for ResponseStream {
         event.close();
     }
 
-    fn kept(&mut self) -> Option<RawJson> {
+    fn kept(&mut self) -> Option<Kept> {
         record(&self.state(), &self.envelope, &self.asked)
     }
 }

@@ -488,7 +488,7 @@ fn a_kept_stream_is_kept_as_it_ended() {
         stream.chunk(&chunk, &mut out);
     }
     stream.end(&mut out);
-    let record = stream.kept().unwrap().to_value();
+    let record = stream.kept().unwrap().record.to_value();
     assert_eq!(record["response"], events(&out).last().unwrap()["response"]);
     assert_eq!(record["input"][0]["content"][0]["text"], "hi");
 }
