@@ -102,6 +102,7 @@ impl Fixture {
             model: MODEL.into(),
             include_usage: written["include_usage"] == true,
             content_blocks: written["content_blocks"] == true,
+            asked: switchyard::dialect::Asked::Nothing,
         }
     }
 

@@ -81,6 +81,7 @@ impl Gateway {
             traceparent: None,
             identity: Identity::Anyone,
             answer_id: "chatcmpl-1".to_owned(),
+            asked: switchyard::dialect::Asked::Nothing,
             created: 0,
             span: tracing::Span::none(),
         }
@@ -95,5 +96,6 @@ pub(crate) fn envelope() -> Envelope {
         model: "claude".to_owned(),
         include_usage: false,
         content_blocks: false,
+        asked: switchyard::dialect::Asked::Nothing,
     }
 }

@@ -4,13 +4,15 @@
 //! [`Slot`] that this call's own answer may fill, or with the reason why the cache is left alone. An answer has one key
 //! (`key`), one written form (`stored`), and up to two places: this process (`memory`), and the store that instances share
 //! (`remote`) with a small copy in this process before it. Equal calls under way share one upstream call ([`Flights`]);
-//! a kept stream is played again ([`replay`]).
+//! a kept stream is played again ([`replay`]). Beside answers it keeps the responses that clients may go on from
+//! (`conversations`).
 
 mod admin;
 mod assemble;
 mod canon;
 mod chat;
 mod controls;
+mod conversations;
 mod flight;
 mod key;
 mod memory;

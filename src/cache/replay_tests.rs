@@ -80,6 +80,7 @@ fn rendered(chunks: &[ChatChunk]) -> String {
         model: "m".to_owned(),
         include_usage: true,
         content_blocks: true,
+        asked: crate::dialect::Asked::Nothing,
     };
     let mut writer = ChatCompletions.stream(envelope);
     let mut out = Vec::new();

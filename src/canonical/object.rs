@@ -112,9 +112,16 @@ impl<'o> ObjectWriter<'o> {
         self.member(name).extend_from_slice(json.as_bytes());
     }
 
-    /// Ends the object.
-    pub fn close(self) {
+    /// Appends what `write` puts behind the members so far, a comma before it.
+    pub fn behind(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(self.out);
+        self.is_first = false;
+    }
+
+    /// Ends the object, and returns where what follows it goes.
+    pub fn close(self) -> &'o mut Vec<u8> {
         self.out.push(b'}');
+        self.out
     }
 }
 

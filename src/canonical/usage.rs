@@ -37,4 +37,24 @@ impl Usage {
         self.total_tokens
             .unwrap_or_else(|| self.prompt_tokens().saturating_add(self.output_tokens))
     }
+
+    /// Returns the tokens of both together; what one of them does not know, nobody knows of the sum.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let both = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            total_tokens: Some(self.total_tokens().saturating_add(other.total_tokens())),
+            cache_read_tokens: self
+                .cache_read_tokens
+                .saturating_add(other.cache_read_tokens),
+            cache_write_tokens: self
+                .cache_write_tokens
+                .saturating_add(other.cache_write_tokens),
+            cache_write_5m_tokens: both(self.cache_write_5m_tokens, other.cache_write_5m_tokens),
+            cache_write_1h_tokens: both(self.cache_write_1h_tokens, other.cache_write_1h_tokens),
+            reasoning_tokens: both(self.reasoning_tokens, other.reasoning_tokens),
+        }
+    }
 }

@@ -12,20 +12,18 @@ use serde_json::value::RawValue;
 use super::media::{find, inline, located};
 use super::read::Node;
 use super::request::{Reader, check_count, each_member};
+use super::tokens::{MOST_TOKENS, detokenized, is_token};
 use super::{Envelope, Parsed, WholeDialect};
 use crate::canonical::{
-    Embed, EmbedAnswer, EmbedInput, EmbedRequest, Media, MediaKind, Text, Vector, VectorValues,
+    Embed, EmbedAnswer, EmbedInput, EmbedRequest, Media, MediaKind, Vector, VectorValues,
     write_escaped,
 };
-use crate::catalog::cl100k;
 use crate::error::Result;
 
 /// How many inputs a request may have.
 ///
 /// Source: <https://platform.openai.com/docs/api-reference/embeddings/create>.
 const MOST_INPUTS: usize = 2048;
-/// How many tokens a request may have, written as numbers: each may stand for many more bytes of text.
-const MOST_TOKENS: usize = 1_000_000;
 
 /// `POST /v1/embeddings`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,34 +75,16 @@ fn inputs(node: &Node<'_, '_>) -> Result<Vec<EmbedInput>> {
         return Err(node.error("it must not be empty"));
     };
     let mut room = MOST_TOKENS;
-    if first.get().starts_with(|c: char| c.is_ascii_digit()) {
-        return Ok(vec![detokenized(node, &mut room)?]);
+    if is_token(first) {
+        return Ok(vec![detokenized(node, &mut room)?.into()]);
     }
     node.list_up_to(MOST_INPUTS, |element| {
         if element.is_list() {
-            detokenized(&element, &mut room)
+            detokenized(&element, &mut room).map(EmbedInput::from)
         } else {
             one(&element)
         }
     })
-}
-
-/// Reads the numbers of tokens into the text that they stand for.
-fn detokenized(node: &Node<'_, '_>, room: &mut usize) -> Result<EmbedInput> {
-    let tokens: Vec<u64> = serde_json::from_str(node.raw.get())
-        .map_err(|_| node.error("expected a list of strings, or of the numbers of tokens"))?;
-    if tokens.is_empty() {
-        return Err(node.error("it must not be empty"));
-    }
-    *room = room
-        .checked_sub(tokens.len())
-        .ok_or_else(|| node.error(&format!("there are more than {MOST_TOKENS} tokens")))?;
-    let text = cl100k::text_of(&tokens).map_err(|index| {
-        node.path
-            .index(index)
-            .error("it is no token of the encoding cl100k_base")
-    })?;
-    Ok(Text::new(&text).into())
 }
 
 fn one(node: &Node<'_, '_>) -> Result<EmbedInput> {

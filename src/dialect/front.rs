@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::{
-    Dialect, Envelope, Parsed, StreamWriter, WholeDialect, chat, embeddings, images, messages,
-    rerank,
+    Dialect, Envelope, Kept, Parsed, StreamWriter, WholeDialect, chat, completions, embeddings,
+    images, messages, rerank, responses,
 };
 use crate::canonical::{Answer, Embed, Image, Request, Rerank};
 use crate::error::{Error, ErrorKind};
@@ -30,6 +30,10 @@ impl Front {
     pub const CHAT: Self = Self::Chat(&chat::ChatCompletions);
     /// Anthropic's Messages.
     pub const MESSAGES: Self = Self::Chat(&messages::Messages);
+    /// OpenAI's text completions.
+    pub const COMPLETIONS: Self = Self::Chat(&completions::Completions);
+    /// OpenAI's Responses.
+    pub const RESPONSES: Self = Self::Chat(&responses::Responses);
     /// OpenAI's embeddings.
     pub const EMBEDDINGS: Self = Self::Embed(&embeddings::Embeddings);
     /// OpenAI's images, made.
@@ -71,6 +75,14 @@ impl Front {
                 return Err(Error::new(ErrorKind::Internal, message));
             }
         })
+    }
+
+    /// Returns what is to be kept of a whole answer for later calls.
+    pub fn kept(self, answer: &Answer, envelope: &Envelope) -> Option<Kept> {
+        match (self, answer) {
+            (Self::Chat(dialect), Answer::Chat(answer)) => dialect.kept(answer, envelope),
+            _ => None,
+        }
     }
 
     /// Starts writing a stream; `None` where the operation has none.
@@ -115,6 +127,11 @@ impl Front {
             Self::Image(_) => "image_generation",
             Self::Rerank(_) => "rerank",
         }
+    }
+
+    /// Says whether later calls may go on from its answers, where these are kept.
+    pub fn keeps_answers(self) -> bool {
+        matches!(self, Self::Chat(dialect) if dialect.keeps_answers())
     }
 
     /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.

@@ -17,6 +17,11 @@ pub(super) fn media(node: &Node<'_, '_>, kind: &str, wire: &WirePart<'_>) -> Res
         "image_url" => required(node, "image_url", wire.image_url, |node| {
             reference(&node, MediaKind::Image)
         })?,
+        // The Responses' parts: an address, and a file that stands flat.
+        "input_image" => required(node, "image_url", wire.image_url, |node| {
+            reference(&node, MediaKind::Image)
+        })?,
+        "input_file" => file(node)?,
         "video_url" => required(node, "video_url", wire.video_url, |node| {
             reference(&node, MediaKind::Video)
         })?,

@@ -1,13 +1,15 @@
 //! What clients speak ↔ canonical; pure.
 //!
 //! A [`Dialect`] parses a client's body into a canonical request and renders answers, chunks and errors in the same
-//! format. [`chat`] is OpenAI's chat completions, [`messages`] is Anthropic's; both stream. What is answered whole is a
-//! [`WholeDialect`]. What they have alike in a request (parts, media, parameters, members that steer the gateway) is read
+//! format. [`chat`] is OpenAI's chat completions, [`completions`] and [`responses`] are its older and its newer format,
+//! [`messages`] is Anthropic's; all stream. What is answered whole is a [`WholeDialect`]. What they have alike in a request (parts, media, parameters, members that steer the gateway) is read
 //! here.
 
+mod annotations;
 mod body;
 pub mod chat;
 mod choice;
+pub mod completions;
 mod controls;
 pub mod embeddings;
 mod front;
@@ -22,14 +24,18 @@ mod part;
 mod read;
 mod request;
 pub mod rerank;
+pub mod responses;
 mod resumed;
+mod tokens;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 pub use front::Front;
 
-use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest, Operation};
+use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest, Operation, RawJson, Text};
 use crate::error::Error;
 
 /// What the client's body says beside the canonical request.
@@ -41,6 +47,20 @@ pub struct Parsed<R = ChatRequest> {
     pub request: R,
     /// Members that steer the gateway and never reach Bedrock.
     pub controls: Controls,
+    /// What the answer needs to know of the request.
+    pub asked: Asked,
+}
+
+/// What an answer needs to know of its request, in the formats whose answers speak of it.
+#[derive(Debug, Clone, Default)]
+pub enum Asked {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// There are more prompts than the request's own: each is a call of its own, and all answers are one.
+    Prompts(Arc<[Text]>),
+    /// What a response repeats of its request.
+    Response(Arc<responses::Asked>),
 }
 
 impl<R> Parsed<R> {
@@ -50,6 +70,7 @@ impl<R> Parsed<R> {
             model: self.model,
             request: into(self.request),
             controls: self.controls,
+            asked: self.asked,
         }
     }
 }
@@ -83,6 +104,8 @@ pub struct Envelope {
     pub include_usage: bool,
     /// Portkey's non-strict mode: `content_blocks` beside the usual members, usage always.
     pub content_blocks: bool,
+    /// What the answer needs to know of the request.
+    pub asked: Asked,
 }
 
 /// A format that clients speak.
@@ -111,6 +134,14 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
     /// Writes an error body.
     fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
+    /// Says whether later calls may go on from its answers, where these are kept.
+    fn keeps_answers(&self) -> bool {
+        false
+    }
+    /// Returns what is to be kept of a whole answer for later calls; `None` in formats that keep nothing.
+    fn kept(&self, _answer: &ChatAnswer, _envelope: &Envelope) -> Option<Kept> {
+        None
+    }
 }
 
 /// A format of an operation whose answers are never streamed. Its errors are OpenAI's.
@@ -131,6 +162,15 @@ pub trait WholeDialect<O: Operation>: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// What is kept of an answer for later calls.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What the client calls the answer.
+    pub id: String,
+    /// What later calls need.
+    pub record: RawJson,
+}
+
 /// Writes one stream, piece by piece; keeps what has to be said only once.
 pub trait StreamWriter: std::fmt::Debug + Send {
     /// Appends the frames of `chunk` to `out`.
@@ -141,6 +181,10 @@ pub trait StreamWriter: std::fmt::Debug + Send {
     }
     /// Appends what ends a complete stream (`data: [DONE]`).
     fn end(&mut self, out: &mut Vec<u8>);
+    /// Returns the whole answer of a stream that has ended, as it is kept for later calls; `None` in formats without any.
+    fn kept(&mut self) -> Option<Kept> {
+        None
+    }
     /// Appends what ends a stream that failed: one error event, and nothing that pretends success.
     fn error(&mut self, error: &Error, out: &mut Vec<u8>);
 }

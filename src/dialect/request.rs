@@ -1,13 +1,47 @@
 //! The body of a request that has no conversation: its members one by one, and what all operations read alike.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::body::{DEPTH_LIMIT, invalid_json, is_deeper_than};
 use super::read::{Members, Node, Path};
-use super::{Controls, Parsed, controls};
+use super::{Asked, Controls, Parsed, controls};
 use crate::canonical::Options;
 use crate::error::{Error, Result};
+
+/// Reads the members of a body; those of `extra_body` come last, and so win.
+///
+/// # Errors
+///
+/// [`crate::error::ErrorKind::BadRequest`] for what is no JSON object.
+pub(super) fn members(body: &Bytes) -> Result<Vec<(Cow<'_, str>, &RawValue)>> {
+    let text = std::str::from_utf8(body).map_err(|error| invalid_json(&error.to_string()))?;
+    if is_deeper_than(text.as_bytes(), DEPTH_LIMIT) {
+        return Err(invalid_json("recursion limit exceeded"));
+    }
+    let Members(members) = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
+    let mut out = Vec::with_capacity(members.len());
+    let mut of_extra_body = Members::default();
+    for (name, raw) in members {
+        if name == "extra_body" {
+            let path = Path::ROOT.member(&name);
+            let node = Node {
+                body,
+                raw,
+                path: &path,
+            };
+            of_extra_body = node.members()?;
+        } else {
+            out.push((name, raw));
+        }
+    }
+    let of_extra_body = of_extra_body.0.into_iter();
+    out.extend(of_extra_body.filter(|(name, _)| name != "extra_body"));
+    Ok(out)
+}
 
 /// Calls `read` with each member of a body; those of `extra_body` come last, and so win.
 ///
@@ -18,37 +52,16 @@ pub(super) fn each_member(
     body: &Bytes,
     mut read: impl FnMut(&str, &Node<'_, '_>) -> Result<()>,
 ) -> Result<()> {
-    let text = std::str::from_utf8(body).map_err(|error| invalid_json(&error.to_string()))?;
-    if is_deeper_than(text.as_bytes(), DEPTH_LIMIT) {
-        return Err(invalid_json("recursion limit exceeded"));
-    }
-    let Members(members) = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
-    let mut of_extra_body = Members::default();
-    for (name, raw) in members {
+    for (name, raw) in members(body)? {
         let path = Path::ROOT.member(&name);
-        let node = Node {
-            body,
-            raw,
-            path: &path,
-        };
-        if name == "extra_body" {
-            of_extra_body = node.members()?;
-        } else {
-            read(&name, &node)?;
-        }
-    }
-    for (name, raw) in of_extra_body.0 {
-        let path = Path::ROOT.member(&name);
-        if name != "extra_body" {
-            read(
-                &name,
-                &Node {
-                    body,
-                    raw,
-                    path: &path,
-                },
-            )?;
-        }
+        read(
+            &name,
+            &Node {
+                body,
+                raw,
+                path: &path,
+            },
+        )?;
     }
     Ok(())
 }
@@ -110,6 +123,7 @@ impl Reader {
             model: self.model,
             request: request(self.options),
             controls: self.controls,
+            asked: Asked::Nothing,
         }
     }
 }

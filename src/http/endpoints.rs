@@ -11,12 +11,17 @@ use axum::routing::post;
 
 use super::inference::{Asking, serve};
 use super::layers::catching;
-use super::{App, home};
+use super::{App, home, responses};
 use crate::dialect::Front;
 
 /// Paths that take the same calls, and what they speak.
-const SPOKEN: [(Front, &[&str]); 7] = [
+const SPOKEN: [(Front, &[&str]); 9] = [
     (Front::CHAT, &["/v1/chat/completions", "/chat/completions"]),
+    (Front::COMPLETIONS, &["/v1/completions", "/completions"]),
+    (
+        Front::RESPONSES,
+        &["/v1/responses", "/responses", "/openai/v1/responses"],
+    ),
     (
         Front::MESSAGES,
         &["/v1/messages", "/messages", "/anthropic/v1/messages"],
@@ -39,8 +44,11 @@ const SPOKEN: [(Front, &[&str]); 7] = [
 ];
 
 /// What follows a model's name in a path, and what is spoken there.
-const BY_MODEL: [(&str, Front); 4] = [
+///
+/// The first that fits counts: the end of one is the end of another, too.
+const BY_MODEL: [(&str, Front); 5] = [
     ("/chat/completions", Front::CHAT),
+    ("/completions", Front::COMPLETIONS),
     ("/embeddings", Front::EMBEDDINGS),
     ("/images/generations", Front::IMAGES),
     ("/images/edits", Front::IMAGE_EDITS),
@@ -56,6 +64,7 @@ pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
             table = table.route(path, post(handler));
         }
     }
+    table = responses::add(table);
     for path in [
         "/engines/{*rest}",
         "/v1/engines/{*rest}",

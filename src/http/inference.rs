@@ -17,11 +17,12 @@ use super::headers::{call_id, error_response_naming, insert, json, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
+use super::responses::{self, Keeping};
 use super::sse::{EventStream, Running};
-use super::{App, several};
+use super::{App, prompts, several};
 use crate::canonical::Answer;
 use crate::dialect::chat::expand;
-use crate::dialect::{Envelope, Front};
+use crate::dialect::{Asked, Envelope, Front, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::state::Snapshot;
@@ -107,7 +108,10 @@ async fn open(
     } else {
         None
     };
-    let body = expanded.unwrap_or(body);
+    let mut body = expanded.unwrap_or(body);
+    if path.front.keeps_answers() {
+        body = responses::complete(snapshot, &identity, body).await?;
+    }
     let parsed = path.front.parse(&body, &head.headers)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
     let portkey = portkey::read(&portkey::Received {
@@ -133,6 +137,12 @@ async fn open(
 async fn answer_all(app: &Arc<App>, call: Call, admission: Admission) -> Response {
     if call.model.contains(',') && call.front.is_chat_completions() {
         return Box::pin(of_several(app, call, admission)).await;
+    }
+    if let Asked::Prompts(more) = &call.asked {
+        let more = Arc::clone(more);
+        let response = Box::pin(prompts::answer(app, call, &more)).await;
+        drop(admission);
+        return response;
     }
     answer(app, Arc::new(call), admission).await
 }
@@ -160,7 +170,7 @@ pub(super) fn new_answer_id(front: Front) -> String {
 }
 
 /// What stays the same for every piece of the answer to `call`.
-fn envelope(call: &Call) -> Envelope {
+pub(super) fn envelope(call: &Call) -> Envelope {
     let chat = call.request.chat();
     Envelope {
         id: call.answer_id.clone(),
@@ -168,6 +178,7 @@ fn envelope(call: &Call) -> Envelope {
         model: call.shown_model.clone(),
         include_usage: chat.is_some_and(|request| request.include_usage),
         content_blocks: chat.is_some_and(|request| request.content_blocks),
+        asked: call.asked.clone(),
     }
 }
 
@@ -194,7 +205,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                     outcome
                 }
                 () = tokio::time::sleep(period) => {
-                    let Some(writer) = call.front.stream(envelope) else {
+                    let Some(writer) = writer(&call, envelope) else {
                         let (outcome, books) = running.await;
                         return failed(&outcome.err().unwrap_or_else(not_streamed), &call, books);
                     };
@@ -210,7 +221,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
     }
     match outcome {
         Ok(Reply::Whole(reply)) => whole(&reply, &call, &envelope, settlement),
-        Ok(Reply::Stream(first, source)) => match call.front.stream(envelope) {
+        Ok(Reply::Stream(first, source)) => match writer(&call, envelope) {
             Some(writer) => {
                 let headers = stream_headers(&settlement);
                 let period = silence(&call, &settlement);
@@ -223,6 +234,16 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         },
         Err(error) => failed(&error, &call, settlement),
     }
+}
+
+/// Starts writing the stream of a call; `None` where its operation has none.
+fn writer(call: &Arc<Call>, envelope: Envelope) -> Option<Box<dyn StreamWriter>> {
+    let writer = call.front.stream(envelope)?;
+    Some(if call.front.keeps_answers() {
+        Box::new(Keeping::new(call, writer))
+    } else {
+        writer
+    })
 }
 
 /// An operation that has no streams was answered by one.
@@ -239,6 +260,9 @@ fn whole(reply: &Answer, call: &Call, envelope: &Envelope, mut settlement: Settl
         Ok(body) => body,
         Err(error) => return failed(&error, call, settlement),
     };
+    if let Some(kept) = call.front.kept(reply, envelope) {
+        responses::keep(call, kept);
+    }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
     insert(response.headers_mut(), names::CALL_ID, &call.id);
@@ -383,6 +407,7 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
         insert(headers, names::PRIORITIZED, "True");
     }
     let (call, journal) = (settlement.call(), settlement.journal());
+    say_left_out(headers, call);
     portkey::say(headers, call, journal, settlement.cache_status());
     if let Some(facts) = settlement.cache_facts() {
         let hit = if facts.hit { "true" } else { "false" };
@@ -391,6 +416,21 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
             insert(headers, names::CACHE_KEY, &facts.key);
         }
     }
+}
+
+/// Adds what was left out of the request as it was read to what was left out as it was written.
+fn say_left_out(headers: &mut HeaderMap, call: &Call) {
+    let Asked::Response(asked) = &call.asked else {
+        return;
+    };
+    if asked.warnings().is_empty() {
+        return;
+    }
+    let mut warnings = asked.warnings().join("; ");
+    if let Some(Ok(more)) = headers.get(names::WARNINGS).map(HeaderValue::to_str) {
+        warnings = format!("{warnings}; {more}");
+    }
+    insert(headers, names::WARNINGS, &warnings);
 }
 
 /// The headers that every answer after authentication has.

@@ -16,6 +16,8 @@ mod models;
 mod opening;
 mod options;
 mod portkey;
+mod prompts;
+mod responses;
 mod router_state;
 mod several;
 mod sse;

@@ -9,7 +9,8 @@ use http::request;
 use super::inference::{Asking, new_answer_id};
 use super::options::{bring, call_options};
 use super::portkey::Portkey;
-use crate::cache::{CacheControls, Tenant};
+use super::responses::{owner, to_keep};
+use crate::cache::CacheControls;
 use crate::canonical::Request;
 use crate::dialect::{Controls, Parsed};
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ impl Opening<'_> {
             model,
             mut request,
             mut controls,
+            asked: of_answer,
         } = parsed;
         let forced = snapshot.config.general.completion_model.clone();
         let asked = asking.model.or(model);
@@ -63,6 +65,7 @@ impl Opening<'_> {
         portkey.steer(&mut controls);
         let mut options = self.options(controls, portkey.timeout_ms())?;
         portkey.decide(&mut options, bring);
+        let of_answer = to_keep(of_answer, snapshot, &options.cache);
         let span = tracing::info_span!(
             target: names::TRACE_TARGET,
             "call",
@@ -93,6 +96,7 @@ impl Opening<'_> {
             identity: self.identity,
             answer_id: new_answer_id(asking.front),
             front: asking.front,
+            asked: of_answer,
             created: self.created,
             span,
         })
@@ -121,11 +125,8 @@ impl Opening<'_> {
             let tags: Vec<String> = tags.cloned().collect();
             options.tags.extend(tags);
             options.num_retries = options.num_retries.or(own.router.num_retries);
-            options.tenant = Tenant {
-                key: Some(key.id.clone()),
-                team: own.team_id.clone(),
-            };
         }
+        options.tenant = owner(&self.identity);
         options.cache = cache;
         Ok(options)
     }

@@ -9,7 +9,7 @@ use super::gateway::GatewayCall;
 use crate::cache::{CacheControls, Tenant};
 use crate::canonical::Request;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
-use crate::dialect::Front;
+use crate::dialect::{Asked, Front};
 use crate::error::{Error, ErrorKind};
 use crate::keys::Identity;
 use crate::state::Snapshot;
@@ -39,6 +39,8 @@ pub struct Call {
     pub identity: Identity,
     /// The id of its answer: `chatcmpl-…`.
     pub answer_id: String,
+    /// What the answer needs to know of the request.
+    pub asked: Asked,
     /// When the answer counts as made, in seconds since 1970.
     pub created: u64,
     /// The span that attempts hang under.

@@ -220,6 +220,7 @@ mod tests {
             traceparent: None,
             identity: Identity::Anyone,
             answer_id: "chatcmpl-1".to_owned(),
+            asked: crate::dialect::Asked::Nothing,
             created: 9,
             span: tracing::Span::none(),
         }

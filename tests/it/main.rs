@@ -12,6 +12,7 @@
 mod cache_endpoints;
 mod cached_inputs;
 mod clientside;
+mod completions;
 mod connections;
 mod cuts;
 mod edge_allowance;
@@ -51,6 +52,7 @@ mod portkey;
 mod prompts;
 mod properties;
 mod reload;
+mod responses;
 mod scripted;
 mod support;
 mod throttling;

@@ -102,6 +102,7 @@ pub(crate) fn envelope() -> Envelope {
         model: MODEL.to_owned(),
         include_usage: false,
         content_blocks: false,
+        asked: switchyard::dialect::Asked::Nothing,
     }
 }
 

@@ -167,6 +167,7 @@ fn begin<O: Operation>(
                     model: "the \"model\"".to_owned(),
                     include_usage: false,
                     content_blocks: false,
+                    asked: switchyard::dialect::Asked::Nothing,
                 };
                 let written = dialect.answer(&answer, &envelope);
                 Next::Give(serde_json::from_slice(&written).unwrap())

@@ -196,6 +196,7 @@ impl Case {
                 model: "m".to_owned(),
                 include_usage: true,
                 content_blocks: true,
+                asked: switchyard::dialect::Asked::Nothing,
             };
             ChatCompletions.answer(&answer, &envelope);
             exchange.decoder.chunks(answer);

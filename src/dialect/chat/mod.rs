@@ -5,7 +5,6 @@
 //! clients know (`reasoning_content`, `thinking_blocks`, `provider_specific_fields`) and, for clients that ask for it,
 //! Portkey's `content_blocks`.
 
-mod annotations;
 mod parse;
 mod parse_message;
 mod render;
@@ -20,6 +19,7 @@ pub use super::params::params;
 pub use parse::parse;
 pub(super) use parse_message::{WireMessage, message};
 pub use template::expand;
+pub(super) use usage::write_usage;
 
 use super::openai_error as error;
 use super::{Dialect, Envelope, Parsed, StreamWriter};

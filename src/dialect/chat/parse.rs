@@ -12,7 +12,7 @@ use crate::canonical::Message;
 use crate::dialect::body::{self, Body, List};
 use crate::dialect::params::Reader;
 use crate::dialect::read::{Members, Node, Path};
-use crate::dialect::{Parsed, headers as request_headers};
+use crate::dialect::{Asked, Parsed, headers as request_headers};
 use crate::error::{Error, Result};
 
 /// Reads a chat completions request.
@@ -47,6 +47,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         model,
         request,
         controls,
+        asked: Asked::Nothing,
     })
 }
 

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::annotations::{self, Span};
 use super::usage::write_usage;
 use crate::canonical::{AnswerBlock, ChatAnswer, RawJson, StopReason, Text, write_escaped};
 use crate::dialect::Envelope;
+use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::in_line::write_in_line;
 
 /// Writes the answer.
@@ -217,7 +217,7 @@ fn write_annotations(blocks: &[AnswerBlock], out: &mut Vec<u8>) {
     for block in blocks {
         let end = start + content_of(block).map_or(0, annotations::characters);
         if let AnswerBlock::Citations { raw, .. } = block {
-            annotations::write_block(raw, Span { start, end }, out);
+            annotations::write_block(raw, Span { start, end }, Form::Nested, out);
         }
         start = end;
     }

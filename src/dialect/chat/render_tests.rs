@@ -10,6 +10,7 @@ fn envelope(content_blocks: bool) -> Envelope {
         model: "my \"model\"".into(),
         include_usage: false,
         content_blocks,
+        asked: crate::dialect::Asked::Nothing,
     }
 }
 

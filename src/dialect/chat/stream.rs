@@ -4,11 +4,11 @@
 //! the buffer that the connection sends. The role goes with the first delta, and after the finish come trace, usage and
 //! `[DONE]`, in this order.
 
-use super::annotations::{self, Span};
 use super::error::write_error;
 use super::render::{finish_reason, write_fields, write_image, write_redacted, write_thinking};
 use super::usage::write_usage;
 use crate::canonical::{ChatChunk, RawJson, StopReason, Text, Usage, write_escaped};
+use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::in_line::write_in_line;
 use crate::dialect::resumed::write_resumed;
 use crate::dialect::{Envelope, StreamWriter};
@@ -157,7 +157,7 @@ impl ChatStream {
         let before = out.len();
         out.extend_from_slice(br#","annotations":["#);
         let first = out.len();
-        annotations::write_one(raw.get(), Span { start, end }, out);
+        annotations::write_one(raw.get(), Span { start, end }, Form::Nested, out);
         if out.len() == first {
             out.truncate(before);
         } else {

@@ -10,6 +10,7 @@ fn envelope(include_usage: bool, content_blocks: bool) -> Envelope {
         model: "my \"model\"".into(),
         include_usage,
         content_blocks,
+        asked: crate::dialect::Asked::Nothing,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::canonical::Usage;
 
 /// Appends the usage object.
-pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
+pub(in crate::dialect) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     let written = usage.cache_write_tokens;
     number(out, "{\"prompt_tokens\":", usage.prompt_tokens());
     number(out, ",\"completion_tokens\":", usage.output_tokens);

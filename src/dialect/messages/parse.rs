@@ -13,7 +13,7 @@ use crate::canonical::{ChatParams, ChatRequest, Native, NativeFormat, RawJson};
 use crate::dialect::body::{self, Body};
 use crate::dialect::params::Reader;
 use crate::dialect::read::{Node, Path};
-use crate::dialect::{Parsed, headers as request_headers};
+use crate::dialect::{Asked, Parsed, headers as request_headers};
 use crate::error::{Error, Result};
 
 /// Members of other formats that mean something else here, or nothing.
@@ -87,6 +87,7 @@ fn read(body: &Bytes, headers: &HeaderMap, route: &str) -> Result<Parsed> {
         model,
         request,
         controls,
+        asked: Asked::Nothing,
     })
 }
 

@@ -10,6 +10,7 @@ fn envelope() -> Envelope {
         model: "a \"b\"".to_owned(),
         include_usage: false,
         content_blocks: false,
+        asked: crate::dialect::Asked::Nothing,
     }
 }
 

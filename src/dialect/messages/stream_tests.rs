@@ -13,6 +13,7 @@ fn writer() -> MessageStream {
         model: "m".to_owned(),
         include_usage: false,
         content_blocks: false,
+        asked: crate::dialect::Asked::Nothing,
     })
 }
 

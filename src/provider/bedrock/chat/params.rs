@@ -289,8 +289,10 @@ fn in_familys_words(kind: Kind, name: &str, value: &RawJson) -> Option<(&'static
 
 /// The names of the parameters that may be refused, as they are listed in the error.
 pub(crate) fn static_name(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 19] = [
         "audio",
+        "best_of",
+        "echo",
         "frequency_penalty",
         "function_call",
         "functions",
@@ -304,6 +306,7 @@ pub(crate) fn static_name(name: &str) -> Option<&'static str> {
         "safety_identifier",
         "seed",
         "store",
+        "suffix",
         "top_logprobs",
         "verbosity",
     ];

@@ -1,4 +1,4 @@
-//! Converse's citations as OpenAI's `url_citation` annotations.
+//! Converse's citations as OpenAI's `url_citation` annotations: nested in chat completions, flat in Responses.
 //!
 //! A citation of a search result says which characters it is about; one of a web page is about the whole text it stands
 //! with. Citations of documents have no address, and so no annotation: they are in `provider_specific_fields` only.
@@ -13,6 +13,15 @@ use crate::canonical::{RawJson, Text};
 pub(super) struct Span {
     pub(super) start: u64,
     pub(super) end: u64,
+}
+
+/// How an annotation is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Its members stand in `url_citation`.
+    Nested,
+    /// Its members stand beside the type.
+    Flat,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,15 +67,15 @@ struct CitationsContent<'a> {
 }
 
 /// Appends the annotations of a whole `citationsContent` block, each with a comma before it unless `out` ends with `[`.
-pub(super) fn write_block(raw: &RawJson, span: Span, out: &mut Vec<u8>) {
+pub(super) fn write_block(raw: &RawJson, span: Span, form: Form, out: &mut Vec<u8>) {
     let block: CitationsContent<'_> = raw.parse().unwrap_or_default();
     for citation in block.citations.into_iter().flatten() {
-        write_one(citation.get(), span, out);
+        write_one(citation.get(), span, form, out);
     }
 }
 
 /// Appends the annotation of one citation, if it has an address.
-pub(super) fn write_one(raw: &str, span: Span, out: &mut Vec<u8>) {
+pub(super) fn write_one(raw: &str, span: Span, form: Form, out: &mut Vec<u8>) {
     let Ok(citation) = serde_json::from_str::<Citation<'_>>(raw) else {
         return;
     };
@@ -86,25 +95,35 @@ pub(super) fn write_one(raw: &str, span: Span, out: &mut Vec<u8>) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
-    out.extend_from_slice(br#"{"type":"url_citation","url_citation":{"start_index":"#);
+    out.extend_from_slice(br#"{"type":"url_citation","#);
+    if form == Form::Nested {
+        out.extend_from_slice(br#""url_citation":{"#);
+    }
+    out.extend_from_slice(br#""start_index":"#);
     out.extend_from_slice(itoa::Buffer::new().format(span.start).as_bytes());
     out.extend_from_slice(br#","end_index":"#);
     out.extend_from_slice(itoa::Buffer::new().format(span.end).as_bytes());
-    if let Some(title) = title.filter(|title| title.get().starts_with('"')) {
+    let title = title.filter(|title| title.get().starts_with('"'));
+    // Clients of the flat form expect a title.
+    let title = title.or((form == Form::Flat).then_some(url));
+    if let Some(title) = title {
         out.extend_from_slice(br#","title":"#);
         out.extend_from_slice(title.get().as_bytes());
     }
     out.extend_from_slice(br#","url":"#);
     out.extend_from_slice(url.get().as_bytes());
-    out.extend_from_slice(b"}}");
+    out.extend_from_slice(if form == Form::Nested { b"}}" } else { b"}" });
 }
 
 /// Counts the characters that `text` stands for, without unescaping it.
 pub(super) fn characters(text: &Text) -> u64 {
     let written = text.bytes();
-    let bytes = written
-        .get(1..written.len().saturating_sub(1))
-        .unwrap_or_default();
+    let bytes = written.get(1..written.len().saturating_sub(1));
+    written_characters(bytes.unwrap_or_default())
+}
+
+/// Counts the characters that the written form of a string stands for; it comes without its quotes.
+pub(super) fn written_characters(bytes: &[u8]) -> u64 {
     let mut count = begun(bytes);
     let mut left = bytes;
     while let Some(at) = memchr::memchr(b'\\', left) {
@@ -134,8 +153,13 @@ mod tests {
     use super::*;
 
     fn written(citation: &Value) -> Value {
+        written_as(citation, Form::Nested)
+    }
+
+    fn written_as(citation: &Value, form: Form) -> Value {
         let mut out = b"[".to_vec();
-        write_one(&citation.to_string(), Span { start: 10, end: 20 }, &mut out);
+        let span = Span { start: 10, end: 20 };
+        write_one(&citation.to_string(), span, form, &mut out);
         out.push(b']');
         serde_json::from_slice(&out).unwrap()
     }
@@ -159,6 +183,14 @@ mod tests {
             "start_index": 10, "end_index": 20, "title": "x.example", "url": "https://x.example/a",
         }}]);
         assert_eq!(written(&citation), expected);
+    }
+
+    #[test]
+    fn flat_annotations_always_have_a_title() {
+        let citation = json!({"location": {"web": {"url": "https://x.example/a"}}});
+        let expected = json!([{"type": "url_citation", "start_index": 10, "end_index": 20,
+            "title": "https://x.example/a", "url": "https://x.example/a"}]);
+        assert_eq!(written_as(&citation, Form::Flat), expected);
     }
 
     #[test]

@@ -1,0 +1,138 @@
+//! Responses that clients may go on from: kept where answers are, each for the caller that it was made for.
+//!
+//! The key is a hash of whose the response is and what it is called, so that nobody finds another's, however an id was come
+//! by. What is too large, or was thrown out to make room, is not there; who asks says so to its client.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use sha2::{Digest, Sha256};
+
+use super::{AdminError, ResponseCache, Tenant};
+
+/// How long a response is kept, whatever `ttl` says of answers.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The largest conversation that is kept for several instances, in bytes; one that stays in this process has a smaller bound.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+impl ResponseCache {
+    /// Keeps what a response left behind, and says whether it did.
+    pub fn remember(&self, owner: &Tenant, id: &str, record: Bytes) -> bool {
+        if record.len() > MOST_BYTES {
+            return false;
+        }
+        self.keep(&key(owner, id), record, &self.times(Some(KEPT)))
+    }
+
+    /// Returns what the responses called `ids` left behind, as far as it is kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn recall(&self, owner: &Tenant, ids: Vec<String>) -> BTreeMap<String, Bytes> {
+        let reading = ids.into_iter().map(|id| async move {
+            let key = key(owner, &id);
+            let record = match self.memory.read(&key) {
+                Some(record) => Some(record),
+                None => match &self.remote {
+                    Some(remote) => remote.read(&key).await,
+                    None => None,
+                },
+            };
+            Some((id, record?))
+        });
+        join_all(reading).await.into_iter().flatten().collect()
+    }
+
+    /// Forgets a response. Other instances may have a copy for a minute.
+    ///
+    /// # Errors
+    ///
+    /// The shared store failed; this process has forgotten it.
+    pub async fn forget(&self, owner: &Tenant, id: &str) -> Result<(), AdminError> {
+        self.delete(&[key(owner, id)]).await
+    }
+}
+
+fn key(owner: &Tenant, id: &str) -> String {
+    let mut hasher = Sha256::new();
+    // A key belongs to one team at a time, and keeps its responses when that changes.
+    for part in [owner.key.as_deref().unwrap_or_default(), id] {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    let digits = hasher.finalize();
+    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("response:{digits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::cache::Surroundings;
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{CacheConfig, Config};
+
+    fn cache() -> Arc<ResponseCache> {
+        let clock: SharedClock = Arc::new(ManualClock::at(std::time::UNIX_EPOCH));
+        let config = Config {
+            cache: Some(CacheConfig::default()),
+            ..Config::default()
+        };
+        let with = Surroundings {
+            store: None,
+            clock: &clock,
+            tracker: &TaskTracker::new(),
+        };
+        ResponseCache::build(&config, with, None).unwrap()
+    }
+
+    fn owner(key: &str) -> Tenant {
+        Tenant {
+            key: Some(key.to_owned()),
+            team: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_is_found_by_its_owner_until_it_is_forgotten() {
+        let cache = cache();
+        let record = Bytes::from_static(b"{}");
+        assert!(cache.remember(&owner("a"), "resp_1", record.clone()));
+        let ask = |key: &'static str| {
+            let cache = Arc::clone(&cache);
+            async move {
+                let ids = vec!["resp_1".to_owned(), "resp_2".to_owned()];
+                cache.recall(&owner(key), ids).await
+            }
+        };
+        assert_eq!(
+            ask("a").await,
+            BTreeMap::from([("resp_1".to_owned(), record)])
+        );
+        assert!(ask("b").await.is_empty());
+        cache.forget(&owner("a"), "resp_1").await.unwrap();
+        assert!(ask("a").await.is_empty());
+    }
+
+    #[test]
+    fn too_large_a_conversation_is_not_kept() {
+        let cache = cache();
+        for length in [super::super::memory::MOST_BYTES + 1, MOST_BYTES + 1] {
+            let record = Bytes::from(vec![b' '; length]);
+            assert!(!cache.remember(&owner("a"), "resp_1", record));
+        }
+    }
+
+    #[test]
+    fn names_that_run_into_each_other_stay_apart() {
+        assert_ne!(key(&owner("ab"), "c"), key(&owner("a"), "bc"));
+    }
+}

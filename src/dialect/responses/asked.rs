@@ -1,0 +1,119 @@
+//! What a response says of its request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::canonical::{ObjectWriter, RawJson};
+use crate::dialect::in_line::write_in_line;
+use crate::dialect::{self, Envelope};
+
+/// Members that a response repeats, and what it says where the request does not have them.
+const REPEATED: [(&str, &str); 19] = [
+    ("background", "false"),
+    ("instructions", "null"),
+    ("max_output_tokens", "null"),
+    ("max_tool_calls", "null"),
+    ("metadata", "{}"),
+    ("parallel_tool_calls", "true"),
+    ("previous_response_id", "null"),
+    ("prompt_cache_key", "null"),
+    ("prompt_cache_retention", "null"),
+    ("reasoning", r#"{"effort":null,"summary":null}"#),
+    ("safety_identifier", "null"),
+    ("temperature", "null"),
+    ("text", r#"{"format":{"type":"text"}}"#),
+    ("tool_choice", r#""auto""#),
+    ("tools", "[]"),
+    ("top_logprobs", "0"),
+    ("top_p", "null"),
+    ("truncation", r#""disabled""#),
+    ("user", "null"),
+];
+
+/// What a response repeats of its request, and what it needs to speak in the client's words.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Members of the request that the response repeats, as written.
+    pub(super) repeated: Vec<(&'static str, RawJson)>,
+    /// Whether reasoning is to come with what the model needs to see it again.
+    pub(super) encrypted: bool,
+    /// The client's words for tools that are called otherwise, or are no functions, by the name that models know.
+    pub(super) tools: HashMap<String, Known>,
+    /// The conversation up to here: a list of items.
+    pub(super) input: RawList,
+    /// Whether the client lets the response be kept (`store`).
+    pub(super) may_keep: bool,
+    /// Whether the response will be kept.
+    pub(super) is_kept: bool,
+    /// What was left out of the request.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A list as it is written; empty when it is not set.
+#[derive(Debug, Clone)]
+pub(super) struct RawList(pub(super) RawJson);
+
+impl Default for RawList {
+    fn default() -> Self {
+        Self(RawJson::from_checked(bytes::Bytes::from_static(b"[]")))
+    }
+}
+
+/// A tool in the client's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Its namespace, if it has one.
+    pub(super) namespace: Option<String>,
+    /// Its name there.
+    pub(super) name: String,
+    /// Whether it takes plain text instead of arguments.
+    pub(super) is_custom: bool,
+}
+
+impl Asked {
+    /// Says whether the client lets the response be kept (`store`).
+    pub fn may_keep(&self) -> bool {
+        self.may_keep
+    }
+
+    /// Returns the same for a response that will be kept.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self {
+            is_kept: true,
+            ..self.clone()
+        }
+    }
+
+    /// Returns what was left out of the request.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Finds what the answer in `envelope` was asked for.
+    pub(super) fn of(envelope: &Envelope) -> Arc<Self> {
+        match &envelope.asked {
+            dialect::Asked::Response(asked) => Arc::clone(asked),
+            _ => Arc::default(),
+        }
+    }
+
+    /// Notes a member that is repeated, if it is one of those.
+    pub(super) fn repeat(&mut self, name: &str, value: RawJson) {
+        if let Some((known, _)) = REPEATED.iter().find(|(known, _)| *known == name) {
+            self.repeated.retain(|(other, _)| other != known);
+            self.repeated.push((known, value));
+        }
+    }
+
+    /// Appends the members that are repeated.
+    pub(super) fn write(&self, object: &mut ObjectWriter<'_>) {
+        for (name, default) in REPEATED {
+            match self.repeated.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => write_in_line(value, object.member(name)),
+                None => object.raw(name, default),
+            }
+        }
+        object.raw("store", if self.is_kept { "true" } else { "false" });
+    }
+}

@@ -1,0 +1,74 @@
+//! OpenAI's Responses, bridged to chat.
+//!
+//! A request's items become messages, and the answer's blocks become items again: reasoning, messages, calls. What the model
+//! signed of its reasoning goes to the client and comes back packed (`encrypted_content`), so that nothing has to be kept
+//! here; what is kept all the same ([`Dialect::kept`]) is the whole conversation of a response, for a request that continues
+//! it. <https://platform.openai.com/docs/api-reference/responses>.
+
+mod asked;
+mod event;
+mod failure;
+mod input;
+mod item;
+mod packed;
+mod parse;
+mod record;
+mod response;
+mod stream;
+mod tool_choice;
+mod tools;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+pub use asked::Asked;
+pub use parse::parse;
+pub use record::{Order, Page, References, continued, input_items, references, response_of};
+
+use super::{Dialect, Envelope, Kept, Parsed, StreamWriter, openai_error};
+use crate::canonical::ChatAnswer;
+use crate::error::Error;
+
+/// `POST /v1/responses`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Responses;
+
+impl Dialect for Responses {
+    fn id_prefix(&self) -> &'static str {
+        "resp_"
+    }
+
+    fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
+        parse(body, headers)
+    }
+
+    fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
+        response::answer(answer, envelope)
+    }
+
+    fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter> {
+        Box::new(stream::ResponseStream::new(&envelope))
+    }
+
+    fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        openai_error::write_error(error, call_id, &mut out);
+        Bytes::from(out)
+    }
+
+    fn keeps_answers(&self) -> bool {
+        true
+    }
+
+    fn kept(&self, answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
+        response::kept(answer, envelope)
+    }
+}
+
+/// Returns how a tool of a namespace is called where there are no namespaces.
+fn joined(namespace: Option<&str>, name: &str) -> String {
+    match namespace {
+        Some(namespace) => format!("{namespace}__{name}"),
+        None => name.to_owned(),
+    }
+}

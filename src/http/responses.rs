@@ -1,0 +1,328 @@
+//! Responses that are kept: what a request goes on from, and the endpoints that show one again or forget it.
+//!
+//! They are in the response cache, so there are none where no cache is configured. A key finds its own only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::App;
+use super::admission::authenticate;
+use super::headers::{call_id, error_response_naming, insert, json as answer};
+use crate::cache::{CacheControls, Tenant};
+use crate::canonical::{ChatChunk, RawJson};
+use crate::dialect::responses::{Order, Page, continued, input_items, references, response_of};
+use crate::dialect::{Asked, Front, Kept, StreamWriter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::keys::Identity;
+use crate::pipeline::Call;
+use crate::state::Snapshot;
+use crate::telemetry::names;
+
+/// How many items are listed at once, if the client does not say.
+const PAGE: usize = 20;
+/// How many a client may ask for.
+const LARGEST_PAGE: usize = 100;
+
+/// Adds the endpoints to the table.
+pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
+    for start in ["/v1/responses", "/responses", "/openai/v1/responses"] {
+        table = table
+            .route(&format!("{start}/{{id}}"), get(show).delete(forget))
+            .route(&format!("{start}/{{id}}/input_items"), get(items))
+            .route(&format!("{start}/{{id}}/cancel"), post(cancel));
+    }
+    table
+}
+
+// What a request goes on from.
+
+/// Whose responses a caller finds.
+pub(super) fn owner(identity: &Identity) -> Tenant {
+    let key = identity.key();
+    Tenant {
+        key: key.map(|key| key.id.clone()),
+        team: key.and_then(|key| key.config.team_id.clone()),
+    }
+}
+
+/// Puts into a body what it only names.
+///
+/// # Errors
+///
+/// Something that is not kept, or nothing is kept at all.
+pub(super) async fn complete(
+    snapshot: &Snapshot,
+    identity: &Identity,
+    body: Bytes,
+) -> Result<Bytes> {
+    let references = references(&body)?;
+    if references.is_empty() {
+        return Ok(body);
+    }
+    let Some(cache) = &snapshot.cache else {
+        // What only names items is refused by whoever reads it: they are not there.
+        if references.previous.is_none() {
+            return Ok(body);
+        }
+        let message = "previous_response_id: responses are not kept here, because no cache is configured \
+                       (`litellm_settings.cache`); send the whole conversation in `input`";
+        return Err(Error::bad_request("previous_response_id", message));
+    };
+    let found = cache.recall(&owner(identity), references.responses()).await;
+    let records = found
+        .into_iter()
+        .filter_map(|(id, record)| Some((id, read(record)?)));
+    continued(&body, &references, &records.collect::<BTreeMap<_, _>>())
+}
+
+/// What comes from a store may be anybody's: it is JSON, or nothing.
+fn read(record: Bytes) -> Option<RawJson> {
+    serde_json::from_slice::<&RawValue>(&record).ok()?;
+    Some(RawJson::from_checked(record))
+}
+
+/// Says in `asked` that the response will be kept, if it will.
+pub(super) fn to_keep(asked: Asked, snapshot: &Snapshot, controls: &CacheControls) -> Asked {
+    match asked {
+        Asked::Response(asked)
+            if snapshot.cache.is_some()
+                && asked.may_keep()
+                && !controls.no_store
+                && !controls.off =>
+        {
+            Asked::Response(Arc::new(asked.kept()))
+        }
+        asked => asked,
+    }
+}
+
+/// Keeps what an answer leaves behind.
+pub(super) fn keep(call: &Call, kept: Kept) {
+    if let Some(cache) = &call.snapshot.cache
+        && !cache.remember(&call.options.tenant, &kept.id, kept.record.bytes().clone())
+    {
+        tracing::debug!(call_id = %call.id, "response was not kept: it is too large");
+    }
+}
+
+/// Keeps what a stream leaves behind, when it has come to its end.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    call: Arc<Call>,
+    inner: Box<dyn StreamWriter>,
+}
+
+impl Keeping {
+    /// Writes with `inner`.
+    pub(super) fn new(call: &Arc<Call>, inner: Box<dyn StreamWriter>) -> Self {
+        Self {
+            call: Arc::clone(call),
+            inner,
+        }
+    }
+}
+
+impl StreamWriter for Keeping {
+    fn chunk(&mut self, chunk: &ChatChunk, out: &mut Vec<u8>) {
+        self.inner.chunk(chunk, out);
+    }
+
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        self.inner.ping(out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.inner.end(out);
+        if let Some(kept) = self.inner.kept() {
+            keep(&self.call, kept);
+        }
+    }
+
+    fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
+        self.inner.error(error, out);
+    }
+}
+
+// The endpoints.
+
+type Id = Result<Path<String>, PathRejection>;
+
+/// `GET /v1/responses/{id}`.
+async fn show(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
+    let asking = Asking::of(&app, path, &uri, &headers);
+    asking
+        .answer(|asking| async move {
+            let record = asking.record().await?;
+            let encrypted = asking.says("include", "reasoning.encrypted_content")
+                || asking.says("include[]", "reasoning.encrypted_content");
+            response_of(&record, encrypted).ok_or_else(|| asking.unknown())
+        })
+        .await
+}
+
+/// `GET /v1/responses/{id}/input_items`.
+async fn items(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
+    let asking = Asking::of(&app, path, &uri, &headers);
+    asking
+        .answer(|asking| async move {
+            let page = asking.page()?;
+            let record = asking.record().await?;
+            input_items(&record, &asking.id, &page).ok_or_else(|| {
+                Error::bad_request("after", "after: there is no such item in this response")
+            })
+        })
+        .await
+}
+
+/// `DELETE /v1/responses/{id}`.
+async fn forget(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
+    let asking = Asking::of(&app, path, &uri, &headers);
+    asking
+        .answer(|asking| async move {
+            asking.record().await?;
+            if let Some(cache) = &asking.snapshot.cache {
+                cache
+                    .forget(&asking.owner()?, &asking.id)
+                    .await
+                    .map_err(|error| {
+                        Error::new(ErrorKind::Overloaded, "the response could not be deleted")
+                            .with_source(error)
+                    })?;
+            }
+            Ok(RawJson::from_value(&json!({
+                "id": asking.id, "object": "response", "deleted": true,
+            })))
+        })
+        .await
+}
+
+/// `POST /v1/responses/{id}/cancel`.
+async fn cancel(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
+    let asking = Asking::of(&app, path, &uri, &headers);
+    asking
+        .answer(|asking| async move {
+            asking.record().await?;
+            let message = "Only background responses can be cancelled, and there are none here.";
+            Err(Error::new(ErrorKind::BadRequest, message))
+        })
+        .await
+}
+
+/// A request about a response that is kept.
+struct Asking {
+    snapshot: Arc<Snapshot>,
+    caller: Result<Identity>,
+    /// What the client calls the response.
+    id: String,
+    query: String,
+    call_id: String,
+}
+
+impl Asking {
+    fn of(app: &App, path: Id, uri: &Uri, headers: &HeaderMap) -> Self {
+        let snapshot = app.live.load();
+        let caller = authenticate(&snapshot, uri, headers).and_then(|identity| {
+            if let Some(key) = identity.key() {
+                key.check_expiry(app.clock.wall())?;
+            }
+            Ok(identity)
+        });
+        Self {
+            caller,
+            snapshot,
+            // An id that is no text is nobody's.
+            id: path.map(|Path(id)| id).unwrap_or_default(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            call_id: call_id(headers),
+        }
+    }
+
+    async fn answer<F: Future<Output = Result<RawJson>>>(
+        self,
+        find: impl FnOnce(Arc<Self>) -> F,
+    ) -> Response {
+        let asking = Arc::new(self);
+        match find(Arc::clone(&asking)).await {
+            Ok(found) => {
+                let mut response = answer(StatusCode::OK, found.bytes().clone());
+                insert(response.headers_mut(), names::CALL_ID, &asking.call_id);
+                response
+            }
+            Err(error) => {
+                let named = asking.snapshot.config.general.include_call_id_in_error_body;
+                error_response_naming(&error, Front::RESPONSES, Some(&asking.call_id), named)
+            }
+        }
+    }
+
+    fn owner(&self) -> Result<Tenant> {
+        self.caller.as_ref().map(owner).map_err(Clone::clone)
+    }
+
+    async fn record(&self) -> Result<RawJson> {
+        let owner = self.owner()?;
+        let Some(cache) = &self.snapshot.cache else {
+            return Err(self.unknown());
+        };
+        let mut found = cache.recall(&owner, vec![self.id.clone()]).await;
+        let record = found.remove(&self.id).and_then(read);
+        record.ok_or_else(|| self.unknown())
+    }
+
+    fn unknown(&self) -> Error {
+        let id: String = self.id.chars().take(128).collect();
+        let message = format!("Response with id '{id}' not found.");
+        Error::new(ErrorKind::BadRequest, message).with_status(StatusCode::NOT_FOUND)
+    }
+
+    /// Returns the values of a member of the query.
+    fn all(&self, name: &str) -> Vec<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .filter(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    }
+
+    fn says(&self, name: &str, value: &str) -> bool {
+        self.all(name).iter().any(|said| said == value)
+    }
+
+    fn page(&self) -> Result<Page> {
+        let order = match self.all("order").pop().as_deref() {
+            None | Some("desc") => Order::Descending,
+            Some("asc") => Order::Ascending,
+            Some(_) => {
+                return Err(Error::bad_request(
+                    "order",
+                    "order: expected 'asc' or 'desc'",
+                ));
+            }
+        };
+        let limit = match self.all("limit").pop() {
+            None => PAGE,
+            Some(limit) => limit
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
+                .ok_or_else(|| {
+                    let message = format!("limit: expected a number from 1 to {LARGEST_PAGE}");
+                    Error::bad_request("limit", message)
+                })?,
+        };
+        Ok(Page {
+            order,
+            after: self.all("after").pop(),
+            limit,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Text completions over the router: one prompt as a chat, several as a call each.
+
+use serde_json::{Value, json};
+
+use crate::support::entry::{Entry, serving};
+use crate::support::{Answer, Gateway};
+
+async fn gateway(rest: &str) -> Gateway {
+    let other = Entry {
+        name: "nova",
+        id: "n1",
+        model: "bedrock/us.amazon.nova-pro-v1:0",
+        ..Entry::default()
+    };
+    serving(&[Entry::default(), other], rest).await
+}
+
+async fn complete(gateway: &Gateway, more: Value) -> Answer {
+    let mut body = json!({"model": "m", "prompt": "hi [[sim:say Good day.]]"});
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    gateway.post_to("/v1/completions", &body, &[]).await
+}
+
+#[tokio::test]
+async fn every_path_answers() {
+    let gateway = gateway("").await;
+    for (path, model) in [
+        ("/v1/completions", "m"),
+        ("/completions", "nova"),
+        ("/engines/nova/completions", "other"),
+        ("/openai/deployments/m/completions", "other"),
+    ] {
+        let body = json!({"model": model, "prompt": "hi [[sim:say Good day.]]", "max_tokens": 20});
+        let answer = gateway.post_to(path, &body, &[]).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let body = answer.json();
+        assert_eq!(body["object"], "text_completion");
+        assert!(body["id"].as_str().unwrap().starts_with("cmpl-"));
+        let choice =
+            json!({"text": "Good day.", "index": 0, "logprobs": null, "finish_reason": "stop"});
+        assert_eq!(body["choices"], json!([choice]), "{path}");
+        assert!(body["usage"]["total_tokens"].as_u64().unwrap() > 0);
+    }
+    // The longer end is another endpoint.
+    let chat = json!({"messages": [{"role": "user", "content": "hi"}]});
+    let chat = gateway
+        .post_to("/engines/m/chat/completions", &chat, &[])
+        .await;
+    assert_eq!(chat.json()["object"], "chat.completion");
+}
+
+#[tokio::test]
+async fn a_stream_has_the_same_object_in_pieces() {
+    let gateway = gateway("").await;
+    let options = json!({"include_usage": true});
+    let answer = complete(&gateway, json!({"stream": true, "stream_options": options})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let events = answer.events();
+    assert_eq!(events.last(), Some(&"[DONE]"));
+    let events: Vec<Value> = (events[..events.len() - 1].iter())
+        .map(|event| serde_json::from_str(event).unwrap())
+        .collect();
+    let text: String = (events.iter())
+        .map(|event| event["choices"][0]["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(text, "Good day.");
+    let reasons: Vec<&Value> = (events.iter())
+        .map(|event| &event["choices"][0]["finish_reason"])
+        .filter(|reason| !reason.is_null())
+        .collect();
+    assert_eq!(reasons, ["stop"]);
+    assert!(
+        events.last().unwrap()["usage"]["total_tokens"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+}
+
+#[tokio::test]
+async fn several_prompts_are_a_call_each_and_one_answer() {
+    let gateway = gateway("").await;
+    let prompts: Vec<String> = (0..20).map(|n| format!("[[sim:say answer {n}]]")).collect();
+    let answer = complete(&gateway, json!({"prompt": prompts})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let body = answer.json();
+    let choices = body["choices"].as_array().unwrap();
+    assert_eq!(choices.len(), 20);
+    for (place, choice) in choices.iter().enumerate() {
+        assert_eq!(
+            (&choice["index"], &choice["text"]),
+            (&json!(place), &json!(format!("answer {place}")))
+        );
+    }
+    assert_eq!(gateway.simulator.calls().len(), 20);
+    let alone = complete(&gateway, json!({"prompt": prompts[0]}))
+        .await
+        .json();
+    let tokens = |body: &Value| body["usage"]["prompt_tokens"].as_u64().unwrap();
+    assert!(tokens(&body) >= 20 * tokens(&alone));
+    assert_eq!(answer.header("x-litellm-model-id"), "m1");
+}
+
+#[tokio::test]
+async fn one_prompt_that_fails_fails_the_request() {
+    let gateway = gateway("router_settings: {num_retries: 0}\n").await;
+    let prompts = json!(["[[sim:say fine]]", "[[sim:throttle]]", "[[sim:say fine]]"]);
+    let answer = complete(&gateway, json!({"prompt": prompts})).await;
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    assert_eq!(answer.json()["error"]["type"], "throttling_error");
+}
+
+#[tokio::test]
+async fn what_no_model_can_do_is_refused_or_dropped() {
+    let gateway = gateway("").await;
+    for name in ["suffix", "echo", "best_of", "logprobs", "n"] {
+        let value = match name {
+            "suffix" => json!("x"),
+            "echo" => json!(true),
+            _ => json!(2),
+        };
+        let mut more = json!({});
+        more[name] = value;
+        let refused = complete(&gateway, more.clone()).await;
+        assert_eq!(refused.status, 400, "{name}: {}", refused.body);
+        assert_eq!(refused.json()["error"]["param"], name);
+        more["drop_params"] = json!(true);
+        let dropped = complete(&gateway, more).await;
+        assert_eq!(dropped.status, 200, "{name}: {}", dropped.body);
+        assert!(
+            dropped.header("x-switchyard-warnings").contains(name),
+            "{name}"
+        );
+    }
+    for more in [
+        json!({"prompt": null}),
+        json!({"prompt": []}),
+        json!({"prompt": ["a", "b"], "stream": true}),
+    ] {
+        let answer = complete(&gateway, more.clone()).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["param"]),
+            (400, &json!("prompt")),
+            "{more}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_prompts_too() {
+    let gateway = gateway("").await;
+    let answer = complete(&gateway, json!({"prompt": [9906, 1917]})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let sent: Value = serde_json::from_slice(&gateway.simulator.calls()[0].body).unwrap();
+    assert_eq!(sent["messages"][0]["content"][0]["text"], "Hello world");
+}
