@@ -38,7 +38,7 @@ impl ResponseCache {
             let record = match self.memory.read(&key) {
                 Some(record) => Some(record),
                 None => match &self.remote {
-                    Some(remote) => remote.read(&key).await,
+                    Some(remote) => remote.read(&[&key]).await.pop().flatten(),
                     None => None,
                 },
             };
