@@ -148,11 +148,11 @@ async fn region_of_the_callers_choice_is_taken_from_the_operators_limits() {
     );
     let rest = "environment_variables: {AWS_REGION: us-west-2}\n\
                 router_settings: {num_retries: 0, optional_pre_call_checks: [enforce_model_rate_limits]}\n";
-    let elsewhere = || request("m", json!({"aws_region_name": "eu-west-1"}));
-    let usual = || request("m", json!({}));
-    let ways: [(fn() -> Value, fn() -> Value, &str); 2] = [
-        (elsewhere, usual, "eu-west-1"),
-        (usual, elsewhere, "us-west-2"),
+    let elsewhere = request("m", json!({"aws_region_name": "eu-west-1"}));
+    let usual = request("m", json!({}));
+    let ways = [
+        (&elsewhere, &usual, "eu-west-1"),
+        (&usual, &elsewhere, "us-west-2"),
     ];
     let budget =
         "      max_budget: 5\n      input_cost_per_token: 1\n      output_cost_per_token: 1\n";
@@ -160,10 +160,10 @@ async fn region_of_the_callers_choice_is_taken_from_the_operators_limits() {
         for (first, second, region) in ways {
             let file = format!("{entry}{limit}{rest}");
             let gateway = Gateway::with(&file, Arc::new(SystemClock)).await;
-            let answer = gateway.post(&first(), &[]).await;
+            let answer = gateway.post(first, &[]).await;
             assert_eq!(answer.status, 200, "{}", answer.body);
             assert_eq!(answer.header("x-litellm-model-region"), region);
-            let full = gateway.post(&second(), &[]).await;
+            let full = gateway.post(second, &[]).await;
             assert_eq!(full.status, 429, "{}", full.body);
             assert_eq!(gateway.simulator.calls_total(), 1);
         }

@@ -98,7 +98,6 @@ async fn traceparent_and_routing_details_go_where_the_operator_wants_them() {
 
 /// Says whether a page needs leave to read a header of ours, and is to have it.
 fn is_ours(name: &str) -> bool {
-    let begins = |begin: &&str| name.starts_with(*begin);
     let ours = [
         "x-litellm-",
         "x-ratelimit-",
@@ -112,7 +111,7 @@ fn is_ours(name: &str) -> bool {
         "reset_at",
         "llm_provider-x-amzn-requestid",
     ];
-    (ours.iter().any(|begin| begins(&begin)) || alone.contains(&name))
+    (ours.iter().any(|begin| name.starts_with(begin)) || alone.contains(&name))
         // A model group is in the name.
         && !name.starts_with("x-litellm-key-remaining-")
 }
