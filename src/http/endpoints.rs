@@ -22,9 +22,15 @@ const SPOKEN: [(Front, &[&str]); 9] = [
         Front::RESPONSES,
         &["/v1/responses", "/responses", "/openai/v1/responses"],
     ),
+    // Anthropic's SDK puts `/v1` behind an address that Portkey's documentation ends with `/v1`.
     (
         Front::MESSAGES,
-        &["/v1/messages", "/messages", "/anthropic/v1/messages"],
+        &[
+            "/v1/messages",
+            "/messages",
+            "/anthropic/v1/messages",
+            "/v1/v1/messages",
+        ],
     ),
     (
         Front::Count,
@@ -32,6 +38,7 @@ const SPOKEN: [(Front, &[&str]); 9] = [
             "/v1/messages/count_tokens",
             "/messages/count_tokens",
             "/anthropic/v1/messages/count_tokens",
+            "/v1/v1/messages/count_tokens",
         ],
     ),
     (Front::EMBEDDINGS, &["/v1/embeddings", "/embeddings"]),

@@ -316,3 +316,35 @@ async fn portkeys_headers_bring_credentials_to_every_endpoint() {
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn messages_take_portkeys_slugs_in_every_spelling() {
+    let gateway = gateway(&format!(
+        "credential_list:
+  - {{credential_name: prod, credential_values: {{aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, \
+         aws_region_name: us-east-1, aws_bedrock_runtime_endpoint: $URL}}}}
+general_settings: {{master_key: sk-1}}
+"
+    ))
+    .await;
+    let claude = "us.anthropic.claude-3-7-sonnet-20250219-v1:0";
+    let key = ("x-portkey-api-key", "sk-1");
+    let slug = ("x-portkey-provider", "@prod");
+    for (path, model, headers) in [
+        ("/v1/messages", claude.to_owned(), vec![key, slug]),
+        (
+            "/v1/messages",
+            format!("@prod/{claude}"),
+            vec![key, ("x-api-key", "dummy")],
+        ),
+        (
+            "/v1/v1/messages",
+            format!("@prod/{claude}"),
+            vec![key, ("x-api-key", "dummy")],
+        ),
+    ] {
+        let answer = gateway.post_to(path, &said(&model, false), &headers).await;
+        assert_eq!(answer.status, 200, "{path} {model}: {}", answer.body);
+        assert_eq!(answer.json()["content"][0]["text"], "Good day.");
+    }
+}
