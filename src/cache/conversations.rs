@@ -4,6 +4,7 @@
 //! by. What is too large, or was thrown out to make room, is not there; who asks says so to its client.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,7 +72,12 @@ fn key(owner: &Tenant, id: &str) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    format!("response:{:x}", hasher.finalize())
+    let mut out = String::from("response:");
+    for byte in hasher.finalize() {
+        // Writing to a string has no way to fail.
+        let _infallible = write!(out, "{byte:02x}");
+    }
+    out
 }
 
 #[cfg(test)]
