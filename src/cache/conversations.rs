@@ -4,10 +4,10 @@
 //! by. What is too large, or was thrown out to make room, is not there; who asks says so to its client.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 
 use super::{AdminError, ResponseCache, Tenant};
@@ -33,18 +33,26 @@ impl ResponseCache {
     ///
     /// Dropping the future leaves nothing behind.
     pub async fn recall(&self, owner: &Tenant, ids: Vec<String>) -> BTreeMap<String, Bytes> {
-        let reading = ids.into_iter().map(|id| async move {
+        let mut found = BTreeMap::new();
+        let mut elsewhere = Vec::new();
+        for id in ids {
             let key = key(owner, &id);
-            let record = match self.memory.read(&key) {
-                Some(record) => Some(record),
-                None => match &self.remote {
-                    Some(remote) => remote.read(&[&key]).await.pop().flatten(),
-                    None => None,
-                },
-            };
-            Some((id, record?))
-        });
-        join_all(reading).await.into_iter().flatten().collect()
+            match self.memory.read(&key) {
+                Some(record) => {
+                    found.insert(id, record);
+                }
+                None => elsewhere.push((id, key)),
+            }
+        }
+        if let Some(remote) = &self.remote
+            && !elsewhere.is_empty()
+        {
+            let keys: Vec<&str> = elsewhere.iter().map(|(_, key)| key.as_str()).collect();
+            let records = remote.read(&keys).await;
+            let records = elsewhere.into_iter().zip(records);
+            found.extend(records.filter_map(|((id, _), record)| Some((id, record?))));
+        }
+        found
     }
 
     /// Forgets a response. Other instances may have a copy for a minute.
@@ -64,9 +72,12 @@ fn key(owner: &Tenant, id: &str) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    let digits = hasher.finalize();
-    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("response:{digits}")
+    let mut out = String::from("response:");
+    for byte in hasher.finalize() {
+        // Writing to a string has no way to fail.
+        let _infallible = write!(out, "{byte:02x}");
+    }
+    out
 }
 
 #[cfg(test)]

@@ -261,7 +261,7 @@ fn whole(reply: &Answer, call: &Call, envelope: &Envelope, mut settlement: Settl
         Err(error) => return failed(&error, call, settlement),
     };
     if let Some(kept) = call.front.kept(reply, envelope) {
-        responses::keep(call, kept);
+        responses::keep(call, &kept);
     }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);

@@ -107,7 +107,7 @@ pub(super) fn to_keep(asked: Asked, snapshot: &Snapshot, controls: &CacheControl
 }
 
 /// Keeps what an answer leaves behind.
-pub(super) fn keep(call: &Call, kept: Kept) {
+pub(super) fn keep(call: &Call, kept: &Kept) {
     if let Some(cache) = &call.snapshot.cache
         && !cache.remember(&call.options.tenant, &kept.id, kept.record.bytes().clone())
     {
@@ -144,7 +144,7 @@ impl StreamWriter for Keeping {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.inner.end(out);
         if let Some(kept) = self.inner.kept() {
-            keep(&self.call, kept);
+            keep(&self.call, &kept);
         }
     }
 

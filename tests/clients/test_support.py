@@ -288,3 +288,55 @@ def test_a_wrong_ranking_is_seen(results):
 
     assert not seen([(1, 0.9), (0, 0.5)])
     assert seen(results)
+
+
+def piece(text, finish=None, **members):
+    """An event of a streamed text completion."""
+    choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": finish}
+    return {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [choice]} | members
+
+
+A, B, LAST = piece("a"), piece("b"), piece("", "stop")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (A, B, LAST),
+        (A, LAST, "[DONE]"),
+        (A, B, "[DONE]"),
+        (A, B, LAST, LAST, "[DONE]"),
+        (A, piece("b", id="other"), LAST, "[DONE]"),
+        (A, B, LAST, piece("", usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}), "[DONE]"),
+        (piece("a", model="n"), B, LAST, "[DONE]"),
+        (piece("a", object="chat.completion.chunk"), B, LAST, "[DONE]"),
+    ],
+)
+def test_a_wrong_streamed_text_completion_is_seen(events):
+    exchange = copy.deepcopy(EXCHANGES[0])
+    exchange.streamed = True
+    exchange.client = {"path": "/v1/completions", "body": {"model": "m", "stream": True}}
+    headers = {"content-type": "text/event-stream; charset=utf-8"}
+    want = {"status": 200, "text": "ab"}
+    assert not answers.differences(want, 200, headers, stream(A, B, LAST, "[DONE]"), exchange)
+    assert answers.differences(want, 200, headers, stream(*events), exchange)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "chatcmpl-1"},
+        {"object": "chat.completion"},
+        {"model": "n"},
+        {"choices": [LAST["choices"][0]]},
+        {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 3}},
+    ],
+)
+def test_a_wrong_text_completion_is_seen(wrong):
+    exchange = copy.deepcopy(EXCHANGES[0])
+    exchange.streamed, exchange.client = False, {"path": "/v1/completions", "body": {"model": "m"}}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    good = piece("a", "stop", usage=usage)
+    want = {"status": 200, "json": {name: good[name] for name in ("object", "model", "choices", "usage")}}
+    assert not answers.differences(want, 200, {}, json.dumps(good).encode(), exchange)
+    assert answers.differences(want, 200, {}, json.dumps(good | wrong).encode(), exchange)

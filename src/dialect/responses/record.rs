@@ -99,7 +99,7 @@ pub fn continued(
     };
     let mut items = Vec::new();
     if let Some(id) = &references.previous {
-        let found = records.get(id).and_then(|record| conversation(record));
+        let found = records.get(id).and_then(conversation);
         items = found.ok_or_else(|| {
             let message = format!("Previous response with id '{}' not found.", shown(id));
             Error::bad_request("previous_response_id", message)

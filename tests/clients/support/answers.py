@@ -9,7 +9,7 @@ from typing import Any
 from openai.types import CreateEmbeddingResponse, ImagesResponse
 from pydantic import ValidationError
 
-from . import compare, messages
+from . import compare, completion, messages
 from .exchange import Exchange
 
 _TOLERANCE = 1e-6
@@ -24,6 +24,8 @@ def differences(want: dict, status: int, headers: dict, body: bytes, exchange: E
     statuses = want["status"] if isinstance(want.get("status"), list) else [want.get("status", 200)]
     if status not in statuses:
         return [f"status {status} instead of {statuses}: {body[:600].decode(errors='replace')}"]
+    if exchange.endpoint == "/completions":
+        return completion.answer(want, status, headers, body, exchange)
     if exchange.endpoint.startswith("/messages"):
         return messages.answer(want, status, headers, body, exchange)
     if status >= 400:

@@ -486,7 +486,7 @@ def _facts(want: dict, facts: dict, exchange: Exchange) -> list[str]:
         if name in want and not same(want[name], facts[name]):
             differences.append(f"{name}: {_short(facts[name])} instead of {_short(want[name])}")
     if want.get("usage") is not None:
-        left, right = want["usage"], _usage(facts["usage"] or {})
+        left, right = want["usage"], usage(facts["usage"] or {})
         for name, value in left.items():
             if (value or 0) != (right.get(name) or 0):
                 differences.append(f"usage.{name}: {right.get(name)} instead of {value}")
@@ -509,7 +509,8 @@ def _facts(want: dict, facts: dict, exchange: Exchange) -> list[str]:
     return differences
 
 
-def _usage(usage: dict) -> dict:
+def usage(usage: dict) -> dict:
+    """The counts of a `usage` that are compared."""
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     return {

@@ -15,6 +15,7 @@ CHAT_OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWith
 # What is played: the endpoint, and the operations of AWS that serve it.
 PLAYED = {
     "/chat/completions": CHAT_OPERATIONS,
+    "/completions": CHAT_OPERATIONS,
     "/messages": CHAT_OPERATIONS,
     "/messages/count_tokens": ("CountTokens",),
     "/embeddings": ("InvokeModel",),
