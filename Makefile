@@ -15,7 +15,7 @@ CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check-format lint check-docs unit check-dependencies clients fmt clean
+.PHONY: help run build test check-format lint check-docs unit check-dependencies clients test-agents fmt clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ check-dependencies: $(CARGO_DENY) ## Check licences, sources and duplicates of a
 clients: $(VENV_READY) tests/clients/node/node_modules/ready ## Drive the built program with real SDKs (ARGS="-k stream" for some)
 	$(CARGO) build --locked
 	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients $(ARGS)
+
+# Not among `test`: it installs 400 MB, and what the agents send is recorded and played by `clients`.
+test-agents: $(VENV_READY) tests/clients/agents/node_modules/ready ## Drive the built program with Claude Code (RECORD=1 keeps what it sends)
+	$(CARGO) build --locked
+	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients/agents/drive_claude_code.py $(ARGS)
 
 fmt: ## Format
 	$(CARGO) fmt

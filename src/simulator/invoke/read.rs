@@ -106,10 +106,16 @@ fn prompt(prompt: Option<&str>, inference: &Value) -> Value {
             Some(last.split_once(close).map_or(last, |(said, _)| said))
         })
         .unwrap_or(whole);
-    json!({
+    let mut out = json!({
         "messages": [{"role": "user", "content": [{"text": said.trim()}]}],
         "inferenceConfig": inference,
-    })
+    });
+    if whole.trim_end().ends_with("<think>") {
+        // A model whose prompt opens its thoughts thinks, imported ones among them.
+        let effort = json!({"reasoning_effort": "low"});
+        set(&mut out, "additionalModelRequestFields", effort);
+    }
+    out
 }
 
 fn blocks(content: Option<&Node<'_>>, block: impl Fn(&Node<'_>) -> Option<Value>) -> Vec<Value> {

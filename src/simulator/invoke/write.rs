@@ -30,7 +30,7 @@ pub(super) fn said(format: Format, answer: &Answer) -> String {
     let texts = answer.blocks.iter().map(|block| match block {
         Content::Text(text) | Content::Cited { text, .. } => text.clone(),
         // The prompt has opened the tag.
-        Content::Thought { text, .. } if format == Format::DeepSeek => {
+        Content::Thought { text, .. } if matches!(format, Format::DeepSeek | Format::Llama) => {
             format!("{text}\n</think>\n\n")
         }
         Content::Thought { text, .. } => format!("<reasoning>{text}</reasoning>"),

@@ -1,0 +1,94 @@
+"""What coding agents really sent (`agents/recorded/`), asked again of every kind of model behind a gateway.
+
+`make test-agents` runs the agents themselves, and records with RECORD=1. Of what they tell their models only the beginnings are
+kept; the shape of every request is as it was.
+"""
+
+import json
+import re
+
+import pytest
+
+from conftest import MODELS, configuration
+from support import messages, referee
+from support.fake_aws import FakeAws
+from support.gateway import REPOSITORY, Gateway
+
+FILES = sorted((REPOSITORY / "tests" / "clients" / "agents" / "recorded").glob("*.jsonl"))
+RECORDED = [json.loads(line) for file in FILES for line in file.read_text().splitlines()]
+# By Claude's own format, and translated to Converse.
+OWN = {
+    "sonnet-4-5": MODELS["claude"],
+    "claude-3-7": MODELS["claude-3-7"],
+    "claude-3-5": MODELS["claude-3-5"],
+    "opus-4-7": "bedrock/us.anthropic.claude-opus-4-7",
+    "sonnet-4-6": "bedrock/us.anthropic.claude-sonnet-4-6",
+}
+TRANSLATED = {
+    "by-converse": "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "nova": MODELS["nova"],
+    "llama": MODELS["llama"],
+    "qwen": MODELS["qwen"],
+    "gpt-oss": MODELS["gpt-oss"],
+}
+ENTRIES = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in (OWN | TRANSLATED).items()]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    with Gateway(configuration(model_list=ENTRIES), simulate=True) as gateway:
+        yield gateway
+        assert "panicked" not in gateway.output, gateway.output[-4000:]
+
+
+@pytest.fixture(scope="module")
+def refereed():
+    with FakeAws() as aws, Gateway(configuration(model_list=ENTRIES), env=aws.environment()) as gateway:
+        yield gateway, aws
+
+
+def ask(gateway, recorded: dict, model: str, **members):
+    body = recorded["body"] | {"model": model} | members
+    return gateway.post(recorded["path"], body, recorded["headers"])
+
+
+@pytest.mark.parametrize("model", [*OWN, *TRANSLATED])
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
+def test_it_is_answered(simulated, recorded, model):
+    status, headers, body = ask(simulated, recorded, model)
+    assert status == 200, body.decode()
+    assert recorded["body"]["stream"] and headers["content-type"].startswith("text/event-stream")
+    message, problems = messages.reassemble(body.decode())
+    assert not problems
+    assert message["model"] == model and message["content"]
+    assert message["stop_reason"] in ("end_turn", "tool_use", "max_tokens")
+    names = {tool["name"] for tool in recorded["body"]["tools"]}
+    assert {block["name"] for block in message["content"] if block["type"] == "tool_use"} <= names
+
+
+@pytest.mark.parametrize("model", TRANSLATED)
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
+def test_botocore_takes_what_is_made_of_it(refereed, recorded, model):
+    gateway, aws = refereed
+    aws.take()
+    status, _, body = ask(gateway, recorded, model, stream=False)
+    assert status == 200, body.decode()
+    (call,) = aws.take()
+    assert not referee.problems_of(call)
+    aws.verify(call)
+
+
+@pytest.mark.parametrize("model", ["sonnet-4-5", "nova"])
+def test_its_tokens_can_be_counted(simulated, model):
+    for recorded in RECORDED:
+        counted = {name: recorded["body"][name] for name in ("messages", "system", "tools", "thinking")}
+        status, _, body = simulated.post("/v1/messages/count_tokens?beta=true", counted | {"model": model}, recorded["headers"])
+        assert status == 200 and json.loads(body)["input_tokens"] > 100, body
+
+
+def test_recordings_tell_nothing_of_who_made_them():
+    assert RECORDED
+    for file in FILES:
+        text = file.read_text()
+        assert not re.findall(r"(?:/tmp/|/root|/Users/|sk-[a-z]+-[a-z]+-key|x-api-key\"|[Aa]uthorization\")[^\"\\]{0,40}", text)
+        assert set(re.findall(r"/home/\w+", text)) == {"/home/user"}
