@@ -14,13 +14,12 @@ use super::relay::Relay;
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
 use super::work::{Work, encoded};
-use super::{Call, Reply, Served, many, mock};
+use super::{Call, Reply, Served, many, mock, raw};
 use crate::canonical::{Chat, ChatChunk, OperationKind, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
 use crate::router::Deployment;
-use crate::state::Parts;
 use crate::upstream::{Credentials, Response};
 
 /// The media type of streamed answers.
@@ -58,6 +57,9 @@ pub(super) async fn attempt(
     mut attempt: Attempt,
     reason: Reason,
 ) -> Result<Reply> {
+    if let Some(raw) = &trip.call.raw {
+        return raw::attempt(trip, hop, raw, attempt, reason).await;
+    }
     let deployment = Arc::clone(attempt.deployment());
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
@@ -80,7 +82,7 @@ pub(super) async fn attempt(
             return Err(error);
         }
     };
-    let span = attempt_span(trip, &deployment, reason);
+    let span = attempt_span(trip, &deployment, reason, hop.request.operation().name());
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
     let result = bounded(trip, own, &mut attempt, work, &mut served)
         .instrument(span.clone())
@@ -110,8 +112,13 @@ enum Outcome {
     Stream(Vec<ChatChunk>, Box<Relay>),
 }
 
-fn attempt_span(trip: &Trip<'_>, deployment: &Deployment, reason: Reason) -> tracing::Span {
-    let operation = trip.call.request.operation().name();
+/// The span of one attempt; `operation` is what is asked of the model.
+pub(super) fn attempt_span(
+    trip: &Trip<'_>,
+    deployment: &Deployment,
+    reason: Reason,
+    operation: &'static str,
+) -> tracing::Span {
     tracing::info_span!(
         target: crate::telemetry::names::TRACE_TARGET,
         parent: &trip.call.span,
@@ -140,34 +147,65 @@ async fn bounded(
     served: &mut Served,
 ) -> Result<Outcome> {
     served.warnings.extend_from_slice(work.warnings());
+    let bound = bound(trip, own, attempt.deployment());
+    served.timeout = bound.shown;
+    let sending = exchanged(trip, attempt, work, served);
+    if let Ok(result) = tokio::time::timeout(bound.until, sending).await {
+        return result;
+    }
+    Err(bound.over(attempt))
+}
+
+/// How long one attempt may take, and who says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// The bound.
+    pub(super) until: Duration,
+    /// What the client is told of it.
+    pub(super) shown: Duration,
+    /// Whether the call's deadline is what ends it.
+    is_cut: bool,
+    /// Whether the caller chose it, so that the deployment is not at fault.
+    is_by_caller: bool,
+}
+
+impl Bound {
+    /// Returns the error of an attempt that has taken longer, and tells the attempt whose bound it was.
+    pub(super) fn over(self, attempt: &mut Attempt) -> Error {
+        if self.is_by_caller {
+            attempt.bound_by_caller();
+        }
+        if self.is_cut {
+            return deadline_passed();
+        }
+        let message = format!(
+            "the request timed out: no answer within {} s",
+            seconds(self.until)
+        );
+        Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+/// Bounds an attempt on a deployment: by a gateway configuration's `own` timeout, else the deployment's, and by the
+/// caller's deadline.
+pub(super) fn bound(trip: &Trip<'_>, own: Option<Duration>, deployment: &Deployment) -> Bound {
     let call = trip.call;
-    let timeout = own.unwrap_or_else(|| timeout(call, attempt.deployment()));
+    let timeout = own.unwrap_or_else(|| timeout(call, deployment));
     let deadline = trip.deadline();
     let now = trip.parts.clock.now();
     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
     let is_cut = left.is_some_and(|left| left <= timeout);
-    let bound = left.map_or(timeout, |left| left.min(timeout));
     let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
-    served.timeout = callers.filter(|_| is_cut).unwrap_or(timeout);
-    let sending = exchanged(trip, attempt, work, served);
-    if let Ok(result) = tokio::time::timeout(bound, sending).await {
-        return result;
+    Bound {
+        until: left.map_or(timeout, |left| left.min(timeout)),
+        shown: callers.filter(|_| is_cut).unwrap_or(timeout),
+        is_cut,
+        is_by_caller: is_cut && is_callers(call) || own.is_some(),
     }
-    if is_cut && is_callers(call) || own.is_some() {
-        attempt.bound_by_caller();
-    }
-    if is_cut {
-        return Err(deadline_passed());
-    }
-    let message = format!(
-        "the request timed out: no answer within {} s",
-        seconds(timeout)
-    );
-    Err(Error::new(ErrorKind::Timeout, message))
 }
 
 /// Whether the first bound of a call is its caller's. What does not answer within the operator's own deadline is at fault.
-fn is_callers(call: &Call) -> bool {
+pub(super) fn is_callers(call: &Call) -> bool {
     call.deadline().is_none_or(|deadline| deadline.is_callers)
 }
 
@@ -213,7 +251,7 @@ fn of_tier(call: &Call, timeouts: &BTreeMap<String, Duration>) -> Option<Duratio
 }
 
 /// The longest silence between two events of a stream.
-fn idle(call: &Call, deployment: &Deployment) -> Duration {
+pub(super) fn idle(call: &Call, deployment: &Deployment) -> Duration {
     let router = &call.snapshot.config.router;
     router
         .stream_idle_timeout
@@ -363,7 +401,7 @@ pub(super) async fn authorized(
         None => None,
     };
     let Some(again) = again else {
-        return Err(refusal.into_error(deployment, served, parts));
+        return Err(refusal.into_error(trip, deployment, served));
     };
     let response = signed(trip, deployment, request, &again).await?;
     if response.status.is_success() {
@@ -371,7 +409,7 @@ pub(super) async fn authorized(
     }
     Err(Refusal::read(response)
         .await
-        .into_error(deployment, served, parts))
+        .into_error(trip, deployment, served))
 }
 
 async fn signed(
@@ -407,9 +445,14 @@ impl Refusal {
         }
     }
 
-    fn into_error(self, deployment: &Deployment, served: &mut Served, parts: &Parts) -> Error {
-        let error = fault::classify(self.status, &self.headers, &self.body, parts.clock.wall());
+    /// What is passed through keeps AWS's own words.
+    fn into_error(self, trip: &Trip<'_>, deployment: &Deployment, served: &mut Served) -> Error {
+        let wall = trip.parts.clock.wall();
+        let mut error = fault::classify(self.status, &self.headers, &self.body, wall);
         served.upstream_headers = self.headers;
+        if trip.call.raw.is_some() {
+            error = error.with_upstream_answer(self.status, self.body);
+        }
         fault::with_model_hint(error, &deployment.target.model)
     }
 }

@@ -137,6 +137,11 @@ impl Settlement {
         self.usage = usage;
     }
 
+    /// Notes that something of the answer has come.
+    pub fn saw_content(&mut self) {
+        self.first_content.get_or_insert_with(|| self.clock.now());
+    }
+
     /// Notes what a chunk says: tokens, and that content has begun.
     pub fn saw(&mut self, chunk: &ChatChunk) {
         if let ChatChunk::Usage { usage, .. } = chunk {

@@ -47,6 +47,8 @@ pub struct Tap {
     counts: Counts,
     /// What the model wrote, as far as it was a stream.
     written: Size,
+    /// Whether anything has come that the client may be shown: of a stream, a whole event.
+    has_begun: bool,
     /// The failure that a stream told of in itself.
     fault: Option<Error>,
 }
@@ -83,6 +85,7 @@ impl Tap {
             shape,
             counts: Counts::of_headers(headers),
             written: Size::default(),
+            has_begun: false,
             fault: None,
         }
     }
@@ -101,6 +104,17 @@ impl Tap {
         if !is_read {
             self.shape = Shape::Unread;
         }
+        self.has_begun |= !matches!(self.shape, Shape::Frames(_));
+    }
+
+    /// Says whether anything has come that the client may be shown: of a stream, a whole event.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Returns the failure that a stream began with.
+    pub fn failed_at_once(&self) -> Option<&Error> {
+        self.fault.as_ref().filter(|_| !self.has_begun)
     }
 
     /// Returns the failure that the stream told of, where it told of one.
@@ -142,7 +156,10 @@ impl Tap {
         for frame in events {
             if let Some(fault) = frame.fault() {
                 self.fault = Some(fault);
-            } else if let Ok(event) = serde_json::from_slice::<Value>(frame.payload()) {
+                continue;
+            }
+            self.has_begun = true;
+            if let Ok(event) = serde_json::from_slice::<Value>(frame.payload()) {
                 self.event(frame.name(), &event);
             }
         }
