@@ -29,8 +29,8 @@ use super::inference::{run, say, say_failure, say_success};
 use super::layers::catching;
 use super::opening::Opening;
 use super::options::deadline;
-use crate::dialect::{Dialect, Front};
 use crate::dialect::chat::ChatCompletions as Chat;
+use crate::dialect::{Dialect, Front};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
 use crate::pipeline::{Call, RawCall, RawReply, RawSource, Reply, Settlement};
@@ -219,7 +219,7 @@ impl RelayBody {
         self.is_over = true;
         self.books.used(self.source.usage());
         match self.source.fault() {
-            None => self.books.completed(),
+            None => self.books.completed_as(self.status.as_u16()),
             Some(fault) => self.books.failed(fault, self.status.as_u16()),
         }
     }

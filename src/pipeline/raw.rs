@@ -174,6 +174,8 @@ fn check_family(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Resu
     let (Some(asked), true) = (path.model(), path.operation().is_of_one_family()) else {
         return Ok(());
     };
+    let key = trip.call.identity.key();
+    let asked = key.map_or(asked, |key| key.rename(asked));
     let first = trip.call.snapshot.router.resolve(asked);
     let own = first.and_then(|first| first.group.deployments.first()?.target.model.family);
     let family = deployment.target.model.family;

@@ -124,6 +124,12 @@ impl Settlement {
         self.outcome = "ok";
     }
 
+    /// Notes that the client got a complete answer with a status of AWS's.
+    pub fn completed_as(&mut self, status: u16) {
+        self.completed();
+        self.status = status;
+    }
+
     /// Notes that the client got an error; `status` is what the status line said.
     pub fn failed(&mut self, error: &Error, status: u16) {
         self.status = status;

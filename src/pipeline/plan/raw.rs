@@ -42,8 +42,8 @@ pub(in crate::pipeline) fn check_key(call: &Call, raw: &RawCall, parts: &Parts) 
     gate::check_standing(call, key, parts)
 }
 
-/// The name by which the key may call a model, if there is one: as it was asked for, as the id in an ARN, or behind the
-/// provider's name, under which files list Bedrock's ids.
+/// The name by which the key may call a model, if there is one: as it was asked for, as the id in an ARN of AWS's own, or
+/// behind the provider's name, under which files list Bedrock's ids.
 fn permitted<'m>(call: &Call, key: &VirtualKey, asked: &'m str) -> Cow<'m, str> {
     let may = |name: &str| {
         let name = key.rename(name);
@@ -58,9 +58,10 @@ fn permitted<'m>(call: &Call, key: &VirtualKey, asked: &'m str) -> Cow<'m, str> 
     if may(asked) {
         return Cow::Borrowed(asked);
     }
-    let id = asked
-        .strip_prefix("arn:")
-        .and_then(|arn| arn.rsplit_once('/'))
+    let kinds = [":foundation-model/", ":inference-profile/"];
+    let of_aws = kinds.iter().find_map(|kind| asked.split_once(kind));
+    let id = of_aws
+        .filter(|_| asked.starts_with("arn:"))
         .map_or(asked, |(_, id)| id);
     if may(id) {
         return Cow::Borrowed(id);

@@ -4,6 +4,7 @@
 //! [`RawRequest`] becomes a [`WireRequest`]; a [`Tap`] reads the usage from a copy of the answer. Which deployment signs it,
 //! and where the service is, the pipeline decides.
 
+mod body;
 mod counts;
 mod headers;
 mod member;
@@ -13,8 +14,8 @@ mod tap;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use serde_json::Value;
 
+use body::{Leaf, walk};
 pub use headers::{back, onward};
 pub use path::RawPath;
 pub use place::Operation;
@@ -29,8 +30,15 @@ use crate::provider::WireRequest;
 const OUTPUT_TOKENS: u64 = 256;
 /// Longest text of a request that counts as text: what is longer and has no space is a file.
 const LONGEST_WORD: usize = 2048;
-/// How deep a body is searched.
-const DEEPEST: usize = 64;
+/// Members that bound an answer, in the formats of all families; none stands deeper than one object inside of the body.
+const LIMITS: [&str; 6] = [
+    "maxTokens",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_tokens_to_sample",
+    "max_gen_len",
+    "maxTokenCount",
+];
 
 /// A request that is passed through.
 #[derive(Debug, Clone)]
@@ -114,21 +122,17 @@ impl RawRequest {
     /// Returns the models that the body names where it is the body that names them: Bedrock's OpenAI-shaped API, jobs, and
     /// the agent runtime. What is no JSON names none.
     pub fn models_in_body(&self) -> Vec<String> {
-        let name = match self.path.operation() {
-            Operation::OpenAi => "model",
-            Operation::AsyncInvoke => "modelId",
-            _ => "modelArn",
+        let (name, is_at_top) = match self.path.operation() {
+            Operation::OpenAi => ("model", true),
+            Operation::AsyncInvoke => ("modelId", true),
+            _ => ("modelArn", false),
         };
-        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else {
-            return Vec::new();
-        };
-        if name != "modelArn" {
-            let model = body.get(name).and_then(Value::as_str);
-            return model.map(str::to_owned).into_iter().collect();
-        }
         let mut models = Vec::new();
-        each_text(&body, 0, &mut |member, text| {
-            if member == Some(name) {
+        walk(&self.body, &mut |member, depth, leaf| {
+            if let Leaf::Text(text) = leaf
+                && member == Some(name)
+                && (depth == 1 || !is_at_top)
+            {
                 models.push(text.to_owned());
             }
         });
@@ -138,18 +142,18 @@ impl RawRequest {
     /// Measures the request's text, and returns how many tokens its answer may have.
     pub fn size(&self) -> (Size, u64) {
         let mut size = Size::default();
-        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else {
-            return (size, OUTPUT_TOKENS);
-        };
-        each_text(&body, 0, &mut |_, text| {
-            if text.len() <= LONGEST_WORD || text.contains(' ') {
+        let mut limit = None;
+        walk(&self.body, &mut |member, depth, leaf| match leaf {
+            Leaf::Text(text) if text.len() <= LONGEST_WORD || text.contains(' ') => {
                 size.add_json(text);
             }
+            Leaf::Count(count)
+                if depth <= 2 && member.is_some_and(|name| LIMITS.contains(&name)) =>
+            {
+                limit.get_or_insert(count);
+            }
+            Leaf::Text(_) | Leaf::Count(_) => {}
         });
-        let limit = ["max_tokens", "max_completion_tokens", "max_gen_len"]
-            .iter()
-            .find_map(|name| body.get(name)?.as_u64())
-            .or_else(|| body.get("inferenceConfig")?.get("maxTokens")?.as_u64());
         (size, limit.unwrap_or(OUTPUT_TOKENS))
     }
 }
@@ -166,28 +170,6 @@ fn check_route(model: &ModelId) -> Result<()> {
             "model",
             "this model is not served by Bedrock's runtime API, so calls of that cannot be passed through to it",
         )),
-    }
-}
-
-/// Calls `read` with every string of a tree, and the name of its member.
-fn each_text<'v>(value: &'v Value, depth: usize, read: &mut impl FnMut(Option<&'v str>, &'v str)) {
-    if depth > DEEPEST {
-        return;
-    }
-    match value {
-        Value::String(text) => read(None, text),
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| each_text(item, depth + 1, read)),
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value {
-                    Value::String(text) => read(Some(name), text),
-                    _ => each_text(value, depth + 1, read),
-                }
-            }
-        }
-        _ => {}
     }
 }
 

@@ -387,6 +387,10 @@ fn text_is_measured_and_files_are_not() {
     ));
     assert!(with < short + 10 && output == 9, "{with}");
     assert_eq!(size("[[[").1, 256);
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(size(&deep).1, 256);
+    let (escaped, _) = size(r#"{"a\"b":["x y", null, -1, 1.5, true, "\u00e9"]}"#);
+    assert!(escaped > 0);
 }
 
 /// Paths made of what an attacker would try, around what is really there.
