@@ -179,6 +179,16 @@ def test_boto3_converses_and_invokes(gateway, model):
     assert urllib.parse.unquote(call["path"]).startswith(f"/model/{MODEL}/")
 
 
+def test_boto3_counts_tokens(gateway):
+    runtime = client("bedrock-runtime", gateway)
+    asked = {"converse": {"messages": HELLO}}
+    by_name = runtime.count_tokens(modelId="claude", input=asked)["inputTokens"]
+    by_id = runtime.count_tokens(modelId=MODEL.removeprefix("us."), input=asked)["inputTokens"]
+    assert by_name == by_id > 0
+    # AWS counts for foundation models only, and that is what it says.
+    assert refused(lambda: runtime.count_tokens(modelId=MODEL, input=asked))[:2] == (400, "ValidationException")
+
+
 def test_boto3_applies_a_guardrail(gateway):
     runtime = client("bedrock-runtime", gateway)
     content = [{"text": {"text": "Hello world"}}]

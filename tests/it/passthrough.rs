@@ -658,8 +658,9 @@ async fn agents_events_are_relayed_as_they_are() {
 #[tokio::test]
 async fn tokens_are_counted_for_the_model_and_not_for_its_profile() {
     let gateway = gateway().await;
-    let body = json!({"input": {"converse": {"messages": []}}});
-    let _answer = post(&gateway, "/model/m/count-tokens", &body).await;
+    let body = json!({"input": {"converse": hello("one two three")}});
+    let answer = post(&gateway, "/model/m/count-tokens", &body).await;
+    assert!(answer.json()["inputTokens"].as_u64() > Some(0));
     let sent = gateway.simulator.calls().pop().unwrap();
     assert_eq!(
         sent.path,

@@ -118,7 +118,8 @@ fn changes_something(raw: &RawCall) -> bool {
 /// The entry of the gateway's own identity for this call.
 fn entry(call: &Call, raw: &RawCall, shown: &str) -> DeploymentConfig {
     let config = &call.snapshot.config;
-    let chosen = (config.deployments.iter()).find(|entry| entry.use_in_pass_through);
+    let chosen =
+        (config.deployments.iter()).find(|entry| entry.use_in_pass_through && !entry.blocked);
     let mut entry = match chosen {
         Some(chosen) => DeploymentConfig {
             aws: chosen.aws.clone(),
