@@ -315,3 +315,57 @@ fn exception(error: &Error) -> &'static str {
         ErrorKind::Garbled | ErrorKind::Internal => "InternalServerException",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn region_is_that_of_the_signatures_scope() {
+        let region = |authorization: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                header::AUTHORIZATION,
+                HeaderValue::from_str(authorization).unwrap(),
+            );
+            signed_region(&headers)
+        };
+        for (scope, expected) in [
+            ("sk-1/20260101/eu-west-1/bedrock/aws4_request", "eu-west-1"),
+            ("a/b/20260101/us-east-1/bedrock/aws4_request", "us-east-1"),
+            ("sk-1/20260101//bedrock/aws4_request", ""),
+        ] {
+            for rest in [", SignedHeaders=host, Signature=0", ""] {
+                let header = format!("AWS4-HMAC-SHA256 Credential={scope}{rest}");
+                assert_eq!(region(&header).as_deref(), Some(expected), "{header}");
+            }
+        }
+        for header in [
+            "Bearer sk-1",
+            "AWS4-HMAC-SHA256 Signature=0",
+            "AWS4-HMAC-SHA256 Credential=sk-1",
+        ] {
+            assert_eq!(region(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn error_of_ours_says_what_both_kinds_of_clients_read() {
+        let error = Error::bad_request("model", "no \"such\" model");
+        let body: Value = serde_json::from_slice(&worded(&error, Some("id"))).unwrap();
+        assert_eq!(body["message"], "no \"such\" model");
+        assert_eq!(body["error"]["message"], body["message"]);
+        assert_eq!(body["error"]["param"], "model");
+        assert_eq!(body["error"]["litellm_call_id"], "id");
+    }
+
+    #[test]
+    fn every_kind_of_error_has_a_name_of_awss() {
+        for kind in ErrorKind::ALL {
+            let name = exception(&Error::new(kind, "x"));
+            assert!(name.ends_with("Exception"), "{kind:?}: {name}");
+        }
+        let unknown = Error::new(ErrorKind::BadRequest, "x").with_status(StatusCode::NOT_FOUND);
+        assert_eq!(exception(&unknown), "UnknownOperationException");
+    }
+}

@@ -6,6 +6,7 @@
 pub mod admit;
 mod attempt;
 mod attempts;
+mod bound;
 mod cached;
 mod call;
 mod counting;

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use tracing::Instrument as _;
 
 use super::attempt::Attempt;
+use super::bound::{bound, idle, is_callers};
 use super::raw_source::RawSource;
 use super::send::{self, Reason};
 use super::silence::Silence;
@@ -195,7 +196,7 @@ async fn bounded(
     request: &WireRequest,
     served: &mut Served,
 ) -> Result<RawReply> {
-    let bound = send::bound(trip, own, attempt.deployment());
+    let bound = bound(trip, own, attempt.deployment());
     served.timeout = bound.shown;
     let sending = exchanged(trip, attempt, raw, request, served);
     if let Ok(result) = tokio::time::timeout(bound.until, sending).await {
@@ -217,13 +218,13 @@ async fn exchanged(
     if let Some(id) = served.aws_request_id() {
         tracing::Span::current().record("aws.request_id", id);
     }
-    let idle = send::idle(trip.call, attempt.deployment());
+    let idle = idle(trip.call, attempt.deployment());
     let end = trip.call.deadline().and_then(|deadline| deadline.end);
     let tap = Tap::new(raw.request.path.operation(), &response.headers);
     let silence = Silence::new(idle, end, &trip.parts.clock);
     let mut source = RawSource::new(response.body, tap, silence);
     let opened = source.open().await;
-    if source.is_past_end() && opened.is_err() && send::is_callers(trip.call) {
+    if source.is_past_end() && opened.is_err() && is_callers(trip.call) {
         attempt.bound_by_caller();
     }
     opened?;
