@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 /// What went wrong.
@@ -302,6 +303,7 @@ struct Detail {
     param: Option<String>,
     retry_after: Option<Duration>,
     upstream_headers: HeaderMap,
+    upstream_answer: Option<(StatusCode, Bytes)>,
     original_status: Option<u16>,
     retry: Option<Retry>,
     fallback: Option<Fallback>,
@@ -323,6 +325,7 @@ impl Error {
             param: None,
             retry_after: None,
             upstream_headers: HeaderMap::new(),
+            upstream_answer: None,
             original_status: None,
             retry: None,
             fallback: None,
@@ -369,6 +372,13 @@ impl Error {
     #[must_use]
     pub fn with_upstream_headers(mut self, headers: HeaderMap) -> Self {
         self.0.upstream_headers = headers;
+        self
+    }
+
+    /// Keeps AWS's answer as it came, for clients that speak to AWS through us.
+    #[must_use]
+    pub fn with_upstream_answer(mut self, status: StatusCode, body: Bytes) -> Self {
+        self.0.upstream_answer = Some((status, body));
         self
     }
 
@@ -454,6 +464,12 @@ impl Error {
     /// Returns the headers of AWS's answer.
     pub fn upstream_headers(&self) -> &HeaderMap {
         &self.0.upstream_headers
+    }
+
+    /// Returns AWS's status and body, where they were kept.
+    pub fn upstream_answer(&self) -> Option<(StatusCode, &Bytes)> {
+        let (status, body) = self.0.upstream_answer.as_ref()?;
+        Some((*status, body))
     }
 
     /// Returns headers of its own for the answer.

@@ -11,9 +11,13 @@ use crate::simulator::{ACCESS_KEY_ID, AccessKey, Options, SECRET_ACCESS_KEY, Sim
 use crate::state::{AdmitKeys, Simulated};
 
 /// Variables that would send a call, or a look-up of credentials, somewhere else.
-const ENDPOINTS: [&str; 4] = [
+const ENDPOINTS: [&str; 8] = [
     "AWS_BEDROCK_RUNTIME_ENDPOINT",
     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+    "AWS_BEDROCK_AGENT_RUNTIME_ENDPOINT",
+    "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
+    "AWS_ENDPOINT_URL_BEDROCK",
+    "AWS_ENDPOINT_URL_BEDROCK_AGENT",
     "AWS_STS_ENDPOINT",
     "AWS_ENDPOINT_URL_STS",
 ];

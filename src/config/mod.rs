@@ -180,6 +180,8 @@ pub struct DeploymentConfig {
     pub clientside_params: Vec<ClientsideParam>,
     /// `extra_headers`.
     pub extra_headers: Vec<(String, String)>,
+    /// `use_in_pass_through`: its identity serves what names no model of the file.
+    pub use_in_pass_through: bool,
     /// `keepalive_seconds`: cadence of keep-alive comments in a stream.
     pub keepalive: Option<Duration>,
     /// `allow_client_keepalive_override`: a client may choose the cadence.
@@ -403,10 +405,33 @@ pub struct GeneralSettings {
     pub expose_fallback_errors: bool,
     /// `reject_clientside_metadata_tags`.
     pub reject_client_tags: bool,
+    /// What `/bedrock` serves.
+    pub pass_through: PassThroughSettings,
     /// CORS: `LITELLM_CORS_ORIGINS`, `*` by default.
     pub cors_origins: Vec<String>,
     /// `LITELLM_CORS_ALLOW_CREDENTIALS`.
     pub cors_allow_credentials: bool,
+}
+
+/// What `/bedrock` serves beside models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassThroughSettings {
+    /// `disable_bedrock_agent_runtime_passthrough`: no agents, flows and knowledge bases.
+    pub without_agents: bool,
+    /// `disable_bedrock_control_plane_passthrough`: no control plane.
+    pub without_control_plane: bool,
+    /// `pass_through_request_timeout`: for an attempt that no deployment of the file serves.
+    pub timeout: Duration,
+}
+
+impl Default for PassThroughSettings {
+    fn default() -> Self {
+        Self {
+            without_agents: false,
+            without_control_plane: false,
+            timeout: Duration::from_mins(10),
+        }
+    }
 }
 
 impl Default for GeneralSettings {
@@ -434,6 +459,7 @@ impl Default for GeneralSettings {
             fail_closed: false,
             expose_fallback_errors: false,
             reject_client_tags: false,
+            pass_through: PassThroughSettings::default(),
             cors_origins: vec!["*".to_owned()],
             cors_allow_credentials: false,
         }

@@ -67,6 +67,10 @@ pub(super) fn from_params(params: &Node, path: &str, report: &mut Report) -> Dep
             report,
         ),
         extra_headers: pairs(params.get("extra_headers")),
+        use_in_pass_through: params
+            .get("use_in_pass_through")
+            .and_then(Node::flag)
+            .unwrap_or(false),
         keepalive: seconds(params, "keepalive_seconds"),
         allow_client_keepalive: params
             .get("allow_client_keepalive_override")

@@ -8,7 +8,7 @@ use super::node::Node;
 use super::params;
 use super::report::Report;
 use super::secret::Secret;
-use super::{GeneralSettings, LitellmSettings, PromptTemplate};
+use super::{GeneralSettings, LitellmSettings, PassThroughSettings, PromptTemplate};
 
 /// Reads a number of seconds; 0 counts as not set, as it does to LiteLLM.
 pub(super) fn seconds(node: &Node, key: &str) -> Option<Duration> {
@@ -232,6 +232,12 @@ pub(super) fn general(
         fail_closed: flag(section, "fail_closed_rate_limit_enforcement"),
         expose_fallback_errors: flag(section, "expose_fallback_errors_to_caller"),
         reject_client_tags: flag(section, "reject_clientside_metadata_tags"),
+        pass_through: PassThroughSettings {
+            without_agents: flag(section, "disable_bedrock_agent_runtime_passthrough"),
+            without_control_plane: flag(section, "disable_bedrock_control_plane_passthrough"),
+            timeout: seconds(section, "pass_through_request_timeout")
+                .unwrap_or(base.pass_through.timeout),
+        },
         cors_origins: environment
             .get("LITELLM_CORS_ORIGINS")
             .map_or(base.cors_origins, |list| {

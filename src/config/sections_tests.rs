@@ -301,7 +301,8 @@ fn general_settings_are_read_whole() {
     let text = "general_settings: {max_in_flight_requests_per_worker: 5, max_queued_requests_per_worker: 6, \
                 admission_queue_timeout_seconds: 0.5, global_max_parallel_requests: 7, \
                 fail_closed_rate_limit_enforcement: true, expose_fallback_errors_to_caller: true, \
-                reject_clientside_metadata_tags: true}\n";
+                reject_clientside_metadata_tags: true, disable_bedrock_agent_runtime_passthrough: true, \
+                disable_bedrock_control_plane_passthrough: true, pass_through_request_timeout: 7}\n";
     let wanted = GeneralSettings {
         master_key: Some(Secret::new("sk-m")),
         max_in_flight: Some(5),
@@ -311,6 +312,11 @@ fn general_settings_are_read_whole() {
         fail_closed: true,
         expose_fallback_errors: true,
         reject_client_tags: true,
+        pass_through: PassThroughSettings {
+            without_agents: true,
+            without_control_plane: true,
+            timeout: seconds(7),
+        },
         ..GeneralSettings::default()
     };
     assert_eq!(clean(text, &[]).general, wanted);

@@ -44,11 +44,19 @@ pub(super) fn authenticate(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Identity> {
+    check(snapshot, uri, || snapshot.keys.check(headers))
+}
+
+fn check(
+    snapshot: &Snapshot,
+    uri: &Uri,
+    identify: impl FnOnce() -> Result<Identity>,
+) -> Result<Identity> {
     let public = &snapshot.config.general.public_routes;
     if public.iter().any(|route| route == uri.path()) {
         return Ok(Identity::Anyone);
     }
-    let identity = snapshot.keys.check(headers)?;
+    let identity = identify()?;
     if let Some(key) = identity.key()
         && !key.may_call(uri.path())
     {
@@ -56,6 +64,21 @@ pub(super) fn authenticate(
         return Err(Error::new(ErrorKind::Forbidden, message).with_type("auth_error"));
     }
     Ok(identity)
+}
+
+/// Like [`authenticate`], for a request that is passed through to AWS: its key may stand beside a signature.
+///
+/// # Errors
+///
+/// As [`authenticate`].
+pub(super) fn authenticate_passed_through(
+    snapshot: &Snapshot,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Identity> {
+    check(snapshot, uri, || {
+        snapshot.keys.check_passed_through(headers)
+    })
 }
 
 /// Checks that a request is from an administrator: the master key, a virtual key that may call the path, or anyone where

@@ -232,6 +232,10 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
             }
             None => failed(&not_streamed(), &call, settlement),
         },
+        Ok(Reply::Raw(_)) => {
+            let message = "a call that is not passed through had such an answer";
+            failed(&Error::new(ErrorKind::Internal, message), &call, settlement)
+        }
         Err(error) => failed(&error, &call, settlement),
     }
 }
@@ -372,8 +376,14 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     };
     let mut response = error_response_naming(error, call.front, Some(&call.id), named);
     settlement.failed(error, response.status().as_u16());
-    let headers = response.headers_mut();
-    say_call(headers, &settlement);
+    say_failure(response.headers_mut(), error, &settlement);
+    response
+}
+
+/// The headers of a failure: who failed last, what it took.
+pub(super) fn say_failure(headers: &mut HeaderMap, error: &Error, settlement: &Settlement) {
+    let call = settlement.call();
+    say_call(headers, settlement);
     headers.extend(settlement.limit_headers());
     // Where no deployment could be looked for, the group may be known all the same.
     let is_told = settlement.journal().entries().group.is_some();
@@ -389,7 +399,6 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
             &served.timeout.as_secs_f64().to_string(),
         );
     }
-    response
 }
 
 /// The headers of a success: who served, what it took, what is left of the limits.
@@ -434,7 +443,7 @@ fn say_left_out(headers: &mut HeaderMap, call: &Call) {
 }
 
 /// The headers that every answer after authentication has.
-fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
+pub(super) fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
     say_served(headers, journal);
     headers.insert(
         HeaderName::from_static(names::VERSION),

@@ -15,6 +15,7 @@ mod metrics;
 mod models;
 mod opening;
 mod options;
+mod passthrough;
 mod portkey;
 mod prompts;
 mod responses;
@@ -25,7 +26,7 @@ mod sse;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +70,7 @@ pub struct Shutdown {
 pub fn router(app: Arc<App>) -> Router {
     let table = endpoints::add(Router::new())
         .route("/", get(home::page))
+        .route("/bedrock/{*rest}", any(passthrough::relay))
         .route("/v1/models", get(models::list))
         .route("/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::request;
+use http::{HeaderValue, request};
 
 use super::inference::{Asking, new_answer_id};
 use super::options::{bring, call_options};
 use super::portkey::Portkey;
 use super::responses::{owner, to_keep};
 use crate::cache::CacheControls;
-use crate::canonical::Request;
-use crate::dialect::{Controls, Parsed};
+use crate::canonical::{ChatRequest, Request};
+use crate::dialect::{Asked, Controls, Front, Parsed};
 use crate::error::{Error, Result};
 use crate::keys::Identity;
-use crate::pipeline::{Call, CallOptions};
+use crate::pipeline::{Call, CallOptions, RawCall};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -66,19 +66,7 @@ impl Opening<'_> {
         let mut options = self.options(controls, portkey.timeout_ms())?;
         portkey.decide(&mut options, bring);
         let of_answer = to_keep(of_answer, snapshot, &options.cache);
-        let span = tracing::info_span!(
-            target: names::TRACE_TARGET,
-            "call",
-            otel.name = %format_args!("{} {}", head.method, head.uri.path()),
-            otel.kind = "server",
-            url.path = head.uri.path(),
-            litellm.call_id = self.id,
-            http.response.status_code = tracing::field::Empty,
-            gen_ai.usage.input_tokens = tracing::field::Empty,
-            gen_ai.usage.output_tokens = tracing::field::Empty,
-            error.type = tracing::field::Empty,
-        );
-        crate::telemetry::adopt_parent(&span, &head.headers);
+        let span = self.span();
         Ok(Call {
             id: self.id.to_owned(),
             snapshot: Arc::clone(snapshot),
@@ -87,12 +75,8 @@ impl Opening<'_> {
             model,
             request,
             options,
-            traceparent: snapshot
-                .config
-                .litellm
-                .forward_traceparent
-                .then(|| head.headers.get("traceparent").cloned())
-                .flatten(),
+            raw: None,
+            traceparent: traceparent(snapshot, head),
             identity: self.identity,
             answer_id: new_answer_id(asking.front),
             front: asking.front,
@@ -100,6 +84,67 @@ impl Opening<'_> {
             created: self.created,
             span,
         })
+    }
+
+    /// Opens a call that is passed through to AWS.
+    ///
+    /// # Errors
+    ///
+    /// A header that cannot be used, by its name.
+    pub(super) fn open_raw(self, raw: RawCall) -> Result<Call> {
+        let (snapshot, head) = (self.snapshot, self.head);
+        let path = &raw.request.path;
+        let asked = path
+            .model()
+            .unwrap_or_else(|| raw.service_name())
+            .to_owned();
+        let mut options = self.options(Controls::default(), None)?;
+        // Another group can answer only where it can be named.
+        let names_group = path.model().is_some_and(|model| {
+            let key = self.identity.key();
+            let renamed = key.map_or(model, |key| key.rename(model));
+            snapshot.router.resolve(renamed).is_some()
+        });
+        options.fallbacks.disabled |= !names_group;
+        let span = self.span();
+        Ok(Call {
+            id: self.id.to_owned(),
+            snapshot: Arc::clone(snapshot),
+            received: self.received,
+            shown_model: asked.clone(),
+            model: asked,
+            request: Request::Chat(ChatRequest {
+                stream: path.operation().streams(),
+                ..ChatRequest::default()
+            }),
+            front: Front::CHAT,
+            asked: Asked::Nothing,
+            raw: Some(Arc::new(raw)),
+            options,
+            traceparent: traceparent(snapshot, head),
+            identity: self.identity,
+            answer_id: String::new(),
+            created: self.created,
+            span,
+        })
+    }
+
+    /// The span that the call's attempts hang under.
+    fn span(&self) -> tracing::Span {
+        let span = tracing::info_span!(
+            target: names::TRACE_TARGET,
+            "call",
+            otel.name = %format_args!("{} {}", self.head.method, self.head.uri.path()),
+            otel.kind = "server",
+            url.path = self.head.uri.path(),
+            litellm.call_id = self.id,
+            http.response.status_code = tracing::field::Empty,
+            gen_ai.usage.input_tokens = tracing::field::Empty,
+            gen_ai.usage.output_tokens = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        crate::telemetry::adopt_parent(&span, &self.head.headers);
+        span
     }
 
     /// What the caller decided, and its key for it.
@@ -130,4 +175,11 @@ impl Opening<'_> {
         options.cache = cache;
         Ok(options)
     }
+}
+
+/// The caller's `traceparent`, where the operator has it sent on.
+fn traceparent(snapshot: &Snapshot, head: &request::Parts) -> Option<HeaderValue> {
+    let is_forwarded = snapshot.config.litellm.forward_traceparent;
+    let sent = is_forwarded.then(|| head.headers.get("traceparent").cloned());
+    sent.flatten()
 }

@@ -70,7 +70,7 @@ fn of_chat(reply: Reply) -> Result<ChatAnswer> {
             Answer::Chat(answer) => Ok(answer),
             _ => Err(other_answer()),
         },
-        Reply::Stream(..) => Err(other_answer()),
+        Reply::Stream(..) | Reply::Raw(_) => Err(other_answer()),
     }
 }
 

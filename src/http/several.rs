@@ -136,7 +136,7 @@ fn array(mut outcomes: Vec<Outcome>) -> Response {
                     Err(error) => write_failed(&error, &outcome.call, &mut books, &mut body),
                 }
             }
-            Ok(Reply::Stream(..)) => body.extend_from_slice(b"null"),
+            Ok(Reply::Stream(..) | Reply::Raw(_)) => body.extend_from_slice(b"null"),
             Err(error) => write_failed(&error, &outcome.call, &mut books, &mut body),
         }
     }

@@ -168,7 +168,7 @@ impl EventStream {
                 self.source = Source::Chunks(chunks);
                 Poll::Ready(Ok(Progress::More))
             }
-            Ok(Reply::Whole(_)) => {
+            Ok(Reply::Whole(_) | Reply::Raw(_)) => {
                 let message = "a streamed call had a whole answer";
                 Poll::Ready(Err(Error::new(ErrorKind::Internal, message)))
             }

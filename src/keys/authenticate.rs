@@ -29,6 +29,9 @@ const KEY_HEADERS: [&str; 8] = [
     "ocp-apim-subscription-key",
 ];
 
+/// Where clients put a key that sign what they send.
+const BESIDE_SIGNATURE: &str = "litellm_user_api_key";
+
 /// Whom a call is from.
 #[derive(Debug, Clone)]
 pub enum Identity {
@@ -120,10 +123,36 @@ impl KeyPolicy {
     ///
     /// [`ErrorKind::Unauthenticated`], also for a blocked key; its message never quotes the key.
     pub fn check(&self, headers: &HeaderMap) -> Result<Identity> {
+        self.identify(|| presented_key(headers, self.header.as_ref()))
+    }
+
+    /// Checks the key of a request that is passed through to AWS. AWS's clients sign what they send, so the key may stand in
+    /// a header beside the signature (`litellm_user_api_key`), which then says nothing; else it is the signature's access key
+    /// id, or stands where every other request has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyPolicy::check`].
+    pub fn check_passed_through(&self, headers: &HeaderMap) -> Result<Identity> {
+        let custom = self.header.as_ref();
+        let is_beside = custom.is_none_or(|name| !headers.contains_key(name));
+        let beside = headers
+            .get(BESIDE_SIGNATURE)
+            .and_then(|value| value.to_str().ok())
+            .map(strip_scheme)
+            .filter(|key| is_beside && !key.is_empty());
+        self.identify(|| match beside {
+            Some(key) => Ok(Cow::Borrowed(key)),
+            None => presented_key(headers, custom),
+        })
+    }
+
+    /// Finds whose key it is that was presented.
+    fn identify<'h>(&self, presented: impl FnOnce() -> Result<Cow<'h, str>>) -> Result<Identity> {
         if self.is_open() {
             return Ok(Identity::Anyone);
         }
-        let key = presented_key(headers, self.header.as_ref())?;
+        let key = presented()?;
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         if let Some(master) = &self.master
             && bool::from(digest.ct_eq(master))
@@ -294,6 +323,68 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Unauthenticated);
             assert!(!error.message().contains("sk-wrong") && !error.message().contains("nonsense"));
         }
+    }
+
+    #[test]
+    fn key_beside_a_signature_counts_where_requests_are_passed_through() {
+        let signed = |key: &str| {
+            format!(
+                "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0"
+            )
+        };
+        let open = policy(Some("sk-master"));
+        for pairs in [
+            &[
+                ("litellm_user_api_key", "Bearer sk-master"),
+                ("authorization", &signed("AKIAFAKE")),
+            ][..],
+            &[
+                ("litellm_user_api_key", "sk-master"),
+                ("authorization", "Bearer sk-wrong"),
+            ],
+            &[("authorization", &signed("sk-master"))],
+            &[("authorization", "Bearer sk-master")],
+            &[
+                ("litellm_user_api_key", " "),
+                ("authorization", "Bearer sk-master"),
+            ],
+        ] {
+            let identity = open.check_passed_through(&headers(pairs)).unwrap();
+            assert!(identity.is_administrator(), "{pairs:?}");
+        }
+        for pairs in [
+            &[][..],
+            &[
+                ("litellm_user_api_key", "sk-wrong"),
+                ("authorization", "Bearer sk-master"),
+            ],
+            &[("authorization", &signed("AKIAFAKE"))],
+        ] {
+            let error = open.check_passed_through(&headers(pairs)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{pairs:?}");
+        }
+        // Elsewhere it is no key at all.
+        assert!(
+            open.check(&headers(&[("litellm_user_api_key", "sk-master")]))
+                .is_err()
+        );
+        let named = built(GeneralSettings {
+            master_key: Some(Secret::new("sk-master")),
+            key_header_name: Some("X-Team-Key".to_owned()),
+            ..GeneralSettings::default()
+        });
+        for (team, beside, is_let_in) in [
+            ("sk-master", "sk-wrong", true),
+            ("sk-wrong", "sk-master", false),
+        ] {
+            let both = headers(&[("x-team-key", team), ("litellm_user_api_key", beside)]);
+            assert_eq!(named.check_passed_through(&both).is_ok(), is_let_in);
+        }
+        assert!(
+            named
+                .check_passed_through(&headers(&[("litellm_user_api_key", "sk-master")]))
+                .is_ok()
+        );
     }
 
     #[test]

@@ -49,12 +49,32 @@ impl VirtualKey {
                 return Err(denied(fallback.asked));
             }
         }
-        self.check_expiry(wanted.wall)?;
-        let budget = self.config.budget.filter(|_| !wanted.is_free);
-        self.runtime
-            .check(budget, wanted.now)
-            .map_err(|over| over_budget(over, wanted.budget_status))?;
+        self.check_standing(
+            wanted.now,
+            wanted.wall,
+            wanted.is_free,
+            wanted.budget_status,
+        )?;
         Ok(access)
+    }
+
+    /// Checks what holds for a call of any model, or of none: the key has not expired, and its budget is not used up.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualKey::check_call`].
+    pub fn check_standing(
+        &self,
+        now: Instant,
+        wall: SystemTime,
+        is_free: bool,
+        budget_status: Option<u16>,
+    ) -> Result<()> {
+        self.check_expiry(wall)?;
+        let budget = self.config.budget.filter(|_| !is_free);
+        self.runtime
+            .check(budget, now)
+            .map_err(|over| over_budget(over, budget_status))
     }
 
     /// Reserves the US dollars that a call may cost, until the reservation is dropped.

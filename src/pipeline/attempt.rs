@@ -234,6 +234,15 @@ pub(super) struct Partial {
 }
 
 impl Partial {
+    /// Makes what was read of an answer that is not decoded.
+    pub(super) fn read(reported: Option<Usage>, written: Size) -> Self {
+        Self {
+            reported,
+            written,
+            ..Self::default()
+        }
+    }
+
     /// Looks at a chunk. Pictures, signatures and citations are left out: nobody knows their tokens.
     pub(super) fn saw(&mut self, chunk: &ChatChunk) {
         match chunk {

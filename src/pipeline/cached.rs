@@ -76,7 +76,7 @@ pub(super) async fn answer(
             };
             Ok(match reply {
                 Reply::Whole(answer) => Reply::Whole(Box::new(filling.whole(*answer))),
-                stream @ Reply::Stream(..) => stream,
+                other @ (Reply::Stream(..) | Reply::Raw(_)) => other,
             })
         }
     }
@@ -167,6 +167,10 @@ async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
             return Ok(());
         }
         Reply::Stream(first, source) => (first, source),
+        Reply::Raw(_) => {
+            let message = "an answer that is passed through is not shared";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
     };
     let mut end = None;
     loop {

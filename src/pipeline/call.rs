@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use super::gateway::GatewayCall;
+use super::raw::RawCall;
 use crate::cache::{CacheControls, Tenant};
 use crate::canonical::Request;
 use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
@@ -31,6 +32,8 @@ pub struct Call {
     pub request: Request,
     /// The format that it came in, in which it is answered.
     pub front: Front,
+    /// What is passed through to AWS as it came; then `request` says nothing, but whether a stream is asked for.
+    pub raw: Option<Arc<RawCall>>,
     /// What the caller decided about the way it is served.
     pub options: CallOptions,
     /// The caller's `traceparent`, where it is to be sent on (`forward_traceparent_to_llm_provider`).

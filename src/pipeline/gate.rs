@@ -10,7 +10,7 @@ use super::trip::Hop;
 use super::{Call, Settlement};
 use crate::canonical::Usage;
 use crate::error::Result;
-use crate::keys::{ModelName, Reservation, Wanted};
+use crate::keys::{ModelName, Reservation, VirtualKey, Wanted};
 use crate::limit::{Meters, Permit, Refused};
 use crate::state::Parts;
 use crate::telemetry::events;
@@ -41,6 +41,16 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
         budget_status: call.snapshot.config.litellm.budget_status,
     })
     .map(drop)
+}
+
+/// Checks that the key is not expired and has budget left, for a call that names no model.
+///
+/// # Errors
+///
+/// What the client is told.
+pub(super) fn check_standing(call: &Call, key: &VirtualKey, parts: &Parts) -> Result<()> {
+    let status = call.snapshot.config.litellm.budget_status;
+    key.check_standing(parts.clock.now(), parts.clock.wall(), false, status)
 }
 
 /// Whether the model costs nothing, by an explicit price of 0.

@@ -216,6 +216,7 @@ mod tests {
             shown_model: "m".to_owned(),
             request: Request::Chat(ChatRequest::default()),
             front: Front::CHAT,
+            raw: None,
             options: CallOptions::default(),
             traceparent: None,
             identity: Identity::Anyone,

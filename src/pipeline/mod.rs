@@ -6,6 +6,7 @@
 pub mod admit;
 mod attempt;
 mod attempts;
+mod bound;
 mod cached;
 mod call;
 mod counting;
@@ -19,11 +20,14 @@ mod many;
 mod media;
 mod mock;
 mod plan;
+mod raw;
+mod raw_source;
 mod relay;
 mod resume;
 mod room;
 mod send;
 mod settle;
+mod silence;
 mod stream;
 mod trip;
 mod walk;
@@ -38,6 +42,8 @@ pub use filling::Filling;
 pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
 pub use lookup::{CacheFacts, Known, Lookup, look_up};
+pub use raw::{RawCall, RawReply};
+pub use raw_source::RawSource;
 pub use relay::Progress;
 pub use settle::Settlement;
 pub use stream::ChunkSource;
@@ -62,6 +68,8 @@ pub enum Reply {
     Whole(Box<Answer>),
     /// The first chunks of a stream, content among them, and where the rest comes from.
     Stream(Vec<ChatChunk>, Box<ChunkSource>),
+    /// What AWS says to a call that is passed through.
+    Raw(Box<RawReply>),
 }
 
 impl Pipeline {
@@ -88,6 +96,9 @@ impl Pipeline {
     ///
     /// Dropping the future ends the call upstream at once; nothing is left behind.
     pub async fn run(&self, call: &Arc<Call>, books: &mut Settlement) -> Result<Reply> {
+        if let Some(raw) = &call.raw {
+            return Box::pin(raw::run(self, call, raw, books)).await;
+        }
         let asked = Cow::Borrowed(&call.request);
         let gateway = (call.options.gateway.as_ref()).filter(|asked| asked.routes());
         let hop = if let Some(asked) = gateway {

@@ -3,15 +3,11 @@
 //! A stream is opened by reading until the first content, or the finish of an empty answer: only then is the client told
 //! that the call succeeded. Until then every failure is an ordinary error with its true status.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::time::Sleep;
-
 use super::attempt::{Attempt, Partial};
+use super::silence::Silence;
 use crate::canonical::{Chat, ChatChunk};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,11 +29,7 @@ pub(super) struct Relay {
     body: Option<Body>,
     frames: FrameReader,
     decoder: Box<dyn Decoder<Chat>>,
-    idle: Duration,
-    last_read: Instant,
-    end: Option<Instant>,
-    silence: Pin<Box<Sleep>>,
-    clock: SharedClock,
+    silence: Silence,
     /// A fault that was read together with the first content: the content is shown first.
     fault: Option<Error>,
     /// The attempt whose answer it is, until that is over.
@@ -46,8 +38,6 @@ pub(super) struct Relay {
     partial: Partial,
     /// Whether the answer has come to its end: what is missing is only what is said about it.
     is_finished: bool,
-    /// Whether the caller's deadline ended it.
-    is_past_end: bool,
 }
 
 impl std::fmt::Debug for Relay {
@@ -65,23 +55,15 @@ impl Relay {
         end: Option<Instant>,
         clock: &SharedClock,
     ) -> Self {
-        let now = clock.now();
-        let left = end.map(|end| end.saturating_duration_since(now));
-        let silence = left.map_or(idle, |left| left.min(idle));
         Self {
             body: Some(body),
             frames: FrameReader::new(),
             decoder,
-            idle,
-            last_read: now,
-            end,
-            silence: Box::pin(tokio::time::sleep(silence)),
-            clock: Arc::clone(clock),
+            silence: Silence::new(idle, end, clock),
             fault: None,
             attempt: None,
             partial: Partial::default(),
             is_finished: false,
-            is_past_end: false,
         }
     }
 
@@ -97,7 +79,7 @@ impl Relay {
 
     /// Says whether the caller's deadline ended it.
     pub(super) fn is_past_end(&self) -> bool {
-        self.is_past_end
+        self.silence.is_past_end()
     }
 
     /// Reads once, and appends the chunks of every whole frame to `out`.
@@ -134,7 +116,7 @@ impl Relay {
             }
             Err(error) => {
                 if let Some(mut attempt) = self.attempt.take() {
-                    if self.is_past_end {
+                    if self.silence.is_past_end() {
                         attempt.bound_by_caller();
                     }
                     attempt.broke(&error, &self.partial);
@@ -158,7 +140,7 @@ impl Relay {
         };
         match body.poll_data(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
-                self.last_read = self.clock.now();
+                self.silence.broken();
                 self.frames.push(bytes);
                 Poll::Ready(self.drain(out).map(|()| Progress::More))
             }
@@ -199,31 +181,10 @@ impl Relay {
         Ok(Progress::Done)
     }
 
-    /// The timer is not moved on every read: it looks at the last read when it fires.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress>> {
-        loop {
-            ready!(self.silence.as_mut().poll(cx));
-            let now = self.clock.now();
-            if self.end.is_some_and(|end| now >= end) {
-                self.body = None;
-                self.is_past_end = true;
-                return Poll::Ready(Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the deadline of the call has passed",
-                )));
-            }
-            let silent = now.saturating_duration_since(self.last_read);
-            if silent >= self.idle {
-                self.body = None;
-                let message = format!("no event came from the model for {} s", self.idle.as_secs());
-                return Poll::Ready(Err(Error::new(ErrorKind::Timeout, message)));
-            }
-            let mut wait = self.idle.saturating_sub(silent);
-            if let Some(end) = self.end {
-                wait = wait.min(end.saturating_duration_since(now));
-            }
-            self.silence.as_mut().set(tokio::time::sleep(wait));
-        }
+        let error = ready!(self.silence.poll_over(cx));
+        self.body = None;
+        Poll::Ready(Err(error))
     }
 
     /// Reads until the first content, or the finish of an empty answer.

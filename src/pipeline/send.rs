@@ -1,6 +1,5 @@
 //! One attempt: encode, sign, send, read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,24 +8,21 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use tracing::Instrument as _;
 
 use super::attempt::Attempt;
-use super::call::deadline_passed;
+use super::bound::{bound, idle, is_callers};
 use super::relay::Relay;
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
 use super::work::{Work, encoded};
-use super::{Call, Reply, Served, many, mock};
+use super::{Call, Reply, Served, many, mock, raw};
 use crate::canonical::{Chat, ChatChunk, OperationKind, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::fault::{self, Remedy};
 use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
 use crate::router::Deployment;
-use crate::state::Parts;
 use crate::upstream::{Credentials, Response};
 
 /// The media type of streamed answers.
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
-/// The longest silence between two events of a stream, where nobody says anything of streams.
-const STREAM_IDLE: Duration = Duration::from_mins(5);
 /// Largest whole answer that is read.
 pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -58,6 +54,9 @@ pub(super) async fn attempt(
     mut attempt: Attempt,
     reason: Reason,
 ) -> Result<Reply> {
+    if let Some(raw) = &trip.call.raw {
+        return raw::attempt(trip, hop, raw, attempt, reason).await;
+    }
     let deployment = Arc::clone(attempt.deployment());
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
@@ -80,7 +79,7 @@ pub(super) async fn attempt(
             return Err(error);
         }
     };
-    let span = attempt_span(trip, &deployment, reason);
+    let span = attempt_span(trip, &deployment, reason, hop.request.operation().name());
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
     let result = bounded(trip, own, &mut attempt, work, &mut served)
         .instrument(span.clone())
@@ -110,8 +109,13 @@ enum Outcome {
     Stream(Vec<ChatChunk>, Box<Relay>),
 }
 
-fn attempt_span(trip: &Trip<'_>, deployment: &Deployment, reason: Reason) -> tracing::Span {
-    let operation = trip.call.request.operation().name();
+/// The span of one attempt; `operation` is what is asked of the model.
+pub(super) fn attempt_span(
+    trip: &Trip<'_>,
+    deployment: &Deployment,
+    reason: Reason,
+    operation: &'static str,
+) -> tracing::Span {
     tracing::info_span!(
         target: crate::telemetry::names::TRACE_TARGET,
         parent: &trip.call.span,
@@ -140,86 +144,13 @@ async fn bounded(
     served: &mut Served,
 ) -> Result<Outcome> {
     served.warnings.extend_from_slice(work.warnings());
-    let call = trip.call;
-    let timeout = own.unwrap_or_else(|| timeout(call, attempt.deployment()));
-    let deadline = trip.deadline();
-    let now = trip.parts.clock.now();
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-    let is_cut = left.is_some_and(|left| left <= timeout);
-    let bound = left.map_or(timeout, |left| left.min(timeout));
-    let callers = deadline.map(|deadline| deadline.saturating_duration_since(call.received));
-    served.timeout = callers.filter(|_| is_cut).unwrap_or(timeout);
+    let bound = bound(trip, own, attempt.deployment());
+    served.timeout = bound.shown;
     let sending = exchanged(trip, attempt, work, served);
-    if let Ok(result) = tokio::time::timeout(bound, sending).await {
+    if let Ok(result) = tokio::time::timeout(bound.until, sending).await {
         return result;
     }
-    if is_cut && is_callers(call) || own.is_some() {
-        attempt.bound_by_caller();
-    }
-    if is_cut {
-        return Err(deadline_passed());
-    }
-    let message = format!(
-        "the request timed out: no answer within {} s",
-        seconds(timeout)
-    );
-    Err(Error::new(ErrorKind::Timeout, message))
-}
-
-/// Whether the first bound of a call is its caller's. What does not answer within the operator's own deadline is at fault.
-fn is_callers(call: &Call) -> bool {
-    call.deadline().is_none_or(|deadline| deadline.is_callers)
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1}", duration.as_secs_f64())
-}
-
-/// The bound on one attempt: for a stream, until its first event. The caller's word comes before the deployment's, and
-/// that before the router's; a stream goes by the timeouts of whole answers only where nobody said anything of streams.
-fn timeout(call: &Call, deployment: &Deployment) -> Duration {
-    let router = &call.snapshot.config.router;
-    let entry = &deployment.entry;
-    let of_key = call
-        .identity
-        .key()
-        .and_then(|key| key.config.router.timeout);
-    let whole = || {
-        let said = (call.options.timeout)
-            .or(of_key)
-            .or_else(|| of_tier(call, &entry.tier_timeouts))
-            .or(deployment.timeouts.whole);
-        said.unwrap_or(router.timeout)
-    };
-    if !call.request.is_streamed() {
-        return whole();
-    }
-    let said = (call.options.stream_timeout)
-        .or_else(|| of_tier(call, &entry.tier_stream_timeouts))
-        .or(deployment.timeouts.stream);
-    said.or(router.stream_timeout).unwrap_or_else(whole)
-}
-
-/// The timeout for the request's `service_tier`, where the deployment has one.
-fn of_tier(call: &Call, timeouts: &BTreeMap<String, Duration>) -> Option<Duration> {
-    if timeouts.is_empty() {
-        return None;
-    }
-    let params = &call.request.chat()?.params;
-    let named =
-        (params.openai.iter().chain(&params.extra)).find(|(name, _)| name == "service_tier")?;
-    let tier: String = named.1.parse().ok()?;
-    timeouts.get(&tier).copied()
-}
-
-/// The longest silence between two events of a stream.
-fn idle(call: &Call, deployment: &Deployment) -> Duration {
-    let router = &call.snapshot.config.router;
-    router
-        .stream_idle_timeout
-        .or(deployment.timeouts.stream)
-        .or(router.stream_timeout)
-        .unwrap_or(STREAM_IDLE)
+    Err(bound.over(attempt))
 }
 
 async fn exchanged(
@@ -363,7 +294,7 @@ pub(super) async fn authorized(
         None => None,
     };
     let Some(again) = again else {
-        return Err(refusal.into_error(deployment, served, parts));
+        return Err(refusal.into_error(trip, deployment, served));
     };
     let response = signed(trip, deployment, request, &again).await?;
     if response.status.is_success() {
@@ -371,7 +302,7 @@ pub(super) async fn authorized(
     }
     Err(Refusal::read(response)
         .await
-        .into_error(deployment, served, parts))
+        .into_error(trip, deployment, served))
 }
 
 async fn signed(
@@ -407,9 +338,14 @@ impl Refusal {
         }
     }
 
-    fn into_error(self, deployment: &Deployment, served: &mut Served, parts: &Parts) -> Error {
-        let error = fault::classify(self.status, &self.headers, &self.body, parts.clock.wall());
+    /// What is passed through keeps AWS's own words.
+    fn into_error(self, trip: &Trip<'_>, deployment: &Deployment, served: &mut Served) -> Error {
+        let wall = trip.parts.clock.wall();
+        let mut error = fault::classify(self.status, &self.headers, &self.body, wall);
         served.upstream_headers = self.headers;
+        if trip.call.raw.is_some() {
+            error = error.with_upstream_answer(self.status, self.body);
+        }
         fault::with_model_hint(error, &deployment.target.model)
     }
 }

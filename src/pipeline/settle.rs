@@ -124,6 +124,12 @@ impl Settlement {
         self.outcome = "ok";
     }
 
+    /// Notes that the client got a complete answer with a status of AWS's.
+    pub fn completed_as(&mut self, status: u16) {
+        self.completed();
+        self.status = status;
+    }
+
     /// Notes that the client got an error; `status` is what the status line said.
     pub fn failed(&mut self, error: &Error, status: u16) {
         self.status = status;
@@ -135,6 +141,11 @@ impl Settlement {
         self.permit.settle_usage(&usage);
         self.is_settled = true;
         self.usage = usage;
+    }
+
+    /// Notes that something of the answer has come.
+    pub fn saw_content(&mut self) {
+        self.first_content.get_or_insert_with(|| self.clock.now());
     }
 
     /// Notes what a chunk says: tokens, and that content has begun.

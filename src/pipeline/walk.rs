@@ -337,6 +337,7 @@ fn target_label<'n>(trip: &'n Trip<'_>, name: &'n str) -> &'n str {
 /// An answer that says nothing but that its content was refused is an error where another group may answer.
 fn refused(trip: &Trip<'_>, hop: &Hop<'_>, reply: &Reply) -> Option<Error> {
     let is_refused = match reply {
+        Reply::Raw(_) => false,
         Reply::Whole(answer) => {
             matches!(&**answer, Answer::Chat(answer) if answer.stop.finish_reason == "content_filter")
         }

@@ -10,12 +10,15 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::agents;
 use super::async_invoke;
 use super::auth::bearer_token;
 use super::body::ReplyBody;
 use super::calls::Outcome;
+use super::control_plane;
 use super::converse::{self, Mode};
 use super::error::AwsError;
+use super::guardrail;
 use super::introspect;
 use super::invoke;
 use super::misbehave::Directions;
@@ -162,6 +165,22 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
             _ => {}
         }
     }
+    if let (&Method::POST, Some((_, version))) = (&parts.method, guardrail::of_path(path)) {
+        call.shared.auth.check(&signed, "bedrock")?;
+        return guardrail::apply(&decode(version), &call).await;
+    }
+    if is_of_agents(path) {
+        refuse_api_key(parts)?;
+        call.shared.auth.check(&signed, "bedrock")?;
+        let answered = agents::answer(&parts.method, path, &call).await;
+        return answered.unwrap_or_else(|| Err(unknown_operation(&parts.method, path).into()));
+    }
+    if is_of_control_plane(path) {
+        call.shared.auth.check(&signed, "bedrock")?;
+        let query = parts.uri.query().unwrap_or_default();
+        let answered = control_plane::answer(&parts.method, path, query, &call).await;
+        return answered.unwrap_or_else(|| Err(unknown_operation(&parts.method, path).into()));
+    }
     if path.starts_with("/converse-like") && parts.method == Method::POST {
         return converse_like(parts, &call).await;
     }
@@ -216,6 +235,18 @@ async fn converse_like(parts: &Parts, call: &Call<'_>) -> Answered {
     converse::answer(mode, &Model::unnamed(), call).await
 }
 
+fn is_of_agents(path: &str) -> bool {
+    let first = path.split('/').nth(1);
+    first.is_some_and(|first| ["agents", "knowledgebases", "retrieveAndGenerate"].contains(&first))
+}
+
+fn is_of_control_plane(path: &str) -> bool {
+    let first = path.split('/').nth(1);
+    first.is_some_and(|first| {
+        ["foundation-models", "inference-profiles", "guardrails"].contains(&first)
+    })
+}
+
 /// The agent runtime takes no Bedrock API keys.
 fn refuse_api_key(parts: &Parts) -> Result<(), AwsError> {
     let value = parts.headers.get(header::AUTHORIZATION);
@@ -235,7 +266,7 @@ fn split_model_path(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix("/model/")?.rsplit_once('/')
 }
 
-fn decode(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text)
         .decode_utf8_lossy()
         .into_owned()

@@ -15,6 +15,8 @@
 //!   document;
 //! - answers embeddings, image and rerank models by `InvokeModel`, `StartAsyncInvoke` and the agent runtime's `Rerank`,
 //!   and checks their bodies against what AWS documents;
+//! - answers `ApplyGuardrail`, the agent runtime's `Retrieve`, `RetrieveAndGenerate` and `InvokeAgent`, and what clients ask
+//!   of the control plane: `ListFoundationModels`, `ListInferenceProfiles`, `GetInferenceProfile`, guardrails;
 //! - plays STS, so that assumed roles work: `AssumeRole`, `AssumeRoleWithWebIdentity`, `GetCallerIdentity`;
 //! - misbehaves when told to, by `[[sim:throttle]]` in a user's text or by the path prefix `/fault/throttle/…`
 //!   (the names are in `misbehave.rs`). Further markers shape an answer: `[[sim:tool]]`, `[[sim:tools]]`,
@@ -30,11 +32,13 @@
 //! HTTP/2, TLS and presigned URLs. Limits that Bedrock enforces but does not document are missing. A request that
 //! passes here can fail at AWS.
 
+mod agents;
 mod async_invoke;
 mod auth;
 mod body;
 mod calls;
 mod clock;
+mod control_plane;
 mod converse;
 mod count;
 mod dispatch;
@@ -42,6 +46,7 @@ mod embed;
 mod embed_shape;
 mod error;
 mod event_stream;
+mod guardrail;
 mod image;
 mod introspect;
 mod invoke;

@@ -104,7 +104,7 @@ pub(super) async fn follow(body: &Node<'_>, call: &Call<'_>) -> Result<Option<Fa
 }
 
 /// Calls `read` with every string of a tree.
-fn each_text(
+pub(super) fn each_text(
     node: &Node<'_>,
     read: &mut impl FnMut(&str) -> Result<(), AwsError>,
 ) -> Result<(), AwsError> {

@@ -471,3 +471,86 @@ async fn tokens_are_counted_of_what_a_model_would_be_asked() {
     assert_eq!(status, 400, "{body}");
     assert_eq!(count(serde_json::json!({})).await.0, 400);
 }
+
+#[tokio::test]
+async fn agents_guardrails_and_knowledge_bases_are_checked_like_models() {
+    let simulator = simulator().await;
+    let key = AccessKey::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY);
+    let agent = "/agents/SIMAGENT01/agentAliases/SIMALIAS01/sessions/s1/text";
+    for (path, service, body, status) in [
+        (agent, "bedrock", json!({"inputText": "hi"}), 200),
+        (agent, "bedrock-agent", json!({"inputText": "hi"}), 403),
+        (agent, "bedrock", json!({"text": "hi"}), 400),
+        (
+            "/agents/short/agentAliases/SIMALIAS01/sessions/s1/text",
+            "bedrock",
+            json!({}),
+            400,
+        ),
+        (
+            "/knowledgebases/KB12345678/retrieve",
+            "bedrock",
+            json!({"retrievalQuery": {"text": "fox"}}),
+            200,
+        ),
+        (
+            "/knowledgebases/KB12345678/retrieve",
+            "bedrock",
+            json!({"query": "fox"}),
+            400,
+        ),
+        (
+            "/knowledgebases/KB1/retrieve",
+            "bedrock",
+            json!({"retrievalQuery": {"text": "fox"}}),
+            400,
+        ),
+        (
+            "/retrieveAndGenerate",
+            "bedrock",
+            json!({"input": {"text": "fox"}}),
+            200,
+        ),
+        (
+            "/retrieveAndGenerate",
+            "bedrock",
+            json!({"input": "fox"}),
+            400,
+        ),
+        (
+            "/guardrail/gr1/version/1/apply",
+            "bedrock",
+            json!({"source": "INPUT", "content": []}),
+            200,
+        ),
+        (
+            "/guardrail/gr1/version/1/apply",
+            "bedrock",
+            json!({"source": "INPUT", "contents": []}),
+            400,
+        ),
+        (
+            "/guardrail/gr1/version/latest/apply",
+            "bedrock",
+            json!({"source": "INPUT", "content": []}),
+            400,
+        ),
+        ("/guardrails", "bedrock", json!({"name": "g"}), 400),
+        ("/agents/a/b/c", "bedrock", json!({}), 404),
+    ] {
+        let body = body.to_string();
+        let signed = sign(&key, simulator.address(), path, service, &body);
+        let headers: Vec<(&str, &str)> = (signed.iter())
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let answer = post(format!("{}{path}", simulator.url()), &headers, body.clone()).await;
+        let said = String::from_utf8_lossy(&answer.2);
+        assert_eq!(answer.0, status, "{path} {service} {body}: {said}");
+    }
+    // An API key is for models, guardrails and the control plane.
+    for (path, status) in [(agent, 403), ("/guardrails", 400)] {
+        let url = format!("{}{path}", simulator.url());
+        let answer = post(url, &[("authorization", BEARER)], json!({}).to_string()).await;
+        assert_eq!(answer.0, status, "{path}");
+    }
+}

@@ -150,7 +150,7 @@ def curl(command: str, environment: dict[str, str], folder: Path) -> tuple[int, 
     assert result.returncode == 0, f"{command}\n{result.stderr}"
     lines = [line.split(":", 1) for line in head.read_text().splitlines() if ":" in line]
     headers = {name.lower(): value.strip() for name, value in lines}
-    return int(result.stdout), headers, body.read_text()
+    return int(result.stdout), headers, body.read_text(errors="replace")
 
 
 def wait_for_redis(address: str):

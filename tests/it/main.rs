@@ -48,6 +48,7 @@ mod media;
 mod metrics;
 mod models;
 mod panics;
+mod passthrough;
 mod portkey;
 mod prompts;
 mod properties;

@@ -97,7 +97,7 @@ const PARAMS: &[Key] = &[
     Key::used("mock_response", Any, "an answer that is given without a call"),
     Key::later("silent_model", OneOrMore(&Text), "groups that get a copy of each call"),
     Key::used("configurable_clientside_auth_params", List(&Either(&[Text, Map])), "parameters that a client may set"),
-    Key::later("use_in_pass_through", Flag, "lets `/bedrock` calls use these credentials"),
+    Key::used("use_in_pass_through", Flag, "lets `/bedrock` calls that name no model of the file use these credentials, this region and this endpoint; the first such entry counts"),
     Key::used("default_api_key_rpm_limit", Count, "default limit of a key on this model"),
     Key::used("default_api_key_tpm_limit", Count, "default limit of a key on this model"),
     Key::used("extra_headers", MapOf(&Text), "headers that are added to the upstream request"),

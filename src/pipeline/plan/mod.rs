@@ -7,6 +7,7 @@
 
 mod caller;
 mod overlay;
+pub(super) mod raw;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -104,6 +105,10 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
         if let Some(weights) = own.weights.get(group.configured_name()) {
             asked.weights = weights.clone().into_iter().collect();
         }
+    }
+    if let Some(raw) = &call.raw {
+        asked.size = Some(raw.size);
+        asked.cost.output_tokens = raw.output_tokens;
     }
     asked.measure(request, group, settings);
     let affinity = group.affinity(settings);

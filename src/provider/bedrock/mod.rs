@@ -16,6 +16,7 @@ mod invoke_model;
 mod members;
 pub mod model_id;
 mod native_first;
+pub mod raw;
 pub mod rerank;
 mod route;
 pub mod sign;

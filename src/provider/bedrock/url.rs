@@ -77,7 +77,7 @@ pub struct Overrides<'a> {
 
 impl Service {
     /// Returns the first label of the service's host.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Runtime => "bedrock-runtime",
             Self::AgentRuntime => "bedrock-agent-runtime",

@@ -1,0 +1,236 @@
+//! A call that is passed through to AWS: the same gate, groups, attempts and books as any other, around bytes that nobody
+//! translates.
+//!
+//! Retries and fallbacks end with the first piece of the answer. What AWS refuses is kept as it came, so that the client
+//! gets AWS's own words when nothing else helped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use tracing::Instrument as _;
+
+use super::attempt::Attempt;
+use super::bound::{bound, idle, is_callers};
+use super::raw_source::RawSource;
+use super::send::{self, Reason};
+use super::silence::Silence;
+use super::trip::{Hop, Trip};
+use super::{Call, Pipeline, Reply, Served, Settlement, gate, plan, walk};
+use crate::catalog::Size;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::WireRequest;
+use crate::provider::bedrock::raw::{Naming, Operation, RawRequest, Tap};
+use crate::provider::bedrock::url::{Overrides, Precedence, endpoint};
+use crate::router::Deployment;
+
+/// What is passed through.
+#[derive(Debug)]
+pub struct RawCall {
+    /// The request.
+    pub request: RawRequest,
+    /// The region that the caller's own signature was made for.
+    pub region: Option<String>,
+    /// How much text it has.
+    pub size: Size,
+    /// How many tokens its answer may have.
+    pub output_tokens: u64,
+}
+
+impl RawCall {
+    /// Measures the request.
+    pub fn new(request: RawRequest, region: Option<String>) -> Self {
+        let (size, output_tokens) = request.size();
+        Self {
+            request,
+            region,
+            size,
+            output_tokens,
+        }
+    }
+
+    /// Returns the name that a call goes by which names no model: its service's.
+    pub fn service_name(&self) -> &'static str {
+        self.request.path.service().label()
+    }
+}
+
+/// AWS's answer to a call that was passed through.
+#[derive(Debug)]
+pub struct RawReply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub source: RawSource,
+}
+
+/// Runs a call that is passed through.
+///
+/// # Errors
+///
+/// What the client is to be told.
+pub(super) async fn run(
+    pipeline: &Pipeline,
+    call: &Arc<Call>,
+    raw: &RawCall,
+    books: &mut Settlement,
+) -> Result<Reply> {
+    let parts = pipeline.parts();
+    plan::raw::check_key(call, raw, parts)?;
+    let hop = plan::raw::hop(call, raw, parts)?;
+    books.journal().enter(&hop);
+    if let Err(error) = gate::enter(call, &hop, parts, books).await {
+        return Box::pin(walk::around(call, parts, Some(&hop), books, error)).await;
+    }
+    let journal = Arc::clone(books.journal());
+    let mut trip = Trip::new(call, parts, &journal);
+    trip.attempted.note_group(&hop.shown);
+    trip.attempted.note_group(hop.group.configured_name());
+    walk::run(&mut trip, &hop, 0).await
+}
+
+/// Sends the request to the attempt's deployment, and reads until something may be shown.
+pub(super) async fn attempt(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    raw: &RawCall,
+    mut attempt: Attempt,
+    reason: Reason,
+) -> Result<Reply> {
+    let deployment = Arc::clone(attempt.deployment());
+    let started = trip.parts.clock.now();
+    trip.journal.begins(&deployment, started);
+    let mut served = Served::by(&deployment);
+    let request = match wire(trip, raw, &deployment) {
+        Ok(request) => request,
+        Err(error) => {
+            trip.journal.ended(served);
+            return Err(error);
+        }
+    };
+    let operation = raw.request.path.operation();
+    let span = send::attempt_span(trip, &deployment, reason, operation.name());
+    let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
+    let result = bounded(trip, own, &mut attempt, raw, &request, &mut served)
+        .instrument(span.clone())
+        .await;
+    served.upstream = trip.parts.clock.now().saturating_duration_since(started);
+    trip.journal.ended(served);
+    match result {
+        Ok(mut reply) => {
+            attempt.content_came();
+            reply.source.carry(attempt);
+            Ok(Reply::Raw(Box::new(reply)))
+        }
+        Err(error) => {
+            span.record("error.type", error.kind().name());
+            // Many models cannot be counted and answer all the same.
+            if operation != Operation::CountTokens {
+                attempt.failed(&error);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The request for a deployment's place.
+fn wire(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Result<WireRequest> {
+    let path = &raw.request.path;
+    let entry = &deployment.entry;
+    if entry.mock_response.is_some() {
+        let message =
+            "this model's answers are mocked, which calls that are passed through cannot be";
+        return Err(Error::bad_request("model", message));
+    }
+    let target = &deployment.target;
+    let naming = match path.model() {
+        None => Naming::Nobody,
+        Some(_) if entry.model_name == plan::raw::NOBODYS => Naming::AsAsked(&target.model),
+        Some(_) => Naming::Deployment(&target.model),
+    };
+    check_family(trip, raw, deployment)?;
+    let overrides = Overrides {
+        runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
+        api_base: entry.api_base.as_deref(),
+    };
+    let environment = &trip.call.snapshot.config.environment;
+    let base = endpoint(
+        path.service(),
+        &deployment.region,
+        overrides,
+        Precedence::ApiBase,
+        environment,
+    )
+    .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+    let mut request = raw.request.wire(&base, naming, &target.extra_headers)?;
+    send::carry_trace(trip.call, &mut request);
+    Ok(request)
+}
+
+/// A body in one family's format is not sent to a model of another, where a fallback leads to one.
+fn check_family(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Result<()> {
+    let path = &raw.request.path;
+    let (Some(asked), true) = (path.model(), path.operation().is_of_one_family()) else {
+        return Ok(());
+    };
+    let key = trip.call.identity.key();
+    let asked = key.map_or(asked, |key| key.rename(asked));
+    let first = trip.call.snapshot.router.resolve(asked);
+    let own = first.and_then(|first| first.group.deployments.first()?.target.model.family);
+    let family = deployment.target.model.family;
+    if own.is_some() && family.is_some() && own != family {
+        let message = "the body is in the format of another family than this model's";
+        return Err(Error::bad_request("model", message));
+    }
+    Ok(())
+}
+
+/// Sends within the attempt's timeout and the caller's deadline, as every call.
+async fn bounded(
+    trip: &Trip<'_>,
+    own: Option<Duration>,
+    attempt: &mut Attempt,
+    raw: &RawCall,
+    request: &WireRequest,
+    served: &mut Served,
+) -> Result<RawReply> {
+    let bound = bound(trip, own, attempt.deployment());
+    served.timeout = bound.shown;
+    let sending = exchanged(trip, attempt, raw, request, served);
+    if let Ok(result) = tokio::time::timeout(bound.until, sending).await {
+        return result;
+    }
+    Err(bound.over(attempt))
+}
+
+async fn exchanged(
+    trip: &Trip<'_>,
+    attempt: &mut Attempt,
+    raw: &RawCall,
+    request: &WireRequest,
+    served: &mut Served,
+) -> Result<RawReply> {
+    attempt.sending();
+    let response = send::authorized(trip, attempt.deployment(), request, served).await?;
+    served.upstream_headers.clone_from(&response.headers);
+    if let Some(id) = served.aws_request_id() {
+        tracing::Span::current().record("aws.request_id", id);
+    }
+    let idle = idle(trip.call, attempt.deployment());
+    let end = trip.call.deadline().and_then(|deadline| deadline.end);
+    let tap = Tap::new(raw.request.path.operation(), &response.headers);
+    let silence = Silence::new(idle, end, &trip.parts.clock);
+    let mut source = RawSource::new(response.body, tap, silence);
+    let opened = source.open().await;
+    if source.is_past_end() && opened.is_err() && is_callers(trip.call) {
+        attempt.bound_by_caller();
+    }
+    opened?;
+    Ok(RawReply {
+        status: response.status,
+        headers: response.headers,
+        source,
+    })
+}
