@@ -49,10 +49,10 @@ clients: $(VENV_READY) tests/clients/node/node_modules/ready ## Drive the built 
 	$(CARGO) build --locked
 	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients $(ARGS)
 
-# Not among `test`: it installs 400 MB, and what the agents send is recorded and played by `clients`.
-test-agents: $(VENV_READY) tests/clients/agents/node_modules/ready ## Drive the built program with Claude Code (RECORD=1 keeps what it sends)
+# Not among `test`: it installs 800 MB, and what the agents send is recorded and played by `clients`.
+test-agents: $(VENV_READY) tests/clients/agents/node_modules/ready ## Drive the built program with Claude Code and Codex (RECORD=1 keeps what they send)
 	$(CARGO) build --locked
-	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients/agents/drive_claude_code.py $(ARGS)
+	SWITCHYARD_BIN="$(TARGET_DIR)/debug/switchyard" $(VENV)/bin/python -m pytest tests/clients/agents/drive_*.py $(ARGS)
 
 fmt: ## Format
 	$(CARGO) fmt

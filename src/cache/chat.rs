@@ -83,6 +83,7 @@ impl Canonical for ChatParams {
             parallel_tool_calls,
             response_format,
             reasoning_effort,
+            effort_is_wish,
             thinking,
             output_config,
             guardrail,
@@ -108,6 +109,7 @@ impl Canonical for ChatParams {
             out.member("parallel_tool_calls", parallel_tool_calls);
             out.member("response_format", response_format);
             out.member("reasoning_effort", reasoning_effort);
+            out.member("effort_is_wish", effort_is_wish);
             out.member("thinking", thinking);
             out.member("output_config", output_config);
             out.member("guardrail", guardrail);

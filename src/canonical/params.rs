@@ -35,6 +35,8 @@ pub struct ChatParams {
     pub response_format: Option<ResponseFormat>,
     /// `reasoning_effort`, as written: a string on most models, any JSON where a model takes more.
     pub reasoning_effort: Option<RawJson>,
+    /// Whether the effort is left out, with a warning, where the model has none: clients of some formats always send one.
+    pub effort_is_wish: bool,
     /// `thinking`, as written.
     pub thinking: Option<RawJson>,
     /// `output_config`, as written.
@@ -131,6 +133,7 @@ impl ChatParams {
                 .reasoning_effort
                 .clone()
                 .or_else(|| defaults.reasoning_effort.clone()),
+            effort_is_wish: self.effort_is_wish,
             thinking: self.thinking.clone().or_else(|| defaults.thinking.clone()),
             output_config: self
                 .output_config

@@ -1,4 +1,4 @@
-"""What coding agents really sent (`agents/recorded/`), asked again of every kind of model behind a gateway.
+"""What coding agents that speak Messages really sent (`agents/recorded/`), asked again of every kind of model behind a gateway.
 
 `make test-agents` runs the agents themselves, and records with RECORD=1. Of what they tell their models only the beginnings are
 kept; the shape of every request is as it was.
@@ -15,7 +15,8 @@ from support.fake_aws import FakeAws
 from support.gateway import REPOSITORY, Gateway
 
 FILES = sorted((REPOSITORY / "tests" / "clients" / "agents" / "recorded").glob("*.jsonl"))
-RECORDED = [json.loads(line) for file in FILES for line in file.read_text().splitlines()]
+LINES = [json.loads(line) for file in FILES for line in file.read_text().splitlines()]
+RECORDED = [line for line in LINES if line["path"].startswith("/v1/messages")]
 # By Claude's own format, and translated to Converse.
 OWN = {
     "sonnet-4-5": MODELS["claude"],

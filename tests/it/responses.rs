@@ -178,6 +178,36 @@ async fn a_turn_of_tools_and_reasoning_goes_there_and_back() {
 }
 
 #[tokio::test]
+async fn an_effort_is_left_out_where_a_model_has_none() {
+    let llama = |id, model| Entry {
+        name: id,
+        id,
+        model,
+        ..Entry::default()
+    };
+    let entries = [
+        llama("converse", "bedrock/us.meta.llama3-1-70b-instruct-v1:0"),
+        llama(
+            "invoke",
+            "bedrock/invoke/us.meta.llama3-1-70b-instruct-v1:0",
+        ),
+    ];
+    let gateway = serving(&entries, "").await;
+    for model in ["converse", "invoke"] {
+        let more = json!({"model": model, "reasoning": {"effort": "high"}});
+        let answer = ask(&gateway, more, &[]).await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.body);
+        assert!(
+            answer
+                .header("x-switchyard-warnings")
+                .contains("reasoning_effort"),
+            "{model}"
+        );
+        assert!(!sent(&gateway).to_string().contains("reasoning"), "{model}");
+    }
+}
+
+#[tokio::test]
 async fn answers_are_held_to_a_schema() {
     let gateway = gateway("").await;
     let format = json!({"format": {"type": "json_schema", "name": "day", "schema": {

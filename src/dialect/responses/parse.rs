@@ -210,6 +210,8 @@ impl Own {
         request.messages_present = true;
         let params = &mut request.params;
         params.max_tokens = self.limit.or(params.max_tokens);
+        // Agents send an effort whatever the model, and cannot react to a refusal.
+        params.effort_is_wish = self.effort.is_some();
         params.reasoning_effort = self.effort.or(params.reasoning_effort.take());
         params.response_format = self.format.or(params.response_format.take());
         params.tools = self.tools;

@@ -39,6 +39,7 @@ fn members_have_their_place_in_chat() {
     assert_eq!(params.max_tokens, Some(9));
     assert_eq!(params.parallel_tool_calls, Some(false));
     assert_eq!(params.reasoning_effort.as_ref().unwrap().get(), "\"low\"");
+    assert!(params.effort_is_wish);
     assert_eq!(params.tool_choice, Some(ToolChoice::Named("f".to_owned())));
     assert!(matches!(
         &params.response_format,

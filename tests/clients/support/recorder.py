@@ -12,7 +12,7 @@ _KEPT_HEADERS = ("anthropic-beta", "anthropic-version", "content-type", "user-ag
 # Longer texts are cut: what an agent tells its model is its maker's, and its wording is no matter of a gateway's.
 _LONGEST_TEXT = 160
 # What a signature, a signed thought or a picture loses is not cut but broken.
-_WHOLE = ("signature", "thinking", "data")
+_WHOLE = ("signature", "thinking", "data", "encrypted_content")
 
 
 @dataclass

@@ -90,7 +90,8 @@ impl<'a> Screen<'a> {
             "top_p",
             "top_k",
         ];
-        if self.is_lenient && WORDS.contains(&name) {
+        let is_wish = name == "reasoning_effort" && self.params.effort_is_wish;
+        if is_wish || (self.is_lenient && WORDS.contains(&name)) {
             self.left_out.push(name);
         } else {
             self.refused.push(name);

@@ -25,6 +25,11 @@ pub(super) fn screen(
         from_messages::translate(&mut params, &model, warnings);
         leave_out_thinking(&mut params, taken, warnings);
     }
+    let is_taken = taken.contains(&"reasoning_effort");
+    if params.effort_is_wish && params.reasoning_effort.is_some() && !is_taken {
+        remove(&mut params, "reasoning_effort");
+        warnings.push("parameter reasoning_effort was left out: not supported".to_owned());
+    }
     let repairs = &target.repairs;
     let of_request = std::mem::take(&mut params.additional_drop_params);
     drop_paths::apply(&mut params, &repairs.additional_drop_params, &of_request)?;
