@@ -63,10 +63,11 @@ def gateway():
 
 @pytest.fixture(scope="session")
 def operations():
-    """A gateway with models for embeddings, images and rerank, and two to talk to."""
+    """A gateway with models for embeddings, images and rerank, and two to talk to; it keeps responses, and caches nothing else."""
     names = {"claude": MODELS["claude"], "nova": MODELS["nova"], **OTHER_MODELS}
     entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in names.items()]  # fmt: skip
-    with Gateway(configuration(model_list=entries), simulate=True) as gateway:
+    keeping = {"cache": True, "cache_params": {"type": "local", "supported_call_types": []}}
+    with Gateway(configuration(model_list=entries, litellm_settings=keeping), simulate=True) as gateway:
         yield gateway
         assert gateway.alive(), f"the gateway ended:\n{gateway.output[-4000:]}"
         assert "panicked" not in gateway.output, gateway.output[-4000:]

@@ -138,3 +138,42 @@ test('models are listed', async () => {
   for await (const model of client.models.list()) models.push(model.id)
   assert.ok(models.includes('claude'))
 })
+
+test('a response, whole and streamed', async () => {
+  const whole = await client.responses.create({ model: 'claude', input: 'Hello, how are you?' })
+  assert.equal(whole.status, 'completed')
+  assert.ok(whole.output_text)
+  const stream = client.responses.stream({ model: 'claude', input: 'Hello, how are you?' })
+  let text = ''
+  stream.on('response.output_text.delta', (event) => (text += event.delta))
+  const final = await stream.finalResponse()
+  assert.equal(text, final.output_text)
+  assert.equal(final.output_text, whole.output_text)
+})
+
+test('a response goes on from another, with the result of a tool', async () => {
+  const tools = [{ type: 'function', name: 'get_weather', parameters: city, strict: false }]
+  const first = await client.responses.create({ model: 'claude', input: '[[sim:tool]] The weather in Paris?', tools })
+  const call = first.output.find((item) => item.type === 'function_call')
+  assert.ok('city' in JSON.parse(call.arguments))
+  const second = await client.responses.create({
+    model: 'claude',
+    previous_response_id: first.id,
+    input: [{ type: 'function_call_output', call_id: call.call_id, output: '21 degrees' }],
+    tools,
+  })
+  assert.match(second.output_text, /21 degrees/)
+})
+
+test('text completions', async () => {
+  const answer = await client.completions.create({ model: 'nova', prompt: ['[[sim:say a]]', '[[sim:say b]]'] })
+  assert.deepEqual(
+    answer.choices.map((choice) => choice.text),
+    ['a', 'b'],
+  )
+  let text = ''
+  for await (const chunk of await client.completions.create({ model: 'nova', prompt: '[[sim:say abc]]', stream: true })) {
+    text += chunk.choices[0].text
+  }
+  assert.equal(text, 'abc')
+})

@@ -1,4 +1,5 @@
-// Vercel's AI SDK, with its providers for OpenAI (chat completions) and Anthropic.
+// Vercel's AI SDK, with its providers for OpenAI (Responses, which it speaks unless told otherwise, and chat completions) and
+// Anthropic.
 
 import { createAnthropic } from '@ai-sdk/anthropic'
 import { createOpenAI } from '@ai-sdk/openai'
@@ -10,7 +11,7 @@ import { key, png, url } from './support.mjs'
 
 const openai = createOpenAI({ baseURL: `${url}/v1`, apiKey: key })
 const anthropic = createAnthropic({ baseURL: `${url}/v1`, apiKey: key })
-const providers = { openai: (model) => openai.chat(model), anthropic: (model) => anthropic(model) }
+const providers = { openai: (model) => openai(model), chat: (model) => openai.chat(model), anthropic: (model) => anthropic(model) }
 const prompt = 'Hello, how are you?'
 
 for (const [name, provider] of Object.entries(providers)) {
