@@ -77,6 +77,7 @@ impl Gateway {
             model: parsed.model.unwrap_or_default(),
             request: Request::Chat(parsed.request),
             front: Front::CHAT,
+            raw: None,
             options: CallOptions::default(),
             traceparent: None,
             identity: Identity::Anyone,

@@ -95,6 +95,7 @@ async fn run(gateway: &Gateway, body: &Bytes) -> Bytes {
             return written.expect("the answer is a chat's");
         }
         Reply::Stream(first, source) => (first, source),
+        Reply::Raw(_) => panic!("nothing is passed through here"),
     };
     let mut writer = ChatCompletions.stream(envelope());
     let mut out = Vec::with_capacity(1024);

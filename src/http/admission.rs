@@ -50,13 +50,13 @@ pub(super) fn authenticate(
 fn check(
     snapshot: &Snapshot,
     uri: &Uri,
-    identify: impl FnOnce() -> Result<Identity>,
+    find: impl FnOnce() -> Result<Identity>,
 ) -> Result<Identity> {
     let public = &snapshot.config.general.public_routes;
     if public.iter().any(|route| route == uri.path()) {
         return Ok(Identity::Anyone);
     }
-    let identity = identify()?;
+    let identity = find()?;
     if let Some(key) = identity.key()
         && !key.may_call(uri.path())
     {

@@ -94,10 +94,7 @@ impl Opening<'_> {
     pub(super) fn open_raw(self, raw: RawCall) -> Result<Call> {
         let (snapshot, head) = (self.snapshot, self.head);
         let path = &raw.request.path;
-        let asked = path
-            .model()
-            .unwrap_or_else(|| raw.service_name())
-            .to_owned();
+        let asked = raw.name().to_owned();
         let mut options = self.options(Controls::default(), None)?;
         // Another group can answer only where it can be named.
         let names_group = path.model().is_some_and(|model| {

@@ -20,6 +20,7 @@ use super::{Call, Pipeline, Reply, Served, Settlement, gate, plan, walk};
 use crate::catalog::Size;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::WireRequest;
+use crate::provider::bedrock::model_id::{base_of, names_a_model};
 use crate::provider::bedrock::raw::{Naming, Operation, RawRequest, Tap};
 use crate::provider::bedrock::url::{Overrides, Precedence, endpoint};
 use crate::router::Deployment;
@@ -29,6 +30,8 @@ use crate::router::Deployment;
 pub struct RawCall {
     /// The request.
     pub request: RawRequest,
+    /// The model that its body names, of Bedrock's OpenAI-shaped API.
+    body_model: Option<String>,
     /// The region that the caller's own signature was made for.
     pub region: Option<String>,
     /// How much text it has.
@@ -41,7 +44,13 @@ impl RawCall {
     /// Measures the request.
     pub fn new(request: RawRequest, region: Option<String>) -> Self {
         let (size, output_tokens) = request.size();
+        let of_body = if request.path.operation() == Operation::OpenAi {
+            request.models_in_body()
+        } else {
+            Vec::new()
+        };
         Self {
+            body_model: of_body.into_iter().find(|id| names_a_model(base_of(id))),
             request,
             region,
             size,
@@ -49,9 +58,13 @@ impl RawCall {
         }
     }
 
-    /// Returns the name that a call goes by which names no model: its service's.
-    pub fn service_name(&self) -> &'static str {
-        self.request.path.service().label()
+    /// Returns the name that the call goes by: the model of its path, or of its body where the whole body is about one, else
+    /// its service's.
+    pub fn name(&self) -> &str {
+        let path = &self.request.path;
+        path.model()
+            .or(self.body_model.as_deref())
+            .unwrap_or_else(|| path.service().label())
     }
 }
 
@@ -151,22 +164,28 @@ fn wire(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Result<WireR
         Some(_) => Naming::Deployment(&target.model),
     };
     check_family(trip, raw, deployment)?;
+    let base = base(trip.call, raw, deployment)?;
+    let mut request = raw.request.wire(&base, naming, &target.extra_headers)?;
+    send::carry_trace(trip.call, &mut request);
+    Ok(request)
+}
+
+/// Where a deployment's identity finds the service that is asked.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`] for an override that is no address.
+pub(super) fn base(call: &Call, raw: &RawCall, deployment: &Deployment) -> Result<String> {
+    let entry = &deployment.entry;
     let overrides = Overrides {
         runtime_endpoint: entry.aws.runtime_endpoint.as_deref(),
         api_base: entry.api_base.as_deref(),
     };
-    let environment = &trip.call.snapshot.config.environment;
-    let base = endpoint(
-        path.service(),
-        &deployment.region,
-        overrides,
-        Precedence::ApiBase,
-        environment,
-    )
-    .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-    let mut request = raw.request.wire(&base, naming, &target.extra_headers)?;
-    send::carry_trace(trip.call, &mut request);
-    Ok(request)
+    let environment = &call.snapshot.config.environment;
+    let service = raw.request.path.service();
+    let region = &deployment.region;
+    endpoint(service, region, overrides, Precedence::ApiBase, environment)
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// A body in one family's format is not sent to a model of another, where a fallback leads to one.

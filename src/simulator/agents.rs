@@ -144,7 +144,7 @@ fn found(question: &str, wanted: u64) -> Vec<Value> {
     let mut ranked: Vec<(usize, usize)> = (KNOWN.iter().enumerate())
         .map(|(place, sentence)| (place, shared(sentence)))
         .collect();
-    ranked.sort_by(|a, b| b.1.cmp(&a.1));
+    ranked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     let result = |(place, count): &(usize, usize)| {
         let uri = format!("s3://simulated-documents/{place}.txt");
@@ -195,7 +195,12 @@ async fn generate(call: &Call<'_>) -> Answered {
         .unwrap_or_default();
     let references: Vec<Value> = found(question, 1)
         .into_iter()
-        .map(|result| json!({"content": result["content"], "location": result["location"], "metadata": result["metadata"]}))
+        .map(|mut result| {
+            if let Some(members) = result.as_object_mut() {
+                members.remove("score");
+            }
+            result
+        })
         .collect();
     let said = KNOWN.first().copied().unwrap_or_default();
     let span = json!({"start": 0, "end": said.chars().count()});

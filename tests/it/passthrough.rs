@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
-use crate::support::entry::{Entry, serving, until};
+use crate::support::entry::{Entry, file, serving, until};
+use crate::support::upstream::Upstream;
 
 const MASTER: &str = "sk-master-and-long-enough";
 const KEY: &str = "sk-one-and-long-enough";
@@ -701,4 +702,50 @@ async fn raw(gateway: &Gateway, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+#[tokio::test]
+async fn model_that_only_the_body_names_is_checked_and_paid_for() {
+    let upstream = Upstream::answering(|path| {
+        let usage = json!({"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000});
+        (200, json!({"path": path, "usage": usage}).to_string())
+    })
+    .await;
+    let keys = format!(
+        "virtual_keys:\n  - {{key: {KEY}, max_budget: 100000, budget_duration: 1d, models: [openai.gpt-oss-20b-1:0]}}\n"
+    );
+    let entry = own_identity();
+    let rest = format!("{}{keys}", settings(""));
+    let yaml = file(&[entry], &rest).replace("\"$URL\"", &format!("\"{}\"", upstream.url));
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    let ask = |model: &str| json!({"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+    let path = "/openai/v1/chat/completions";
+    let refused = call(
+        &gateway,
+        KEY,
+        Method::POST,
+        path,
+        &ask("openai.gpt-oss-120b-1:0"),
+    )
+    .await;
+    assert_eq!((refused.status, upstream.calls()), (403, 0));
+    let served = call(
+        &gateway,
+        KEY,
+        Method::POST,
+        path,
+        &ask("openai.gpt-oss-20b-1:0"),
+    )
+    .await;
+    assert_eq!(
+        (served.status, served.json()["path"].as_str()),
+        (200, Some(path))
+    );
+    assert_eq!(
+        served.header("x-litellm-model-group"),
+        "openai.gpt-oss-20b-1:0"
+    );
+    assert_eq!(served.header("x-litellm-model-api-base"), upstream.url);
+    let spent = spent(&gateway).await;
+    assert!((0.1..10.0).contains(&spent), "{spent}");
 }

@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::super::admit::model_name;
-use super::super::raw::RawCall;
+use super::super::raw::{RawCall, base};
 use super::super::trip::{Hop, RetryWish};
 use super::super::{Call, gate};
 use crate::config::{AwsParams, DeploymentConfig, Secret};
@@ -90,8 +92,12 @@ pub(in crate::pipeline) fn hop<'a>(
             return super::hop(call, parts, model, Cow::Borrowed(&call.request));
         }
     }
-    let shown = path.model().unwrap_or_else(|| raw.service_name());
-    let deployment = super::build(call, entry(call, raw, shown), parts)?;
+    let shown = raw.name();
+    let mut deployment = super::build(call, entry(call, raw, shown), parts)?;
+    let base = base(call, raw, &deployment)?;
+    if let Ok(base) = HeaderValue::try_from(&base) {
+        deployment.headers.api_base = base;
+    }
     let group = Arc::new(ModelGroup::new(shown, vec![Arc::new(deployment)]));
     Ok(Hop {
         asked: super::asked(call, &group, &call.request),
@@ -130,7 +136,7 @@ fn entry(call: &Call, raw: &RawCall, shown: &str) -> DeploymentConfig {
         },
         None => DeploymentConfig::default(),
     };
-    entry.model_name = NOBODYS.to_owned();
+    NOBODYS.clone_into(&mut entry.model_name);
     entry.model = format!("bedrock/{shown}");
     entry.timeout = Some(config.general.pass_through.timeout);
     let AwsParams {

@@ -159,38 +159,34 @@ pub(super) fn place(method: &Method, segments: &[&str]) -> Option<(Service, Oper
 
 /// The runtime's operations on agents, flows and knowledge bases.
 fn agents_runtime(method: &Method, segments: &[&str]) -> Option<Operation> {
-    match (method.as_str(), segments) {
-        ("POST", ["agents", _, "agentAliases", _, "sessions", _, "text"]) => Some(Operation::Agent),
-        ("POST", ["agents", session]) if !session.is_empty() => Some(Operation::Agent),
-        ("GET" | "DELETE", ["agents", _, "agentAliases", _, "memories"]) => Some(Operation::Other),
-        ("POST", ["flows", _, "aliases", alias]) if !alias.is_empty() => {
-            Some(Operation::OtherStream)
+    let (post, get) = (*method == Method::POST, *method == Method::GET);
+    let (is_of_runtime, operation) = match segments {
+        ["agents", _, "agentAliases", _, "sessions", _, "text"] => (post, Operation::Agent),
+        ["agents", session] => (post && !session.is_empty(), Operation::Agent),
+        ["agents", _, "agentAliases", _, "memories"] => {
+            (get || *method == Method::DELETE, Operation::Other)
         }
-        ("GET" | "POST", ["flows", _, "aliases", _, "executions", ..])
-        | ("GET", ["flows", _, "executions"])
-        | ("POST", ["knowledgebases", _, "retrieve"])
-        | (
-            "POST",
-            [
-                "knowledgebases",
-                _,
-                "datasources",
-                _,
-                "check-ingested-document-acl" | "get-ingested-document-acl",
-            ],
-        )
-        | (
-            "POST",
-            [
-                "knowledgebases",
-                _,
-                "datasources",
-                _,
-                "documents",
-                _,
-                "content",
-            ],
-        ) => Some(Operation::Other),
-        _ => None,
-    }
+        ["flows", _, "aliases", alias] => (post && !alias.is_empty(), Operation::OtherStream),
+        ["flows", _, "aliases", _, "executions", ..] => (get || post, Operation::Other),
+        ["flows", _, "executions"] => (get, Operation::Other),
+        ["knowledgebases", _, "retrieve"]
+        | [
+            "knowledgebases",
+            _,
+            "datasources",
+            _,
+            "documents",
+            _,
+            "content",
+        ] => (post, Operation::Other),
+        ["knowledgebases", _, "datasources", _, last] => {
+            let is_acl = matches!(
+                *last,
+                "check-ingested-document-acl" | "get-ingested-document-acl"
+            );
+            (post && is_acl, Operation::Other)
+        }
+        _ => (false, Operation::Other),
+    };
+    is_of_runtime.then_some(operation)
 }
