@@ -95,6 +95,15 @@ def test_an_image(gateway):
     assert PNG in gateway.simulator_calls(1)[0]["body"]
 
 
+def test_responses(gateway):
+    model = chat(gateway, use_responses_api=True)
+    assert model.invoke("Hello!").text
+    total = None
+    for chunk in model.bind_tools([get_weather], tool_choice="get_weather").stream("Weather in Paris?"):
+        total = chunk if total is None else total + chunk
+    assert [call["name"] for call in total.tool_calls] == ["get_weather"] and "city" in total.tool_calls[0]["args"]
+
+
 def test_errors(gateway):
     with pytest.raises(openai.RateLimitError):
         chat(gateway).invoke("[[sim:throttle]]")
