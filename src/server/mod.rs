@@ -6,6 +6,7 @@
 mod signals;
 mod stall;
 mod tls;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -157,7 +158,7 @@ impl Connections {
             // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
             .header_read_timeout(header_read_timeout.max(KEPT_ALIVE));
         builder.http2().timer(TokioTimer::new());
-        let service = TowerToHyperService::new(self.router);
+        let service = service_fn(|request| unread::answer(self.router.clone(), request));
         let stream = StallGuard::new(stream, header_read_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);

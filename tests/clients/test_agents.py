@@ -1,13 +1,15 @@
-"""What coding agents that speak Messages really sent (`agents/recorded/`), asked again of every kind of model behind a gateway.
+"""What coding agents that speak Messages or Bedrock's own API really sent (`agents/recorded/`), asked again of what is behind a gateway.
 
 `make test-agents` runs the agents themselves, and records with RECORD=1. Of what they tell their models only the beginnings are
 kept; the shape of every request is as it was.
 """
 
+import base64
 import json
 import re
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 
 from conftest import MODELS, configuration
 from support import messages, referee
@@ -17,6 +19,7 @@ from support.gateway import REPOSITORY, Gateway
 FILES = sorted((REPOSITORY / "tests" / "clients" / "agents" / "recorded").glob("*.jsonl"))
 LINES = [json.loads(line) for file in FILES for line in file.read_text().splitlines()]
 RECORDED = [line for line in LINES if line["path"].startswith("/v1/messages")]
+PASSED_ON = [line for line in LINES if line["path"].startswith("/bedrock/")]
 # By Claude's own format, and translated to Converse.
 OWN = {
     "sonnet-4-5": MODELS["claude"],
@@ -67,6 +70,22 @@ def test_it_is_answered(simulated, recorded, model):
     assert {block["name"] for block in message["content"] if block["type"] == "tool_use"} <= names
 
 
+@pytest.mark.parametrize("recorded", PASSED_ON, ids=lambda recorded: recorded["name"])
+def test_bedrocks_own_calls_are_answered(simulated, recorded):
+    status, headers, body = simulated.post(recorded["path"], recorded["body"], recorded["headers"])
+    assert status == 200, body.decode()
+    if recorded["path"].endswith("/invoke"):
+        assert json.loads(body)["type"] == "message"
+        return
+    assert headers["content-type"] == "application/vnd.amazon.eventstream"
+    frames = EventStreamBuffer()
+    frames.add_data(body)
+    events = [json.loads(base64.b64decode(json.loads(frame.payload)["bytes"])) for frame in frames]
+    stream = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    message, problems = messages.reassemble(stream)
+    assert not problems and message["content"]
+
+
 @pytest.mark.parametrize("model", TRANSLATED)
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
 def test_botocore_takes_what_is_made_of_it(refereed, recorded, model):
@@ -88,7 +107,7 @@ def test_its_tokens_can_be_counted(simulated, model):
 
 
 def test_recordings_tell_nothing_of_who_made_them():
-    assert RECORDED
+    assert RECORDED and PASSED_ON
     for file in FILES:
         text = file.read_text()
         assert not re.findall(r"(?:/tmp/|/root|/Users/|sk-[a-z]+-[a-z]+-key|x-api-key\"|[Aa]uthorization\")[^\"\\]{0,40}", text)

@@ -1,4 +1,4 @@
-"""LangChain's OpenAI integration against the gateway."""
+"""LangChain's integrations for OpenAI and for AWS against the gateway."""
 
 import asyncio
 import os
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import openai
 import pytest
+from botocore.config import Config
+from langchain_aws import BedrockEmbeddings, ChatBedrock, ChatBedrockConverse
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -15,6 +17,7 @@ from pydantic import BaseModel
 from conftest import MODELS
 from test_openai_sdk import PNG
 
+ONCE = Config(retries={"total_max_attempts": 1})
 # OpenAI's token table comes with LiteLLM; else it would be fetched from the network.
 TOKEN_TABLE = Path(find_spec("litellm").origin).parent / "litellm_core_utils" / "tokenizers"
 
@@ -95,6 +98,15 @@ def test_an_image(gateway):
     assert PNG in gateway.simulator_calls(1)[0]["body"]
 
 
+def test_responses(gateway):
+    model = chat(gateway, use_responses_api=True)
+    assert model.invoke("Hello!").text
+    total = None
+    for chunk in model.bind_tools([get_weather], tool_choice="get_weather").stream("Weather in Paris?"):
+        total = chunk if total is None else total + chunk
+    assert [call["name"] for call in total.tool_calls] == ["get_weather"] and "city" in total.tool_calls[0]["args"]
+
+
 def test_errors(gateway):
     with pytest.raises(openai.RateLimitError):
         chat(gateway).invoke("[[sim:throttle]]")
@@ -118,3 +130,50 @@ def test_embeddings(operations, monkeypatch, model, as_tokens):
     assert len(documents) == 2 and documents[0] != documents[1]
     assert embeddings.embed_query("Hello world") == pytest.approx(documents[0], rel=1e-5)
     assert "Hello world" in operations.simulator_calls(1)[0]["body"]
+
+
+# AWS's own integration, by the pass-through: a virtual key stands for the access key.
+
+
+def aws(gateway) -> dict:
+    """The arguments that lead it here."""
+    return {
+        "region_name": "us-west-2",
+        "endpoint_url": f"{gateway.url}/bedrock",
+        "aws_access_key_id": gateway.key,
+        "aws_secret_access_key": "not used",
+    }
+
+
+@pytest.mark.parametrize("model", ["claude", "nova", "anthropic.claude-3-5-sonnet-20240620-v1:0"])
+def test_converse(gateway, model):
+    chat = ChatBedrockConverse(model=model, provider="anthropic", **aws(gateway))
+    answer = chat.invoke([SystemMessage("Be brief."), HumanMessage("Hello!")])
+    assert answer.text and answer.usage_metadata["total_tokens"] > 0
+    text = "".join(chunk.text for chunk in chat.stream([SystemMessage("Be brief."), HumanMessage("Hello!")]))
+    assert text == answer.text
+
+
+def test_converse_with_tools(gateway):
+    chat = ChatBedrockConverse(model="claude", provider="anthropic", **aws(gateway))
+    messages = [HumanMessage("What is the weather in Paris?")]
+    asked = chat.bind_tools([get_weather], tool_choice="any").invoke(messages)
+    (call,) = asked.tool_calls
+    told = chat.bind_tools([get_weather]).invoke([*messages, asked, get_weather.invoke(call)])
+    assert told.text and not told.tool_calls
+
+
+def test_invoke_model(gateway):
+    chat = ChatBedrock(model="anthropic.claude-3-5-sonnet-20240620-v1:0", **aws(gateway))
+    assert chat.invoke("Hello!").text
+    assert "".join(chunk.text for chunk in chat.stream("Hello!"))
+
+
+def test_aws_embeddings(operations):
+    embeddings = BedrockEmbeddings(model_id="amazon.titan-embed-text-v2:0", **aws(operations))
+    assert len(embeddings.embed_documents(["one", "two"])) == 2 and embeddings.embed_query("one")
+
+
+def test_aws_errors(gateway):
+    with pytest.raises(Exception, match="ThrottlingException"):
+        ChatBedrockConverse(model="claude", provider="anthropic", **aws(gateway), config=ONCE).invoke("[[sim:throttle]]")

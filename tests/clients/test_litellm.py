@@ -153,6 +153,23 @@ def test_messages(gateway, provider):
     assert answer["type"] == "message" and answer["content"][0]["text"]
 
 
+# Responses and completions.
+
+
+@pytest.mark.parametrize("provider", ["openai", "litellm_proxy"])
+def test_responses(gateway, provider):
+    answer = litellm.responses(input="Hello, how are you?", **at(gateway, provider, "claude"))
+    assert answer.status == "completed" and answer.output[-1].content[0].text
+    events = list(litellm.responses(input="Hello, how are you?", stream=True, **at(gateway, provider, "claude")))
+    assert events[-1].type == "response.completed"
+
+
+@pytest.mark.parametrize("provider", ["text-completion-openai", "litellm_proxy"])
+def test_text_completion(gateway, provider):
+    answer = litellm.text_completion(prompt="Hello", max_tokens=50, **at(gateway, provider, "nova"))
+    assert answer.choices[0].text
+
+
 # The other operations.
 
 

@@ -50,6 +50,22 @@ def recording():
         RECORDING.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
+# Ways to tell it of a gateway.
+
+
+def directly(url: str, key: str) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": key}
+
+
+def by_token(url: str, key: str) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": key}
+
+
+def as_bedrock(url: str, key: str) -> dict[str, str]:
+    place = {"ANTHROPIC_BEDROCK_BASE_URL": f"{url}/bedrock", "AWS_REGION": "us-west-2"}
+    return place | {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_BEARER_TOKEN_BEDROCK": key}
+
+
 class Agent:
     """Claude Code in a home and a project of its own."""
 
@@ -63,10 +79,10 @@ class Agent:
         self.project.mkdir()
         self.recording = recording
 
-    def ask(self, prompt: str, *options: str, model: str = "claude-sonnet-4-5", keep: str = "", auth: str = "ANTHROPIC_API_KEY") -> dict:  # fmt: skip
+    def ask(self, prompt: str, *options: str, model: str = "claude-sonnet-4-5", keep: str = "", how=directly) -> dict:
         """Runs it on a prompt to its end; returns what it says of that. What it sent is kept under the name `keep`."""
         with Recorder(self.gateway.port) as recorder:
-            variables = SWITCHES | {"ANTHROPIC_BASE_URL": recorder.url, auth: self.gateway.key}
+            variables = SWITCHES | how(recorder.url, self.gateway.key)
             result = subprocess.run(
                 [self.program, "-p", prompt, "--model", model, "--output-format", "json", *options],
                 cwd=self.project,
@@ -76,7 +92,7 @@ class Agent:
                 text=True,
                 timeout=120,
             )
-        sent = [request for request in recorder.requests if request.path.startswith("/v1/messages")]
+        sent = [request for request in recorder.requests if request.method == "POST"]
         assert sent, f"nothing was sent:\n{result.stdout}\n{result.stderr}"
         # The first request of a loop is that of any question.
         for number, request in enumerate(sent if len(sent) == 1 else sent[1:]):
@@ -139,7 +155,7 @@ def test_it_asks_another_agent(agent):
 
 
 def test_its_key_may_be_a_bearer_token(agent):
-    said = agent.ask("Say hello.", auth="ANTHROPIC_AUTH_TOKEN")
+    said = agent.ask("Say hello.", how=by_token)
     assert said["subtype"] == "success", said
     assert said["requests"][0].headers["authorization"].startswith("Bearer ")
 
@@ -153,3 +169,13 @@ def test_it_tries_again_after_a_throttle(agent):
 def test_it_understands_a_refusal(agent):
     said = agent.ask("[[sim:access-denied]] Say hello.")
     assert said["is_error"] and said["api_error_status"] == 403, said
+
+
+def test_it_takes_the_gateway_for_bedrock(agent):
+    model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    prompt = '[[sim:tool=Bash {"command": "echo from the tool"}]] Run it.'
+    said = agent.ask(prompt, "--allowedTools", "Bash(echo:*)", model=model, keep="pass-through", how=as_bedrock)
+    assert said["subtype"] == "success" and "from the tool" in said["result"], said
+    # It tries smaller models with a question of one word before.
+    assert {request.path.rsplit("/", 1)[-1] for request in said["requests"]} == {"invoke", "invoke-with-response-stream"}
+    assert {request.status for request in said["requests"]} == {200}
