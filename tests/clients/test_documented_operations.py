@@ -5,6 +5,7 @@ Each test is the twin of one documented example, like those in `test_documented_
 
 import base64
 import json
+import re
 import subprocess
 
 import anthropic
@@ -12,7 +13,7 @@ import pytest
 from openai import OpenAI
 
 from conftest import configuration
-from support.gateway import MASTER_KEY, Gateway, clean_environment
+from support.gateway import MASTER_KEY, REPOSITORY, Gateway, clean_environment
 from test_documented_calls import create, sent
 from test_node import FOLDER, NODE
 from test_openai_sdk import PNG
@@ -111,6 +112,14 @@ def test_messages_by_anthropics_sdk_for_node(documented, tmp_path):
         command, cwd=FOLDER, env=clean_environment(str(tmp_path)), capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 0 and result.stdout.strip(), result.stderr
+
+
+def test_every_twin_that_the_documents_name_exists():
+    named = set(re.findall(r"`(test_\w+|\w+\.yaml)`", (REPOSITORY / "docs" / "compatibility.md").read_text()))
+    tests = (REPOSITORY / "tests" / "clients").glob("test_*.py")
+    found = {name for file in tests for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
+    found |= {file.name for file in (REPOSITORY / "examples" / "configs" / "seeds").glob("*.yaml")}
+    assert len(named) > 40 and not named - found - {"config.yaml"}
 
 
 # LiteLLM's embeddings.
