@@ -31,6 +31,9 @@ use stall::StallGuard;
 
 use crate::http::{self, App};
 
+/// How long a connection that comes during the drain may say nothing: the process waits for it.
+const LATE_HEAD: Duration = Duration::from_secs(1);
+
 /// How long clients have to read the last event after what runs was ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long a kept-alive connection may rest: longer than the 60 s of common load balancers, so that they close first.
@@ -164,7 +167,7 @@ impl Connections {
         tokio::pin!(connection);
         let ending = async {
             if is_late {
-                tokio::time::sleep(header_read_timeout).await;
+                tokio::time::sleep(header_read_timeout.min(LATE_HEAD)).await;
             } else {
                 draining.cancelled().await;
             }
