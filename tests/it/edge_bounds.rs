@@ -1,6 +1,8 @@
 //! What bounds a call: its deadline, the retry budget, the number of further attempts, and cooldowns with their probe
 //! (router.md §4.6, §6, §14.7).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::scenes::{Refusing, Waits, entry_at, way};
@@ -149,7 +151,9 @@ async fn operators_deadline_blames_what_hangs_and_a_callers_does_not() {
             };
             let hasty = body(&[("x-switchyard-deadline", "0.1")]).await;
             assert_eq!(way(&hasty), (408, model, "0", "0", "1"), "{}", hasty.body);
-            let (one, other) = tokio::join!(body(&[]), body(&[]));
+            let both = async { tokio::join!(body(&[]), body(&[])) };
+            let both = tokio::time::timeout(Duration::from_secs(20), both).await;
+            let (one, other) = both.expect("the deadline ends the call");
             for answer in [one, other] {
                 assert_eq!(way(&answer), (408, model, "0", "0", "1"), "{cache}{stream}");
                 assert_eq!(answer.header("x-litellm-timeout"), "0.4");

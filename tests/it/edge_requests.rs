@@ -1,5 +1,7 @@
 //! Requests that name several models, models that nobody knows, or are no request at all.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::entry::{Entry, serving, until};
@@ -117,7 +119,9 @@ async fn several_models_are_ended_with_the_process() {
         until(|| gateway.simulator.calls_total() == 2).await;
         gateway.app.shutdown.cut.cancel();
     };
-    let (answer, ()) = tokio::join!(ask(&gateway, "a,b"), cut);
+    let ended = async { tokio::join!(ask(&gateway, "a,b"), cut) };
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+    let (answer, ()) = ended.expect("the call ends with the process");
     assert_eq!(answer.status, 503, "{}", answer.body);
     assert!(answer.body.contains("shutting down"), "{}", answer.body);
     let cut = &gateway.app.shutdown.cut_total;
