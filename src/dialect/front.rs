@@ -17,6 +17,8 @@ pub enum Front {
     Chat(&'static dyn Dialect),
     /// Anthropic's count of a chat's tokens.
     Count,
+    /// The same of OpenAI's Responses.
+    InputTokens,
     /// Embeddings.
     Embed(&'static dyn WholeDialect<Embed>),
     /// Images, made or edited.
@@ -52,6 +54,7 @@ impl Front {
         Ok(match self {
             Self::Chat(dialect) => dialect.parse(body, headers)?.map(Request::Chat),
             Self::Count => messages::parse_count(body, headers)?.map(Request::Count),
+            Self::InputTokens => responses::parse_count(body, headers)?.map(Request::Count),
             Self::Embed(dialect) => dialect.parse(body, headers)?.map(Request::Embed),
             Self::Image(dialect) => dialect.parse(body, headers)?.map(Request::Image),
             Self::Rerank(dialect) => dialect.parse(body, headers)?.map(Request::Rerank),
@@ -67,6 +70,7 @@ impl Front {
         Ok(match (self, answer) {
             (Self::Chat(dialect), Answer::Chat(answer)) => dialect.answer(answer, envelope),
             (Self::Count, Answer::Count(answer)) => messages::count(answer),
+            (Self::InputTokens, Answer::Count(answer)) => responses::count(answer),
             (Self::Embed(dialect), Answer::Embed(answer)) => dialect.answer(answer, envelope),
             (Self::Image(dialect), Answer::Image(answer)) => dialect.answer(answer, envelope),
             (Self::Rerank(dialect), Answer::Rerank(answer)) => dialect.answer(answer, envelope),
@@ -89,7 +93,9 @@ impl Front {
     pub fn stream(self, envelope: Envelope) -> Option<Box<dyn StreamWriter>> {
         match self {
             Self::Chat(dialect) => Some(dialect.stream(envelope)),
-            Self::Count | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => None,
+            Self::Count | Self::InputTokens | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => {
+                None
+            }
         }
     }
 
@@ -98,6 +104,7 @@ impl Front {
         match self {
             Self::Chat(dialect) => dialect.error(error, call_id),
             Self::Count => messages::Messages.error(error, call_id),
+            Self::InputTokens => responses::Responses.error(error, call_id),
             Self::Embed(dialect) => dialect.error(error, call_id),
             Self::Image(dialect) => dialect.error(error, call_id),
             Self::Rerank(dialect) => dialect.error(error, call_id),
@@ -109,7 +116,7 @@ impl Front {
         match self {
             Self::Chat(dialect) => dialect.id_prefix(),
             Self::Rerank(_) => "rerank-",
-            Self::Count | Self::Embed(_) | Self::Image(_) => "",
+            Self::Count | Self::InputTokens | Self::Embed(_) | Self::Image(_) => "",
         }
     }
 
@@ -122,16 +129,20 @@ impl Front {
     pub fn call_type(self) -> &'static str {
         match self {
             Self::Chat(dialect) => dialect.call_type(),
-            Self::Count => "count_tokens",
+            Self::Count | Self::InputTokens => "count_tokens",
             Self::Embed(_) => "embedding",
             Self::Image(_) => "image_generation",
             Self::Rerank(_) => "rerank",
         }
     }
 
-    /// Says whether later calls may go on from its answers, where these are kept.
+    /// Says whether its calls may go on from earlier answers, where these are kept.
     pub fn keeps_answers(self) -> bool {
-        matches!(self, Self::Chat(dialect) if dialect.keeps_answers())
+        match self {
+            Self::Chat(dialect) => dialect.keeps_answers(),
+            Self::InputTokens => true,
+            Self::Count | Self::Embed(_) | Self::Image(_) | Self::Rerank(_) => false,
+        }
     }
 
     /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.

@@ -134,7 +134,7 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
     /// Writes an error body.
     fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
-    /// Says whether later calls may go on from its answers, where these are kept.
+    /// Says whether its calls may go on from earlier answers, where these are kept.
     fn keeps_answers(&self) -> bool {
         false
     }

@@ -15,12 +15,20 @@ use super::{App, home, responses};
 use crate::dialect::Front;
 
 /// Paths that take the same calls, and what they speak.
-const SPOKEN: [(Front, &[&str]); 9] = [
+const SPOKEN: [(Front, &[&str]); 10] = [
     (Front::CHAT, &["/v1/chat/completions", "/chat/completions"]),
     (Front::COMPLETIONS, &["/v1/completions", "/completions"]),
     (
         Front::RESPONSES,
         &["/v1/responses", "/responses", "/openai/v1/responses"],
+    ),
+    (
+        Front::InputTokens,
+        &[
+            "/v1/responses/input_tokens",
+            "/responses/input_tokens",
+            "/openai/v1/responses/input_tokens",
+        ],
     ),
     // Anthropic's SDK puts `/v1` behind an address that Portkey's documentation ends with `/v1`.
     (

@@ -149,6 +149,19 @@ async fn what_no_model_can_do_is_refused_or_dropped() {
 }
 
 #[tokio::test]
+async fn what_belongs_to_chat_alone_is_not_understood() {
+    let prompts = "prompts: [{prompt_id: greet, messages: [{role: user, content: hi}]}]\n";
+    let gateway = gateway(prompts).await;
+    let several = complete(&gateway, json!({"model": "m,nova"})).await;
+    assert_eq!(several.status, 400, "{}", several.body);
+    let template = complete(&gateway, json!({"prompt": null, "prompt_id": "greet"})).await;
+    assert_eq!(
+        (template.status, &template.json()["error"]["param"]),
+        (400, &json!("prompt"))
+    );
+}
+
+#[tokio::test]
 async fn tokens_are_prompts_too() {
     let gateway = gateway("").await;
     let answer = complete(&gateway, json!({"prompt": [9906, 1917]})).await;

@@ -362,6 +362,34 @@ async fn a_response_is_shown_and_forgotten() {
 }
 
 #[tokio::test]
+async fn tokens_of_a_request_are_counted_with_what_it_goes_on_from() {
+    let gateway = gateway(CACHE).await;
+    let count = async |more: Value| {
+        let mut body = json!({"model": "m", "input": "And then?"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let path = "/v1/responses/input_tokens";
+        let answer = gateway.post_to(path, &body, &[]).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["object"], "response.input_tokens");
+        answer.json()["input_tokens"].as_u64().unwrap()
+    };
+    let first = respond(&gateway, json!({"input": "a long story about an otter"})).await;
+    let alone = count(json!({})).await;
+    assert!(alone > 0);
+    assert!(count(json!({"previous_response_id": first["id"]})).await > alone);
+    let wrong = json!({"model": "m"});
+    let wrong = gateway
+        .post_to("/responses/input_tokens", &wrong, &[])
+        .await;
+    assert_eq!(
+        (wrong.status, &wrong.json()["error"]["param"]),
+        (400, &json!("input"))
+    );
+}
+
+#[tokio::test]
 async fn only_what_may_be_kept_is_kept() {
     let gateway = gateway(CACHE).await;
     for (more, is_kept) in [
@@ -405,6 +433,24 @@ async fn a_key_finds_its_own_responses_only() {
     let two = [("authorization", "Bearer sk-two")];
     assert_eq!(ask(&gateway, more.clone(), &two).await.status, 400);
     assert_eq!(ask(&gateway, more, &one).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_cache_can_leave_responses_alone_and_keep_them_all_the_same() {
+    for (types, is_hit) in [("responses", true), ("completion", false)] {
+        let params = format!("cache_params: {{type: local, supported_call_types: [{types}]}}");
+        let gateway = gateway(&format!("litellm_settings: {{cache: true, {params}}}\n")).await;
+        let first = respond(&gateway, json!({})).await;
+        let again = ask(&gateway, json!({}), &[]).await;
+        assert_eq!(
+            again.header("x-litellm-cache-hit") == "true",
+            is_hit,
+            "{types}"
+        );
+        assert_eq!(again.json()["id"] == first["id"], is_hit, "{types}");
+        let more = json!({"previous_response_id": again.json()["id"]});
+        respond(&gateway, more).await;
+    }
 }
 
 #[tokio::test]

@@ -27,6 +27,10 @@ impl Dialect for Completions {
         "cmpl-"
     }
 
+    fn call_type(&self) -> &'static str {
+        "text_completion"
+    }
+
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
         parse(body, headers)
     }

@@ -22,11 +22,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 pub use asked::Asked;
-pub use parse::parse;
+pub use parse::{parse, parse_count};
 pub use record::{Order, Page, References, continued, input_items, references, response_of};
 
 use super::{Dialect, Envelope, Kept, Parsed, StreamWriter, openai_error};
-use crate::canonical::ChatAnswer;
+use crate::canonical::{ChatAnswer, CountAnswer};
 use crate::error::Error;
 
 /// `POST /v1/responses`.
@@ -36,6 +36,10 @@ pub struct Responses;
 impl Dialect for Responses {
     fn id_prefix(&self) -> &'static str {
         "resp_"
+    }
+
+    fn call_type(&self) -> &'static str {
+        "responses"
     }
 
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
@@ -63,6 +67,15 @@ impl Dialect for Responses {
     fn kept(&self, answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
         response::kept(answer, envelope)
     }
+}
+
+/// Writes how many tokens a request is, and who counted them.
+pub fn count(answer: &CountAnswer) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"object":"response.input_tokens","input_tokens":{},"litellm_count_source":"{}"}}"#,
+        answer.input_tokens,
+        answer.source.name()
+    ))
 }
 
 /// Returns how a tool of a namespace is called where there are no namespaces.

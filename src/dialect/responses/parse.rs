@@ -79,6 +79,17 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
     })
 }
 
+/// Reads a request for `/v1/responses/input_tokens`.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_count(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
+    let mut parsed = parse(body, headers)?;
+    parsed.request.stream = false;
+    Ok(parsed)
+}
+
 /// The members that only this format has.
 #[derive(Debug, Default)]
 struct Own {
