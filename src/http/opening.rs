@@ -67,6 +67,10 @@ impl Opening<'_> {
         portkey.decide(&mut options, bring);
         let of_answer = to_keep(of_answer, snapshot, &options.cache);
         let span = self.span();
+        let answer_id = new_answer_id(asking.front);
+        if let Some(chat) = request.chat_mut() {
+            chat.session = Some(crate::random::uuid().to_string());
+        }
         Ok(Call {
             id: self.id.to_owned(),
             snapshot: Arc::clone(snapshot),
@@ -78,7 +82,7 @@ impl Opening<'_> {
             raw: None,
             traceparent: traceparent(snapshot, head),
             identity: self.identity,
-            answer_id: new_answer_id(asking.front),
+            answer_id,
             front: asking.front,
             asked: of_answer,
             created: self.created,

@@ -124,10 +124,11 @@ impl Builder<'_> {
         )
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
-        let credentials = if model.route == Route::ConverseLike {
-            self.credentials.resolve_key_only(&entry.aws)
-        } else {
-            self.credentials.resolve(&entry.aws, environment)
+        let credentials = match model.route {
+            Route::ConverseLike => self.credentials.resolve_key_only(&entry.aws),
+            Route::Mantle => self.credentials.resolve_mantle(&entry.aws, environment),
+            Route::Agent => self.credentials.resolve_to_sign(&entry.aws, environment),
+            _ => self.credentials.resolve(&entry.aws, environment),
         };
         let has_only_api_key = credentials.is_api_key();
         let at = service(&model, &facts, has_only_api_key);
@@ -319,9 +320,10 @@ fn place(
         .as_deref()
         .or(entry.api_base.as_deref());
     let of_profile = region_of_profile(aws.profile.as_deref(), environment);
+    let of_model = model.region.as_deref();
     let region = url::region(
         aws.region.as_deref(),
-        model.region.as_deref(),
+        of_model.or_else(|| mantle_region(model, entry, environment)),
         environment,
         of_profile.as_deref(),
         written,
@@ -343,6 +345,20 @@ fn place(
     let endpoint = aws_endpoint(at, &region, entry, environment)
         .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
     Ok(Place { region, endpoint })
+}
+
+/// The region of `bedrock-mantle` where neither the deployment nor its model names one.
+pub(super) fn mantle_region<'a>(
+    model: &ModelId,
+    entry: &'a DeploymentConfig,
+    environment: &'a Environment,
+) -> Option<&'a str> {
+    if model.route != Route::Mantle {
+        return None;
+    }
+    let written =
+        (entry.api_base.as_deref()).or_else(|| environment.get("BEDROCK_MANTLE_API_BASE"));
+    (written.and_then(url::region_of_host)).or_else(|| environment.get("BEDROCK_MANTLE_REGION"))
 }
 
 pub(super) fn aws_endpoint(

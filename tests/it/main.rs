@@ -46,6 +46,7 @@ mod invoke;
 mod keepalive;
 mod media;
 mod metrics;
+mod model_table;
 mod models;
 mod panics;
 mod passthrough;
