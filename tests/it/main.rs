@@ -55,6 +55,7 @@ mod prompts;
 mod properties;
 mod reload;
 mod responses;
+mod routes;
 mod scripted;
 mod support;
 mod throttling;
