@@ -67,7 +67,6 @@ impl Opening<'_> {
         portkey.decide(&mut options, bring);
         let of_answer = to_keep(of_answer, snapshot, &options.cache);
         let span = self.span();
-        let answer_id = new_answer_id(asking.front);
         if let Some(chat) = request.chat_mut() {
             chat.session = Some(crate::random::uuid().to_string());
         }
@@ -82,7 +81,7 @@ impl Opening<'_> {
             raw: None,
             traceparent: traceparent(snapshot, head),
             identity: self.identity,
-            answer_id,
+            answer_id: new_answer_id(asking.front),
             front: asking.front,
             asked: of_answer,
             created: self.created,

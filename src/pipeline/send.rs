@@ -12,7 +12,7 @@ use super::bound::{bound, idle, is_callers};
 use super::relay::{Framing, Relay};
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
-use super::work::{Work, encoded};
+use super::work::{Work, encoded, known};
 use super::{Call, Reply, Served, many, mock, raw};
 use crate::canonical::{Chat, ChatChunk, OperationKind, Usage};
 use crate::error::{Error, ErrorKind, Result};
@@ -66,7 +66,8 @@ pub(super) async fn attempt(
         attempt.succeeded(Usage::default());
         return Ok(reply);
     }
-    let work = match encoded(trip, hop, &deployment) {
+    let known = known(trip, &deployment).await;
+    let work = match encoded(trip, hop, &deployment, known.as_deref()) {
         Ok(Work::Known(answer)) => {
             trip.journal.ended(served);
             return Ok(Reply::Whole(answer));

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::transformers::service;
-use super::{DeploymentRuntime, Gap, ProviderRuntime, Transformers, strategy_of};
+use super::{DeploymentRuntime, Gap, Profile, ProviderRuntime, Transformers, strategy_of};
 use crate::canonical::{ChatParams, RawJson, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
@@ -63,6 +63,8 @@ pub struct Deployment {
     pub pattern: Option<Arc<Deployment>>,
     /// `tag_regex`.
     pub tag_patterns: Vec<Regex>,
+    /// The inference profile that hides its model.
+    pub profile: Option<Profile>,
     /// US dollars for an input and an output token together; `None` where nobody says it.
     pub cost_per_token: Option<f64>,
     /// How its model cuts text into tokens.
@@ -165,6 +167,7 @@ impl Builder<'_> {
             tag_patterns: tag_patterns(entry)?,
             cost_per_token: cost_per_token(entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
+            profile: Profile::of(&target.model, &place.region, entry, environment),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -249,7 +252,7 @@ impl Deployment {
     /// Tokens read from the prompt cache, and those written to it, have prices of their own; where those are not known they
     /// cost what other input does.
     pub fn cost(&self, usage: &Usage) -> f64 {
-        let facts = &self.target.facts;
+        let facts = self.facts();
         let input = self
             .entry
             .input_cost_per_token

@@ -263,3 +263,46 @@ async fn routes_that_are_not_served_say_so() {
     assert!(answer.body.contains("`agentcore/`"), "{}", answer.body);
     assert_eq!(gateway.simulator.calls_total(), 0);
 }
+
+/// A gateway whose control plane is the simulator's too.
+async fn profiles() -> Gateway {
+    let entries: String = ["claude1", "unknown1"]
+        .into_iter()
+        .map(|id| {
+            format!(
+                "  - {{model_name: {id}, litellm_params: {{model: \"bedrock/arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/{id}\", \
+                 api_base: \"$URL\", aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}}}}}\n"
+            )
+        })
+        .collect();
+    let yaml = format!(
+        "model_list:\n{entries}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        crate::support::ONCE
+    );
+    Gateway::with(&yaml, Arc::new(SystemClock)).await
+}
+
+#[tokio::test]
+async fn the_model_behind_an_inference_profile_is_looked_up_once() {
+    let gateway = profiles().await;
+    for (model, operation) in [("claude1", "/invoke"), ("unknown1", "/converse")] {
+        for _ in 0..3 {
+            let asked = body(model, "hi [[sim:say Good day.]]", false);
+            let answer = gateway.post_to("/v1/messages", &asked, &[]).await;
+            assert_eq!(answer.status, 200, "{model}: {}", answer.body);
+            assert!(answer.body.contains("Good day."), "{}", answer.body);
+            let path = last_path(&gateway);
+            assert!(path.ends_with(operation), "{model}: {path}");
+        }
+    }
+    let calls = gateway.simulator.calls();
+    let asked: Vec<&str> = (calls.iter())
+        .filter(|call| call.method == "GET")
+        .map(|call| call.path.as_str())
+        .collect();
+    let begin = "/inference-profiles/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2F";
+    assert_eq!(
+        asked,
+        [format!("{begin}claude1"), format!("{begin}unknown1")]
+    );
+}
