@@ -82,7 +82,7 @@ async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
         ..call.clone()
     };
     if let Request::Chat(chat) = &mut call.request {
-        chat.session = Some(call.answer_id.clone());
+        chat.session = Some(crate::random::uuid().to_string());
     }
     let call = Arc::new(call);
     let mut books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));

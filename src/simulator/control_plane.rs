@@ -80,7 +80,9 @@ pub(super) async fn answer(
         // One that this caller may not look at.
         ("GET", ["inference-profiles", id]) if id.contains("/denied") => {
             let message = "You don't have sufficient permissions to get the inference profile.";
-            return Some(Err(AwsError::new("AccessDeniedException", 403, message).into()));
+            return Some(Err(
+                AwsError::new("AccessDeniedException", 403, message).into()
+            ));
         }
         ("GET", ["inference-profiles", id]) => profile(id),
         ("GET", ["guardrails"]) => json!({"guardrails": [{

@@ -17,7 +17,7 @@ const MODELS: [(&str, &str); 9] = [
     ("cyber", "bedrock_mantle/openai.gpt-5.6-cyber"),
     ("mantle-claude", "bedrock_mantle/anthropic.claude-haiku-4-5"),
     ("claude", "bedrock/mantle/anthropic.claude-haiku-4-5"),
-    ("agent", "bedrock/agent/AGENT1/ALIAS1"),
+    ("agent", "bedrock/agent/AGENTAGENT/ALIASALIAS"),
     ("core", "bedrock/agentcore/RUNTIME"),
 ];
 
@@ -221,7 +221,7 @@ async fn an_agent_answers_whole_and_streamed_in_a_session_of_its_own() {
     let gateway = gateway().await;
     let mut sessions = Vec::new();
     for stream in [false, true] {
-        let mut asked = body("agent", "hi [[sim:say Good day.]]", stream);
+        let mut asked = body("agent", "hi there", stream);
         asked.as_object_mut().unwrap().remove("max_tokens");
         if stream {
             asked["stream_options"] = json!({"include_usage": true});
@@ -236,10 +236,10 @@ async fn an_agent_answers_whole_and_streamed_in_a_session_of_its_own() {
             let said = body["choices"][0]["message"]["content"].as_str();
             (said.unwrap().to_owned(), body.to_string())
         };
-        assert_eq!(said, "Good day.");
+        assert_eq!(said, "This is a simulated agent's reply to: hi there");
         let path = last_path(&gateway);
         let session = path
-            .strip_prefix("/agents/AGENT1/agentAliases/ALIAS1/sessions/")
+            .strip_prefix("/agents/AGENTAGENT/agentAliases/ALIASALIAS/sessions/")
             .and_then(|rest| rest.strip_suffix("/text"));
         let session = session.unwrap().to_owned();
         assert!(whole.contains(&session), "{whole}");
@@ -266,7 +266,7 @@ async fn routes_that_are_not_served_say_so() {
 
 /// A gateway whose control plane is the simulator's too.
 async fn profiles() -> Gateway {
-    let entries: String = ["claude1", "unknown1"]
+    let entries: String = ["claude1", "denied1"]
         .into_iter()
         .map(|id| {
             format!(
@@ -285,7 +285,7 @@ async fn profiles() -> Gateway {
 #[tokio::test]
 async fn the_model_behind_an_inference_profile_is_looked_up_once() {
     let gateway = profiles().await;
-    for (model, operation) in [("claude1", "/invoke"), ("unknown1", "/converse")] {
+    for (model, operation) in [("claude1", "/invoke"), ("denied1", "/converse")] {
         for _ in 0..3 {
             let asked = body(model, "hi [[sim:say Good day.]]", false);
             let answer = gateway.post_to("/v1/messages", &asked, &[]).await;
@@ -303,6 +303,6 @@ async fn the_model_behind_an_inference_profile_is_looked_up_once() {
     let begin = "/inference-profiles/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2F";
     assert_eq!(
         asked,
-        [format!("{begin}claude1"), format!("{begin}unknown1")]
+        [format!("{begin}claude1"), format!("{begin}denied1")]
     );
 }
