@@ -324,9 +324,10 @@ fn place(
         .or(entry.api_base.as_deref());
     let of_profile = region_of_profile(aws.profile.as_deref(), environment);
     let of_model = model.region.as_deref();
+    let of_mantle = (model.route == Route::Mantle).then_some("BEDROCK_MANTLE_REGION");
     let region = url::region(
         aws.region.as_deref(),
-        of_model.or_else(|| mantle_region(model, entry, environment)),
+        of_model.or_else(|| of_mantle.and_then(|name| environment.get(name))),
         environment,
         of_profile.as_deref(),
         written,
@@ -347,21 +348,10 @@ fn place(
     }
     let endpoint = aws_endpoint(at, &region, entry, environment)
         .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
+    // Mantle's host names the region that it believes signatures of.
+    let of_host = of_mantle.and_then(|_| url::region_of_host(&endpoint));
+    let region = of_host.map_or(region, str::to_owned);
     Ok(Place { region, endpoint })
-}
-
-/// The region of `bedrock-mantle` where neither the deployment nor its model names one.
-pub(super) fn mantle_region<'a>(
-    model: &ModelId,
-    entry: &'a DeploymentConfig,
-    environment: &'a Environment,
-) -> Option<&'a str> {
-    if model.route != Route::Mantle {
-        return None;
-    }
-    let written =
-        (entry.api_base.as_deref()).or_else(|| environment.get("BEDROCK_MANTLE_API_BASE"));
-    (written.and_then(url::region_of_host)).or_else(|| environment.get("BEDROCK_MANTLE_REGION"))
 }
 
 pub(super) fn aws_endpoint(

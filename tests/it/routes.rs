@@ -306,3 +306,42 @@ async fn the_model_behind_an_inference_profile_is_looked_up_once() {
         [format!("{begin}claude1"), format!("{begin}denied1")]
     );
 }
+
+#[tokio::test]
+async fn mantle_is_signed_for_the_region_of_its_host() {
+    let entry = |name: &str, model: &str, rest: &str| {
+        format!("  - {{model_name: {name}, litellm_params: {{model: {model}{rest}}}}}\n")
+    };
+    let oss = "bedrock_mantle/openai.gpt-oss-20b";
+    let host = "https://bedrock-mantle.eu-north-1.api.aws";
+    let yaml = [
+        "model_list:\n".to_owned(),
+        entry("named", oss, ", aws_region_name: us-east-2"),
+        entry("variable", oss, ""),
+        entry(
+            "path",
+            "bedrock_mantle/us-gov-east-1/openai.gpt-oss-20b",
+            "",
+        ),
+        entry(
+            "host",
+            oss,
+            &format!(", aws_region_name: us-east-2, api_base: {host}/v1"),
+        ),
+        "environment_variables: {BEDROCK_MANTLE_REGION: ap-south-1}\n".to_owned(),
+    ];
+    let gateway = Gateway::with(&yaml.concat(), Arc::new(SystemClock)).await;
+    let snapshot = gateway.app.live.load();
+    for (name, region) in [
+        ("named", "us-east-2"),
+        ("variable", "ap-south-1"),
+        ("path", "us-gov-east-1"),
+        ("host", "eu-north-1"),
+    ] {
+        let group = snapshot.router.groups().find(|group| group.name == name);
+        let deployment = &group.unwrap().deployments[0];
+        assert_eq!(deployment.region, region, "{name}");
+        let place = format!("https://bedrock-mantle.{region}.api.aws");
+        assert_eq!(deployment.target.endpoint, place, "{name}");
+    }
+}
