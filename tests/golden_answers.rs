@@ -1,8 +1,8 @@
 //! Every answer under `golden/answers/`, read and written for a client.
 //!
 //! A fixture is a JSON file with what the request left behind (`context`; for `InvokeModel` the `model` and the `request`
-//! themselves), what the client asked for (`envelope`), Bedrock's `answer` with its `headers` (or, in a `.bin` beside it,
-//! the bytes of its event stream) and the facts that the client must see (`expect`). Streams are read whole and byte by byte, and whole answers are also taken apart for a client that streams.
+//! themselves), what the client asked for (`envelope`), Bedrock's `answer` with its `headers` (or, in a `.bin` or `.sse`
+//! beside it, the bytes of its stream) and the facts that the client must see (`expect`). Streams are read whole and byte by byte, and whole answers are also taken apart for a client that streams.
 //! Ids, times and chunk borders are free; texts, calls, reasons and counts are not.
 
 #![expect(
@@ -21,12 +21,14 @@ use serde_json::{Map, Value, json};
 use switchyard::canonical::{Chat, ChatAnswer};
 use switchyard::dialect::chat::{self, ChatCompletions};
 use switchyard::dialect::{Dialect, Envelope};
+use switchyard::error::Error;
 use switchyard::provider::bedrock::chat_transformer;
 use switchyard::provider::bedrock::converse::{
     ConverseDecoder, DecodeContext, JsonTool, ToolNames,
 };
 use switchyard::provider::bedrock::event_stream::FrameReader;
 use switchyard::provider::bedrock::model_id::ModelId;
+use switchyard::provider::bedrock::server_events::EventReader;
 use switchyard::provider::{Decoded, Decoder, Repairs, Target, WireAnswer, WireEvent};
 
 #[path = "golden/reassemble.rs"]
@@ -40,14 +42,65 @@ struct Fixture {
     name: String,
     case: Value,
     stream: Option<Bytes>,
+    /// Whether the stream is server-sent events.
+    is_events: bool,
+}
+
+/// Takes a stream apart.
+enum Reader {
+    Frames(FrameReader),
+    Events(EventReader),
+}
+
+impl Reader {
+    fn push(&mut self, read: &[u8]) {
+        let read = Bytes::copy_from_slice(read);
+        match self {
+            Self::Frames(frames) => frames.push(read),
+            Self::Events(events) => events.push(read),
+        }
+    }
+
+    /// Returns the next event: its name and its payload.
+    fn next(&mut self) -> Result<Option<(String, Bytes)>, Error> {
+        match self {
+            Self::Frames(frames) => {
+                let Some(frame) = frames.next()? else {
+                    return Ok(None);
+                };
+                match frame.fault() {
+                    Some(fault) => Err(fault),
+                    None => Ok(Some((frame.name().to_owned(), frame.payload().clone()))),
+                }
+            }
+            Self::Events(events) => {
+                let event = events.next()?;
+                Ok(event.map(|event| (event.name().to_owned(), event.data().clone())))
+            }
+        }
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        match self {
+            Self::Frames(frames) => Ok(frames.finish()?),
+            Self::Events(_) => Ok(()),
+        }
+    }
 }
 
 impl Fixture {
     fn load(path: &Path) -> Self {
         let case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let stream = fs::read(path.with_extension("bin")).ok().map(Bytes::from);
+        let read = |end| fs::read(path.with_extension(end)).ok().map(Bytes::from);
+        let is_events = path.with_extension("sse").exists();
+        let stream = read("bin").or_else(|| read("sse"));
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        Self { name, case, stream }
+        Self {
+            name,
+            case,
+            stream,
+            is_events,
+        }
     }
 
     fn decoder(&self) -> Box<dyn Decoder<Chat>> {
@@ -79,7 +132,8 @@ impl Fixture {
         let mut body = self.case["request"].clone();
         body["model"] = json!("m");
         let body = Bytes::from(serde_json::to_vec(&body).unwrap());
-        let request = chat::parse(&body, &HeaderMap::new()).unwrap().request;
+        let mut request = chat::parse(&body, &HeaderMap::new()).unwrap().request;
+        request.session = Some("s-1".to_owned());
         let transformer = chat_transformer(model.route, model.family).unwrap();
         let target = Target {
             facts: model.facts(),
@@ -129,7 +183,11 @@ impl Fixture {
         let mut out = Vec::new();
         let mut writer = ChatCompletions.stream(self.envelope());
         let mut decoder = self.decoder();
-        let mut frames = FrameReader::new();
+        let mut events = if self.is_events {
+            Reader::Events(EventReader::new())
+        } else {
+            Reader::Frames(FrameReader::new())
+        };
         let mut chunks = Vec::new();
         let result = self
             .stream
@@ -137,14 +195,11 @@ impl Fixture {
             .unwrap()
             .chunks(size)
             .try_for_each(|read| {
-                frames.push(Bytes::copy_from_slice(read));
-                while let Some(frame) = frames.next()? {
-                    if let Some(fault) = frame.fault() {
-                        return Err(fault);
-                    }
+                events.push(read);
+                while let Some((kind, payload)) = events.next()? {
                     let event = WireEvent {
-                        kind: frame.name(),
-                        payload: frame.payload(),
+                        kind: &kind,
+                        payload: &payload,
                     };
                     decoder.event(event, &mut chunks)?;
                     for chunk in chunks.drain(..) {
@@ -153,7 +208,7 @@ impl Fixture {
                 }
                 Ok(())
             });
-        let result = result.and_then(|()| Ok(frames.finish()?));
+        let result = result.and_then(|()| events.finish());
         match result.and_then(|()| Ok(decoder.end(&mut chunks)?)) {
             Ok(()) => {
                 for chunk in chunks.drain(..) {
@@ -191,7 +246,7 @@ fn strings(list: &Value) -> Vec<String> {
 
 fn fixtures() -> Vec<Fixture> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/answers");
-    let entries = ["converse", "invoke"]
+    let entries = ["converse", "invoke", "openai", "agent"]
         .into_iter()
         .flat_map(|route| fs::read_dir(folder.join(route)).unwrap())
         .map(|entry| entry.unwrap().path());
@@ -351,6 +406,36 @@ fn whole_answers_reach_a_client_that_streams() {
         let seen = reassemble(&fixture.name, &fixture.streamed_from_whole(), true);
         check(fixture, &seen, "whole as a stream");
     }
+}
+
+#[test]
+fn streams_reach_a_client_that_does_not_stream_where_there_is_nothing_else() {
+    let mut read = 0;
+    for fixture in fixtures().iter().filter(|fixture| fixture.stream.is_some()) {
+        let mut decoder = fixture.decoder();
+        if !decoder.reads_streams_whole() {
+            continue;
+        }
+        read += 1;
+        let answer = WireAnswer {
+            headers: &HeaderMap::new(),
+            body: fixture.stream.clone().unwrap(),
+        };
+        let answer = match decoder.whole(&[answer]) {
+            Ok(Decoded::<Chat>::Answer(answer)) => answer,
+            Ok(Decoded::More(_)) => panic!("{}: more was asked for", fixture.name),
+            Err(_) => {
+                assert_eq!(fixture.case["expect"]["error_event"], true);
+                continue;
+            }
+        };
+        let written = ChatCompletions.answer(&answer, &fixture.envelope());
+        let mut seen: Value = serde_json::from_slice(&written).unwrap();
+        seen["message"] = seen["choices"][0]["message"].clone();
+        seen["finish_reason"] = seen["choices"][0]["finish_reason"].clone();
+        check(fixture, &seen, "read whole");
+    }
+    assert!(read > 2);
 }
 
 #[test]

@@ -38,6 +38,8 @@ impl Canonical for ChatRequest {
             betas,
             content_blocks,
             portkey,
+            // A name for upstreams, which says nothing of what is asked.
+            session: _,
             native,
         } = self;
         out.object(|out| {

@@ -43,6 +43,8 @@ pub struct ChatRequest {
     pub content_blocks: bool,
     /// Whether the request came in Portkey's or Obiguard's style, whose `reasoning_effort` means a share of `max_tokens`.
     pub portkey: bool,
+    /// A name that no other call has, for APIs that keep a conversation under one.
+    pub session: Option<String>,
     /// The client's body, where its format is one that models speak too. Whoever changes the conversation takes it out.
     pub native: Option<Native>,
 }

@@ -114,13 +114,13 @@ mod tests {
     litellm_params:
       model: bedrock/amazon.titan-embed-text-v2:0
   - model_name: old
-    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
+    litellm_params: {model: bedrock/agentcore/RUNTIME}
 general_settings: {master_key: a-long-random-key}
 ",
         );
         assert_eq!(
             text,
-            "c.yaml:10:29: warning: model_list[3].litellm_params.model: accepted, not supported yet: `agent/`"
+            "c.yaml:10:29: warning: model_list[3].litellm_params.model: not served here: `agentcore/`, whose runtimes have an API of their own each; `agent/` is for agents of Bedrock"
         );
     }
 

@@ -11,13 +11,14 @@ use crate::simulator::{ACCESS_KEY_ID, AccessKey, Options, SECRET_ACCESS_KEY, Sim
 use crate::state::{AdmitKeys, Simulated};
 
 /// Variables that would send a call, or a look-up of credentials, somewhere else.
-const ENDPOINTS: [&str; 8] = [
+const ENDPOINTS: [&str; 9] = [
     "AWS_BEDROCK_RUNTIME_ENDPOINT",
     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     "AWS_BEDROCK_AGENT_RUNTIME_ENDPOINT",
     "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
     "AWS_ENDPOINT_URL_BEDROCK",
     "AWS_ENDPOINT_URL_BEDROCK_AGENT",
+    "BEDROCK_MANTLE_API_BASE",
     "AWS_STS_ENDPOINT",
     "AWS_ENDPOINT_URL_STS",
 ];
@@ -91,7 +92,12 @@ fn point(entry: &mut DeploymentConfig, url: &str) {
         None => url.to_owned(),
     };
     let posts_to_api_base = entry.model.contains("converse_like/");
-    entry.api_base = posts_to_api_base.then(|| format!("{base}/converse-like"));
+    entry.api_base = if posts_to_api_base {
+        Some(format!("{base}/converse-like"))
+    } else {
+        // The one override that `bedrock_mantle/` knows.
+        (entry.model.contains("bedrock_mantle/")).then(|| base.clone())
+    };
     entry.aws.runtime_endpoint = (!posts_to_api_base).then_some(base);
     entry.aws.sts_endpoint = None;
     entry.aws.ssl_verify = None;

@@ -67,6 +67,9 @@ impl Opening<'_> {
         portkey.decide(&mut options, bring);
         let of_answer = to_keep(of_answer, snapshot, &options.cache);
         let span = self.span();
+        if let Some(chat) = request.chat_mut() {
+            chat.session = Some(crate::random::uuid().to_string());
+        }
         Ok(Call {
             id: self.id.to_owned(),
             snapshot: Arc::clone(snapshot),

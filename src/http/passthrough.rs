@@ -131,7 +131,7 @@ fn permit(
         Service::AgentRuntime => (settings.without_agents, true),
         Service::AgentBuildTime => (settings.without_agents, false),
         Service::ControlPlane => (settings.without_control_plane, *method == Method::GET),
-        Service::Runtime | Service::AgentCore | Service::Sts => (false, true),
+        Service::Runtime | Service::Mantle | Service::AgentCore | Service::Sts => (false, true),
     };
     if is_off {
         let message = format!(

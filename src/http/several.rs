@@ -15,6 +15,7 @@ use http::StatusCode;
 use super::App;
 use super::headers::{insert, json};
 use super::inference::{failed, new_answer_id, run, say_success, whole_body};
+use crate::canonical::Request;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};
 use crate::telemetry::names;
@@ -74,12 +75,16 @@ struct Outcome {
 }
 
 async fn one(app: &Arc<App>, call: &Call, name: String) -> Outcome {
-    let call = Arc::new(Call {
+    let mut call = Call {
         shown_model: name.clone(),
         model: name,
         answer_id: new_answer_id(call.front),
         ..call.clone()
-    });
+    };
+    if let Request::Chat(chat) = &mut call.request {
+        chat.session = Some(crate::random::uuid().to_string());
+    }
+    let call = Arc::new(call);
     let mut books = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
     let reply = run(app, &call, &mut books).await;
     Outcome { call, books, reply }

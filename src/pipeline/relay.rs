@@ -6,12 +6,16 @@
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::HeaderMap;
+
 use super::attempt::{Attempt, Partial};
 use super::silence::Silence;
 use crate::canonical::{Chat, ChatChunk};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::bedrock::event_stream::FrameReader;
+use crate::provider::bedrock::server_events::EventReader;
 use crate::provider::{Decoder, WireEvent};
 use crate::upstream::{Body, SendFailure};
 
@@ -24,10 +28,74 @@ pub enum Progress {
     Done,
 }
 
-/// Reads AWS's event stream as chunks.
+/// How the events of a stream are written.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// AWS's binary frames.
+    Frames(FrameReader),
+    /// Server-sent events.
+    Events(EventReader),
+}
+
+impl Framing {
+    /// Tells by the content type; `None` for what is no stream.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let written = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+        let is = |kind: &str| {
+            let begins = written.get(..kind.len());
+            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(kind))
+        };
+        if is("application/vnd.amazon.eventstream") {
+            Some(Self::Frames(FrameReader::new()))
+        } else if is("text/event-stream") {
+            Some(Self::Events(EventReader::new()))
+        } else {
+            None
+        }
+    }
+
+    fn push(&mut self, read: Bytes) {
+        match self {
+            Self::Frames(frames) => frames.push(read),
+            Self::Events(events) => events.push(read),
+        }
+    }
+
+    /// Decodes every whole event.
+    fn drain(&mut self, decoder: &mut dyn Decoder<Chat>, out: &mut Vec<ChatChunk>) -> Result<()> {
+        match self {
+            Self::Frames(frames) => {
+                while let Some(frame) = frames.next()? {
+                    if let Some(error) = frame.fault() {
+                        return Err(error);
+                    }
+                    let (kind, payload) = (frame.name(), frame.payload());
+                    decoder.event(WireEvent { kind, payload }, out)?;
+                }
+            }
+            Self::Events(events) => {
+                while let Some(event) = events.next()? {
+                    let (kind, payload) = (event.name(), event.data());
+                    decoder.event(WireEvent { kind, payload }, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that the stream has ended. What a server-sent event lacks, the decoder misses.
+    fn finish(&self) -> Result<()> {
+        match self {
+            Self::Frames(frames) => Ok(frames.finish()?),
+            Self::Events(_) => Ok(()),
+        }
+    }
+}
+
+/// Reads a stream as chunks.
 pub(super) struct Relay {
     body: Option<Body>,
-    frames: FrameReader,
+    framing: Framing,
     decoder: Box<dyn Decoder<Chat>>,
     silence: Silence,
     /// A fault that was read together with the first content: the content is shown first.
@@ -49,6 +117,7 @@ impl std::fmt::Debug for Relay {
 impl Relay {
     /// Reads `body` with `decoder`; a silence longer than `idle` is an error, and so is going on past `end`.
     pub(super) fn new(
+        framing: Framing,
         body: Body,
         decoder: Box<dyn Decoder<Chat>>,
         idle: Duration,
@@ -57,7 +126,7 @@ impl Relay {
     ) -> Self {
         Self {
             body: Some(body),
-            frames: FrameReader::new(),
+            framing,
             decoder,
             silence: Silence::new(idle, end, clock),
             fault: None,
@@ -141,8 +210,9 @@ impl Relay {
         match body.poll_data(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
                 self.silence.broken();
-                self.frames.push(bytes);
-                Poll::Ready(self.drain(out).map(|()| Progress::More))
+                self.framing.push(bytes);
+                let drained = self.framing.drain(&mut *self.decoder, out);
+                Poll::Ready(drained.map(|()| Progress::More))
             }
             Poll::Ready(Some(Err(error))) => {
                 self.body = None;
@@ -161,22 +231,8 @@ impl Relay {
         }
     }
 
-    fn drain(&mut self, out: &mut Vec<ChatChunk>) -> Result<()> {
-        while let Some(frame) = self.frames.next()? {
-            if let Some(error) = frame.fault() {
-                return Err(error);
-            }
-            let event = WireEvent {
-                kind: frame.name(),
-                payload: frame.payload(),
-            };
-            self.decoder.event(event, out)?;
-        }
-        Ok(())
-    }
-
     fn finish(&mut self, out: &mut Vec<ChatChunk>) -> Result<Progress> {
-        self.frames.finish()?;
+        self.framing.finish()?;
         self.decoder.end(out)?;
         Ok(Progress::Done)
     }

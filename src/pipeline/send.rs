@@ -9,10 +9,10 @@ use tracing::Instrument as _;
 
 use super::attempt::Attempt;
 use super::bound::{bound, idle, is_callers};
-use super::relay::Relay;
+use super::relay::{Framing, Relay};
 use super::stream::ChunkSource;
 use super::trip::{Hop, Trip};
-use super::work::{Work, encoded};
+use super::work::{Work, encoded, known};
 use super::{Call, Reply, Served, many, mock, raw};
 use crate::canonical::{Chat, ChatChunk, OperationKind, Usage};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,8 +21,6 @@ use crate::provider::{Decoded, Decoder, Exchange, WireAnswer, WireRequest};
 use crate::router::Deployment;
 use crate::upstream::{Credentials, Response};
 
-/// The media type of streamed answers.
-const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 /// Largest whole answer that is read.
 pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -68,7 +66,8 @@ pub(super) async fn attempt(
         attempt.succeeded(Usage::default());
         return Ok(reply);
     }
-    let work = match encoded(trip, hop, &deployment) {
+    let known = known(trip, &deployment).await;
+    let work = match encoded(trip, hop, &deployment, known.as_deref()) {
         Ok(Work::Known(answer)) => {
             trip.journal.ended(served);
             return Ok(Reply::Whole(answer));
@@ -195,21 +194,22 @@ async fn chat(
     carry_trace(call, request);
     attempt.sending();
     let response = authorized(trip, attempt.deployment(), request, served).await?;
-    let is_stream = is_event_stream(&response.headers);
+    let framing = Framing::of(&response.headers);
     served.upstream_headers = response.headers;
     if let Some(id) = served.aws_request_id() {
         tracing::Span::current().record("aws.request_id", id);
     }
-    if is_stream && !call.request.is_streamed() {
+    let is_streamed = call.request.is_streamed();
+    if framing.is_some() && !is_streamed && !decoder.reads_streams_whole() {
         return Err(Error::new(
             ErrorKind::Garbled,
             "AWS answered with a stream where none was asked for",
         ));
     }
-    if is_stream {
+    if let Some(framing) = framing.filter(|_| is_streamed) {
         let idle = idle(call, attempt.deployment());
         let end = call.deadline().and_then(|deadline| deadline.end);
-        let mut relay = Relay::new(response.body, decoder, idle, end, &parts.clock);
+        let mut relay = Relay::new(framing, response.body, decoder, idle, end, &parts.clock);
         let opened = relay.open().await;
         if relay.is_past_end() && opened.is_err() && is_callers(call) {
             attempt.bound_by_caller();
@@ -230,14 +230,6 @@ pub(super) fn carry_trace(call: &Call, request: &mut WireRequest) {
         let name = HeaderName::from_static("traceparent");
         request.headers.push((name, parent.clone()));
     }
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.get(..EVENT_STREAM.len()))
-        .is_some_and(|value| value.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// Reads a whole answer; a client that streams gets it as the chunks of a stream.

@@ -1,5 +1,7 @@
 //! The request of one attempt, written for its deployment, whatever the operation.
 
+use std::sync::Arc;
+
 use super::trip::{Hop, Trip};
 use crate::canonical::{
     Answer, Chat, ChatRequest, Count, Embed, Image, OperationKind, Request, Rerank,
@@ -7,7 +9,8 @@ use crate::canonical::{
 use crate::error::{Error, Result};
 use crate::provider::bedrock::count::estimated;
 use crate::provider::{Exchange, Target, TransformError, Transformer};
-use crate::router::Deployment;
+use crate::router::{Deployment, Known};
+use crate::upstream::ProfileQuestion;
 
 /// What is sent, by operation; or what is known without sending anything.
 pub(super) enum Work {
@@ -33,13 +36,36 @@ impl Work {
     }
 }
 
-/// The request as the deployment's API wants it.
+/// Finds out what model is behind the deployment's inference profile, where its name hides it.
+pub(super) async fn known(trip: &Trip<'_>, deployment: &Deployment) -> Option<Arc<Known>> {
+    let profile = deployment.profile.as_ref()?;
+    let question = ProfileQuestion {
+        arn: &deployment.target.model.wire,
+        url: &profile.url,
+        credentials: &deployment.credentials,
+        trust: &deployment.trust,
+        region: &deployment.region,
+    };
+    let parts = trip.parts;
+    let model = parts.profiles.base_model(&parts.upstream, question).await?;
+    deployment.known_as(&model)
+}
+
+/// The request as the deployment's API wants it, whose model may be `known` better than by its name.
 ///
 /// # Errors
 ///
 /// A request that the model or its API does not take, with the member that is at fault.
-pub(super) fn encoded(trip: &Trip<'_>, hop: &Hop<'_>, deployment: &Deployment) -> Result<Work> {
-    let (transformers, target) = (&deployment.transformers, &deployment.target);
+pub(super) fn encoded(
+    trip: &Trip<'_>,
+    hop: &Hop<'_>,
+    deployment: &Deployment,
+    known: Option<&Known>,
+) -> Result<Work> {
+    let (transformers, target) = match known {
+        Some(known) => (&known.transformers, &known.target),
+        None => (&deployment.transformers, &deployment.target),
+    };
     let work = match &*hop.request {
         Request::Chat(request) => {
             let transformer = transformers.chat;

@@ -118,6 +118,10 @@ pub trait Decoder<O: Operation>: Debug + Send {
     fn end(&mut self, out: &mut Vec<O::Chunk>) -> Result<(), TransformError>;
     /// Turns a whole answer into the chunks a stream would have had, for upstreams that cannot stream.
     fn chunks(&mut self, answer: O::Answer) -> Vec<O::Chunk>;
+    /// Says whether `whole` reads the body of a stream, for upstreams that always stream.
+    fn reads_streams_whole(&self) -> bool {
+        false
+    }
 }
 
 /// What was read from whole answers.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::deployment::{Place, aws_endpoint, cost_per_token, headers};
 use super::transformers::service;
-use super::{Deployment, DeploymentRuntime, Gap, Transformers};
+use super::{Deployment, DeploymentRuntime, Gap, Profile, Transformers};
 use crate::catalog::Tokenizer;
 use crate::config::{DeploymentConfig, Environment};
 use crate::error::{Error, Result};
@@ -66,6 +66,7 @@ impl Deployment {
             tag_patterns: self.tag_patterns.clone(),
             cost_per_token: cost_per_token(&entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
+            profile: Profile::of(&target.model, &region, &entry, environment),
             model,
             region,
             credentials: Arc::clone(&self.credentials),

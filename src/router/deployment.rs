@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::transformers::service;
-use super::{DeploymentRuntime, Gap, ProviderRuntime, Transformers, strategy_of};
+use super::{DeploymentRuntime, Gap, Profile, ProviderRuntime, Transformers, strategy_of};
 use crate::canonical::{ChatParams, RawJson, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
@@ -63,6 +63,8 @@ pub struct Deployment {
     pub pattern: Option<Arc<Deployment>>,
     /// `tag_regex`.
     pub tag_patterns: Vec<Regex>,
+    /// The inference profile that hides its model.
+    pub profile: Option<Profile>,
     /// US dollars for an input and an output token together; `None` where nobody says it.
     pub cost_per_token: Option<f64>,
     /// How its model cuts text into tokens.
@@ -124,10 +126,11 @@ impl Builder<'_> {
         )
         .map_err(|error| Error::bad_request("model", error.to_string()))?;
         let facts = Arc::new(model.facts().with_overrides(&entry.info));
-        let credentials = if model.route == Route::ConverseLike {
-            self.credentials.resolve_key_only(&entry.aws)
-        } else {
-            self.credentials.resolve(&entry.aws, environment)
+        let credentials = match model.route {
+            Route::ConverseLike => self.credentials.resolve_key_only(&entry.aws),
+            Route::Mantle => self.credentials.resolve_mantle(&entry.aws, environment),
+            Route::Agent => self.credentials.resolve_to_sign(&entry.aws, environment),
+            _ => self.credentials.resolve(&entry.aws, environment),
         };
         let has_only_api_key = credentials.is_api_key();
         let at = service(&model, &facts, has_only_api_key);
@@ -164,6 +167,7 @@ impl Builder<'_> {
             tag_patterns: tag_patterns(entry)?,
             cost_per_token: cost_per_token(entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
+            profile: Profile::of(&target.model, &place.region, entry, environment),
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),
@@ -248,7 +252,7 @@ impl Deployment {
     /// Tokens read from the prompt cache, and those written to it, have prices of their own; where those are not known they
     /// cost what other input does.
     pub fn cost(&self, usage: &Usage) -> f64 {
-        let facts = &self.target.facts;
+        let facts = self.facts();
         let input = self
             .entry
             .input_cost_per_token
@@ -319,9 +323,11 @@ fn place(
         .as_deref()
         .or(entry.api_base.as_deref());
     let of_profile = region_of_profile(aws.profile.as_deref(), environment);
+    let of_model = model.region.as_deref();
+    let of_mantle = (model.route == Route::Mantle).then_some("BEDROCK_MANTLE_REGION");
     let region = url::region(
         aws.region.as_deref(),
-        model.region.as_deref(),
+        of_model.or_else(|| of_mantle.and_then(|name| environment.get(name))),
         environment,
         of_profile.as_deref(),
         written,
@@ -342,6 +348,9 @@ fn place(
     }
     let endpoint = aws_endpoint(at, &region, entry, environment)
         .map_err(|error| Error::bad_request("aws_bedrock_runtime_endpoint", error.to_string()))?;
+    // Mantle's host names the region that it believes signatures of.
+    let of_host = of_mantle.and_then(|_| url::region_of_host(&endpoint));
+    let region = of_host.map_or(region, str::to_owned);
     Ok(Place { region, endpoint })
 }
 

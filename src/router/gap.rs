@@ -12,7 +12,7 @@ use crate::provider::bedrock::model_id::{ModelId, Route};
 pub enum Gap {
     /// What the model does has no endpoint here.
     Mode(Mode),
-    /// The API that serves the model is not spoken yet.
+    /// The API that serves the model is not spoken, or does not do that.
     Route(Route),
 }
 
@@ -44,23 +44,25 @@ impl Gap {
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("accepted, not supported yet: ")?;
+        f.write_str("not served here: ")?;
         f.write_str(match self {
-            Self::Mode(Mode::Chat | Mode::Responses) => "chat",
-            Self::Mode(Mode::Embedding) => "embedding models",
-            Self::Mode(Mode::ImageGeneration | Mode::ImageEdit) => "image models",
-            Self::Mode(Mode::Rerank) => "rerank models",
-            Self::Mode(Mode::Realtime) => "realtime models",
-            Self::Mode(Mode::Guardrail) => "guardrails as models",
-            Self::Route(Route::Invoke) => "InvokeModel, which serves this model",
-            Self::Route(Route::AsyncInvoke) => "`async_invoke/`",
-            Self::Route(Route::Mantle) => "`mantle/`",
-            Self::Route(Route::Agent) => "`agent/`",
-            Self::Route(Route::AgentCore) => "`agentcore/`",
-            Self::Route(Route::ClaudePlatform) => "`claude_platform/`",
-            Self::Route(Route::Converse | Route::ConverseLike | Route::ChatCompletions) => {
-                "this route"
+            Self::Mode(Mode::Realtime) => {
+                "a realtime model, which needs a stream in both directions"
             }
+            Self::Mode(Mode::Guardrail) => {
+                "a guardrail, whose row is a price and no model; `guardrailConfig` of a chat request applies one"
+            }
+            Self::Route(Route::AsyncInvoke) => {
+                "`async_invoke/`, which is for embeddings of Nova and Marengo"
+            }
+            Self::Route(Route::AgentCore) => {
+                "`agentcore/`, whose runtimes have an API of their own each; `agent/` is for agents of Bedrock"
+            }
+            Self::Route(Route::ClaudePlatform) => {
+                "`claude_platform/`, which is Anthropic's own gateway; Bedrock has the same models without it"
+            }
+            Self::Route(Route::Invoke) => "InvokeModel for what this model does",
+            Self::Mode(_) | Self::Route(_) => "what this model does by this route",
         })
     }
 }
@@ -95,6 +97,11 @@ mod tests {
             "bedrock/amazon.titan-embed-text-v2:0",
             "bedrock/cohere.rerank-v3-5:0",
             "bedrock/amazon.nova-canvas-v1:0",
+            "bedrock/agent/AGENT/ALIAS",
+            "bedrock/mantle/anthropic.claude-opus-4-8",
+            "bedrock_mantle/openai.gpt-5.6-cyber",
+            "bedrock/chat_completions/openai.gpt-oss-120b-1:0",
+            "bedrock/us.openai.gpt-5.6-luna",
         ] {
             assert_eq!(gap(model, None), None, "{model}");
         }
@@ -109,10 +116,18 @@ mod tests {
                 "bedrock/amazon.nova-2-sonic-v1:0",
                 Gap::Mode(Mode::Realtime),
             ),
-            ("bedrock/agent/AGENT/ALIAS", Gap::Route(Route::Agent)),
+            ("bedrock/guardrails", Gap::Mode(Mode::Guardrail)),
             (
-                "bedrock/mantle/openai.gpt-oss-120b",
-                Gap::Route(Route::Mantle),
+                "bedrock/agentcore/arn:aws:bedrock-agentcore:us-east-1:1:runtime/a",
+                Gap::Route(Route::AgentCore),
+            ),
+            (
+                "bedrock/claude_platform/anthropic.claude-opus-4-8",
+                Gap::Route(Route::ClaudePlatform),
+            ),
+            (
+                "bedrock/async_invoke/us.amazon.nova-pro-v1:0",
+                Gap::Route(Route::AsyncInvoke),
             ),
         ] {
             assert_eq!(gap(model, None), Some(expected), "{model}");

@@ -12,6 +12,7 @@ mod latency;
 mod names;
 mod outcomes;
 mod plan;
+mod profile;
 mod recent;
 mod retry;
 mod retry_budget;
@@ -38,6 +39,7 @@ pub use gap::Gap;
 pub use group::ModelGroup;
 pub use names::{Match, Resolved, unknown_model};
 pub use plan::{Attempted, Fallbacks};
+pub use profile::{Known, Profile};
 pub use retry::{Allowance, Backoff, Decision, RetryRules, Situation};
 pub use retry_budget::{RetryBudget, RetryCost};
 pub use runtime::{

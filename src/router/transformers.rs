@@ -5,7 +5,7 @@ use crate::catalog::{Facts, Mode};
 use crate::provider::Transformer;
 use crate::provider::bedrock::embed::EmbedFamily;
 use crate::provider::bedrock::image::ImageFamily;
-use crate::provider::bedrock::model_id::ModelId;
+use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::rerank::RerankApi;
 use crate::provider::bedrock::url::{Precedence, Service};
 use crate::provider::bedrock::{
@@ -72,6 +72,11 @@ pub(super) fn service(
     facts: &Facts,
     has_only_api_key: bool,
 ) -> (Service, Precedence) {
+    match model.route {
+        Route::Mantle => return (Service::Mantle, Precedence::of(model)),
+        Route::Agent => return (Service::AgentRuntime, Precedence::of(model)),
+        _ => {}
+    }
     match facts.mode {
         Some(Mode::Embedding) => (Service::Runtime, Precedence::ApiBase),
         Some(Mode::ImageGeneration | Mode::ImageEdit) => {
@@ -81,6 +86,6 @@ pub(super) fn service(
             RerankApi::of(model, has_only_api_key).service(),
             Precedence::RuntimeEndpoint,
         ),
-        _ => (Service::Runtime, Precedence::of(model.route)),
+        _ => (Service::Runtime, Precedence::of(model)),
     }
 }

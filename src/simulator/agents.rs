@@ -89,12 +89,32 @@ static GENERATE: Shape = Shape::Structure(&[
     optional("userContext", &Shape::Object),
 ]);
 
+const HISTORY: Shape = Shape::Structure(&[optional(
+    "messages",
+    &list(&Shape::Structure(&[
+        required("role", &Shape::Choice(&["user", "assistant"])),
+        required(
+            "content",
+            &list(&Shape::Structure(&[required("text", &NON_EMPTY)])),
+        ),
+    ])),
+)]);
+const SESSION_STATE: Shape = Shape::Structure(&[
+    optional("conversationHistory", &HISTORY),
+    optional("files", &list(&Shape::Object)),
+    optional("invocationId", &NON_EMPTY),
+    optional("knowledgeBaseConfigurations", &list(&Shape::Object)),
+    optional("promptSessionAttributes", &Shape::Object),
+    optional("returnControlInvocationResults", &list(&Shape::Object)),
+    optional("sessionAttributes", &Shape::Object),
+]);
+
 static INVOKE: Shape = Shape::Structure(&[
     optional("inputText", &text(0, 25_000_000)),
     optional("enableTrace", &Shape::Flag),
     optional("endSession", &Shape::Flag),
     optional("memoryId", &text(2, 100)),
-    optional("sessionState", &Shape::Object),
+    optional("sessionState", &SESSION_STATE),
     optional("streamingConfigurations", &Shape::Object),
     optional("bedrockModelConfigurations", &Shape::Object),
     optional("promptCreationConfigurations", &Shape::Object),

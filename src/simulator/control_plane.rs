@@ -77,6 +77,13 @@ pub(super) async fn answer(
             Ok(profiles) => json!({ "inferenceProfileSummaries": profiles }),
             Err(error) => return Some(Err(error.into())),
         },
+        // One that this caller may not look at.
+        ("GET", ["inference-profiles", id]) if id.contains("/denied") => {
+            let message = "You don't have sufficient permissions to get the inference profile.";
+            return Some(Err(
+                AwsError::new("AccessDeniedException", 403, message).into()
+            ));
+        }
         ("GET", ["inference-profiles", id]) => profile(id),
         ("GET", ["guardrails"]) => json!({"guardrails": [{
             "id": "simulated1", "arn": guardrail_arn("simulated1"), "status": "READY", "name": "simulated",

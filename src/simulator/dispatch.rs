@@ -15,6 +15,7 @@ use super::async_invoke;
 use super::auth::bearer_token;
 use super::body::ReplyBody;
 use super::calls::Outcome;
+use super::compatible;
 use super::control_plane;
 use super::converse::{self, Mode};
 use super::error::AwsError;
@@ -156,6 +157,10 @@ async fn operate(parts: &Parts, mut call: Call<'_>) -> Answered {
         refuse_api_key(parts)?;
         call.shared.auth.check(&signed, "bedrock")?;
         return rerank::by_agent_runtime(&call).await;
+    }
+    if let (&Method::POST, Some(api)) = (&parts.method, compatible::Api::of(path)) {
+        call.shared.auth.check(&signed, "bedrock")?;
+        return compatible::answer(api, path, &call).await;
     }
     if let Some(rest) = path.strip_prefix("/async-invoke") {
         call.shared.auth.check(&signed, "bedrock")?;

@@ -17,6 +17,8 @@
 //!   and checks their bodies against what AWS documents;
 //! - answers `ApplyGuardrail`, the agent runtime's `Retrieve`, `RetrieveAndGenerate` and `InvokeAgent`, and what clients ask
 //!   of the control plane: `ListFoundationModels`, `ListInferenceProfiles`, `GetInferenceProfile`, guardrails;
+//! - answers OpenAI's chat completions and responses and Anthropic's messages, as the runtime and `bedrock-mantle` have them,
+//!   with server-sent events;
 //! - plays STS, so that assumed roles work: `AssumeRole`, `AssumeRoleWithWebIdentity`, `GetCallerIdentity`;
 //! - misbehaves when told to, by `[[sim:throttle]]` in a user's text or by the path prefix `/fault/throttle/…`
 //!   (the names are in `misbehave.rs`). Further markers shape an answer: `[[sim:tool]]`, `[[sim:tools]]`,
@@ -38,6 +40,7 @@ mod auth;
 mod body;
 mod calls;
 mod clock;
+mod compatible;
 mod control_plane;
 mod converse;
 mod count;

@@ -554,3 +554,85 @@ async fn agents_guardrails_and_knowledge_bases_are_checked_like_models() {
         assert_eq!(answer.0, status, "{path}");
     }
 }
+
+#[tokio::test]
+async fn compatible_apis_refuse_what_they_do_not_document() {
+    let simulator = simulator().await;
+    let chat =
+        |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+    let with = |mut body: Value, name: &str, value: Value| {
+        body[name] = value;
+        body
+    };
+    let oss = "openai.gpt-oss-120b";
+    let item = json!([{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}]);
+    let responses = json!({"model": "openai.gpt-5.6-cyber", "input": item});
+    let messages = with(chat("anthropic.claude-haiku-4-5"), "max_tokens", json!(9));
+    for (path, body, status) in [
+        ("/v1/chat/completions", chat(oss), 200),
+        (
+            "/openai/v1/chat/completions",
+            chat("us.openai.gpt-5.6-luna"),
+            200,
+        ),
+        (
+            "/v1/chat/completions",
+            with(chat(oss), "max_tokens", json!(5)),
+            400,
+        ),
+        ("/v1/chat/completions", with(chat(oss), "n", json!(2)), 400),
+        (
+            "/v1/chat/completions",
+            with(chat(oss), "reasoning_effort", json!("some")),
+            400,
+        ),
+        ("/v1/chat/completions", json!({"messages": []}), 400),
+        // Newer models are behind `/openai` only, and some have responses only.
+        ("/v1/chat/completions", chat("openai.gpt-5.5"), 404),
+        (
+            "/openai/v1/chat/completions",
+            chat("openai.gpt-5.6-cyber"),
+            400,
+        ),
+        (
+            "/v1/chat/completions",
+            chat("anthropic.claude-haiku-4-5"),
+            404,
+        ),
+        ("/openai/v1/responses", responses.clone(), 200),
+        (
+            "/openai/v1/responses",
+            with(responses.clone(), "max_output_tokens", json!(5)),
+            400,
+        ),
+        (
+            "/openai/v1/responses",
+            with(responses, "messages", json!([])),
+            400,
+        ),
+        ("/anthropic/v1/messages", messages.clone(), 200),
+        ("/anthropic/v1/messages", with(messages, "n", json!(1)), 400),
+        (
+            "/anthropic/v1/messages",
+            chat("anthropic.claude-haiku-4-5"),
+            400,
+        ),
+        (
+            "/anthropic/v1/messages",
+            with(chat(oss), "max_tokens", json!(9)),
+            404,
+        ),
+        ("/v2/chat/completions", chat(oss), 404),
+    ] {
+        let url = format!("{}{path}", simulator.url());
+        let answer = post(url, &[("authorization", BEARER)], body.to_string()).await;
+        assert_eq!(
+            answer.0,
+            status,
+            "{path} {body}: {}",
+            String::from_utf8_lossy(&answer.2)
+        );
+    }
+    let url = format!("{}/v1/chat/completions", simulator.url());
+    assert_eq!(post(url, &[], chat(oss).to_string()).await.0, 403);
+}

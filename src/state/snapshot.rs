@@ -15,7 +15,7 @@ use crate::random::Dice;
 use crate::router::Router;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{CredentialStore, Upstream};
+use crate::upstream::{CredentialStore, Profiles, Upstream};
 
 /// What lives longer than a snapshot and is handed on from one to the next.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Parts {
     pub upstream: Arc<Upstream>,
     /// AWS credentials, one provider per identity.
     pub credentials: Arc<CredentialStore>,
+    /// What models inference profiles are of.
+    pub profiles: Arc<Profiles>,
     /// Time.
     pub clock: SharedClock,
     /// Chance.
@@ -52,6 +54,7 @@ impl Parts {
         Self {
             upstream,
             credentials,
+            profiles: Arc::default(),
             clock,
             dice: Arc::default(),
             limiter: Arc::default(),

@@ -13,6 +13,7 @@ mod fetch;
 mod headers;
 mod media_type;
 mod network;
+mod profiles;
 mod shared_config;
 mod trust;
 
@@ -24,5 +25,6 @@ pub use client::{Response, Upstream, UpstreamOptions};
 pub use credentials::{CredentialStore, Credentials, Source};
 pub use failure::{SendError, SendFailure};
 pub use fetch::{FetchBudget, Fetched};
+pub use profiles::{ProfileQuestion, Profiles};
 pub use shared_config::region_of_profile;
 pub use trust::Trust;

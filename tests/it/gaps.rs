@@ -1,4 +1,4 @@
-//! Deployments that cannot answer yet: not listed, and refused plainly.
+//! Deployments that cannot answer: not listed, and refused plainly.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ const OTHERS: &str = r"
   - model_name: sonic
     litellm_params: {model: bedrock/amazon.nova-2-sonic-v1:0}
   - model_name: old
-    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
+    litellm_params: {model: bedrock/agentcore/RUNTIME}
 router_settings:
   model_group_alias: {older: old, mine: m}
 ";

@@ -1,5 +1,5 @@
-//! Every request under `golden/requests/`, read from a client and written for Bedrock: for Converse, or for `InvokeModel`
-//! where `expect` says `"operation": "invoke"`.
+//! Every request under `golden/requests/`, read from a client and written for Bedrock: for Converse, for `InvokeModel`
+//! where `expect` says `"operation": "invoke"`, or for an API that is `path` alone where it says `"none"`.
 //!
 //! A fixture is a JSON file with a deployment (`model`, `model_id`, `base_model`, `defaults`, `modify_params`), what the client sends
 //! (`headers`, `request`), how it asks (`asked`: whole or as a stream, which must not change the body) and what Bedrock
@@ -97,7 +97,11 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
     };
     let path = expect["path"].as_str().unwrap();
     let url = sent.wire.url.replace("%3A", ":").replace("%2F", "/");
-    if url != format!("{ENDPOINT}{path}/{operation}") {
+    let path = match operation {
+        "none" => path.to_owned(),
+        operation => format!("{path}/{operation}"),
+    };
+    if url != format!("{ENDPOINT}{path}") {
         return Err(format!("{name} ({how}): went to {url}"));
     }
     for (header, value) in expect["headers"].as_object().into_iter().flatten() {

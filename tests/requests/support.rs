@@ -175,7 +175,8 @@ impl Case {
 
     /// Reads `body` and writes it for AWS, with what reads the answer.
     pub(crate) fn exchange(self, body: &Bytes) -> Result<Exchange<Chat>, Error> {
-        let request = chat::parse(body, &self.headers)?.request;
+        let mut request = chat::parse(body, &self.headers)?.request;
+        request.session = Some("s-1".to_owned());
         let target = self.target();
         let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
         Ok(transformer.encode(&request, &target)?)

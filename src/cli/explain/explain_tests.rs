@@ -32,7 +32,7 @@ model_list:
     litellm_params: {model: MODEL, order: 2}
     model_info: {id: three}
   - model_name: old
-    litellm_params: {model: bedrock/agent/AGENT/ALIAS}
+    litellm_params: {model: bedrock/agentcore/RUNTIME}
   - model_name: long
     litellm_params: {model: MODEL}
   - model_name: last
@@ -169,7 +169,7 @@ fn fallbacks_are_told_by_kind_of_error_in_order() {
         "then group gone: there is no such group",
         "then group long (with its own temperature; then last)",
         "then group last (default_fallbacks)",
-        "answers      no: accepted, not supported yet: `agent/`",
+        "answers      no: not served here: `agentcore/`",
         "conversation too long:\nthen group long",
     ] {
         assert!(text.contains(line), "{line}:\n{text}");

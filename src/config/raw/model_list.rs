@@ -158,6 +158,7 @@ const PARAMS: &[Key] = &[
     Key::request("ensure_alternating_roles", Flag, "fills the gaps whatever `modify_params` says"),
     Key::request("cache_control_injection_points", List(&Map), "where cache points are put into the messages"),
     Key::request("metadata", Map, "request default"),
+    Key::request("prompt_template", Text, "how the prompt of an imported Llama is written: `llama2`, else as for Llama 3"),
     Key::request("dimensions", Count, "request default: length of an embedding"),
 ];
 

@@ -1,5 +1,6 @@
 //! AWS Bedrock: which wire format a deployment's model needs, and how it is written and read.
 
+mod agent;
 pub mod arn;
 mod base_model;
 mod chat;
@@ -16,9 +17,11 @@ mod invoke_model;
 mod members;
 pub mod model_id;
 mod native_first;
+mod openai;
 pub mod raw;
 pub mod rerank;
 mod route;
+pub mod server_events;
 pub mod sign;
 mod timestamp;
 pub mod url;
@@ -34,21 +37,18 @@ use crate::canonical::{Chat, Count, Embed, Image, Rerank};
 
 /// Returns what writes chat requests for a route and, where the family decides the format, for a family; `None` where
 /// chat is not served.
-///
-/// Models whose own OpenAI-shaped API would be asked first are asked by Converse, which serves them too.
 pub fn chat_transformer(
     route: Route,
     family: Option<Family>,
 ) -> Option<&'static dyn Transformer<Chat>> {
     match route {
         Route::Converse => Some(&native_first::NativeFirst),
-        Route::ConverseLike | Route::ChatCompletions => Some(&converse::Converse),
+        Route::ConverseLike => Some(&converse::Converse),
+        Route::ChatCompletions => Some(&openai::ChatCompletions),
         Route::Invoke => invoke_transformer(family),
-        Route::AsyncInvoke
-        | Route::Mantle
-        | Route::Agent
-        | Route::AgentCore
-        | Route::ClaudePlatform => None,
+        Route::Mantle => Some(&openai::Mantle),
+        Route::Agent => Some(&agent::Agent),
+        Route::AsyncInvoke | Route::AgentCore | Route::ClaudePlatform => None,
     }
 }
 

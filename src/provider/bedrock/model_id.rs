@@ -49,6 +49,10 @@ pub struct ModelId {
     pub family: Option<Family>,
     /// The word in brackets at the end: `1m`.
     pub context: Option<String>,
+    /// Whether the string names LiteLLM's provider `bedrock_mantle`, for which the runtime's endpoint settings do not count.
+    pub is_of_mantle: bool,
+    /// Whether `model_id` of the deployment stands in place of the id.
+    pub is_replaced: bool,
     /// The ids that facts are looked up by, the most particular first.
     lookup: Vec<String>,
 }
@@ -63,6 +67,8 @@ struct Pieces<'a> {
     /// The id, with its throughput suffix, without `[context]`.
     id: &'a str,
     context: Option<&'a str>,
+    /// The provider is `bedrock_mantle`.
+    is_of_mantle: bool,
 }
 
 impl<'a> Pieces<'a> {
@@ -88,7 +94,10 @@ impl<'a> Pieces<'a> {
         match segment {
             "bedrock" => {}
             "bedrock_converse" => self.take_route(Route::Converse),
-            "bedrock_mantle" => self.take_route(Route::Mantle),
+            "bedrock_mantle" => {
+                self.is_of_mantle = true;
+                self.take_route(Route::Mantle);
+            }
             "nova" | "nova-2" => self.spec = Some(segment),
             _ => {
                 if let Some(route) = Route::of_token(segment) {
@@ -98,7 +107,7 @@ impl<'a> Pieces<'a> {
                 } else if is_region(segment) {
                     self.region = Some(segment);
                 } else {
-                    return false;
+                    return is_of_a_price(segment);
                 }
             }
         }
@@ -176,12 +185,14 @@ impl ModelId {
             route: route::choose(&hints, &facts),
             route_is_asked: pieces.route.is_some()
                 || pieces.spec.is_some_and(Family::token_means_invoke),
-            wire: wire.to_owned(),
+            wire: in_bedrocks_spelling(wire),
             base: base.to_owned(),
             region: region.map(str::to_owned),
             token: pieces.route,
             family,
             context: pieces.context.map(str::to_owned),
+            is_of_mantle: pieces.is_of_mantle,
+            is_replaced: model_id.is_some(),
             lookup,
         })
     }
@@ -333,7 +344,10 @@ fn lookup_ids(
         push(stated.to_owned());
         push(base_of(stated).to_owned());
     }
-    push(split_context(model.trim()).0.to_owned());
+    let written = split_context(model.trim()).0;
+    push(written.to_owned());
+    // A picture's price is known by its size, in front of everything.
+    push(written.trim_start_matches("bedrock/").to_owned());
     let provider = if pieces.route == Some(Route::Mantle) {
         "bedrock_mantle"
     } else {
@@ -346,6 +360,37 @@ fn lookup_ids(
     push(pieces.id.to_owned());
     push(own_base.to_owned());
     ids
+}
+
+/// Returns an id as Bedrock spells it, where the table has it in another provider's way: without its vendor, or with `@` in
+/// front of the date.
+fn in_bedrocks_spelling(id: &str) -> String {
+    let is_other = id.starts_with("claude-") || id.contains('@');
+    if !is_other || !catalog::is_bedrock_id(id) {
+        return id.to_owned();
+    }
+    let id = match id.split_once('@') {
+        Some((name, date)) => format!("{name}-{date}-v1:0"),
+        None => id.to_owned(),
+    };
+    if id.starts_with("claude-") {
+        format!("anthropic.{id}")
+    } else {
+        id
+    }
+}
+
+/// Says whether a segment is of the table's keys alone, where a model has several prices: a commitment, or a picture's size
+/// and its steps. It says nothing of where the model is.
+fn is_of_a_price(segment: &str) -> bool {
+    let is_number =
+        |text: &str| text == "max" || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    segment
+        .strip_suffix("-month-commitment")
+        .is_some_and(is_number)
+        || segment.strip_suffix("-steps").is_some_and(is_number)
+        || (segment.split_once("-x-"))
+            .is_some_and(|(width, height)| is_number(width) && is_number(height))
 }
 
 /// Returns the base model of an id that stands in `pieces`.

@@ -473,6 +473,49 @@ fn every_key_of_the_table_of_facts_is_understood() {
 }
 
 #[test]
+fn what_only_a_price_has_is_no_part_of_the_id() {
+    for (model, wire, region) in [
+        (
+            "1024-x-1024/50-steps/bedrock/amazon.nova-canvas-v1:0",
+            "amazon.nova-canvas-v1:0",
+            None,
+        ),
+        (
+            "max-x-max/max-steps/stability.stable-diffusion-xl-v0",
+            "stability.stable-diffusion-xl-v0",
+            None,
+        ),
+        (
+            "bedrock/us-east-1/6-month-commitment/anthropic.claude-v2:1",
+            "anthropic.claude-v2:1",
+            Some("us-east-1"),
+        ),
+        ("bedrock/x-steps/acme.llm-9", "x-steps/acme.llm-9", None),
+    ] {
+        let id = parse(model);
+        assert_eq!((id.wire.as_str(), id.region.as_deref()), (wire, region));
+    }
+}
+
+#[test]
+fn ids_that_the_table_has_in_another_spelling_are_sent_in_bedrocks() {
+    for (model, wire) in [
+        (
+            "claude-sonnet-4-5-20250929-v1:0",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ),
+        (
+            "bedrock/anthropic.claude-haiku-4-5@20251001",
+            "anthropic.claude-haiku-4-5-20251001-v1:0",
+        ),
+        ("bedrock/claude-of-mine", "claude-of-mine"),
+        ("bedrock/mine@20251001", "mine@20251001"),
+    ] {
+        assert_eq!(parse(model).wire, wire);
+    }
+}
+
+#[test]
 fn families_decide_the_invoke_body() {
     for (model, family) in [
         (

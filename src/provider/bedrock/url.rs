@@ -6,7 +6,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::model_id::{Route, is_region};
+use super::model_id::{ModelId, Route, is_region};
 use crate::config::Environment;
 
 /// The region of calls that name none anywhere.
@@ -41,6 +41,8 @@ pub enum Service {
     ControlPlane,
     /// Build-time API of agents.
     AgentBuildTime,
+    /// The OpenAI- and Anthropic-shaped APIs of `bedrock-mantle`.
+    Mantle,
     /// Agent core.
     AgentCore,
     /// Security tokens.
@@ -54,13 +56,17 @@ pub enum Precedence {
     RuntimeEndpoint,
     /// `api_base`, `aws_bedrock_runtime_endpoint`, environment: invoke, embeddings, pass-through, count-tokens, agents.
     ApiBase,
+    /// `api_base`, environment: `bedrock_mantle/`, which is a provider of its own and no part of the runtime.
+    ApiBaseAlone,
 }
 
 impl Precedence {
-    /// Returns which override wins for chat by a route.
-    pub fn of(route: Route) -> Self {
-        match route {
-            Route::Invoke => Self::ApiBase,
+    /// Returns which override wins for chat with a model.
+    pub fn of(model: &ModelId) -> Self {
+        match model.route {
+            Route::Invoke | Route::Agent => Self::ApiBase,
+            Route::Mantle if model.is_of_mantle => Self::ApiBaseAlone,
+            Route::Mantle => Self::ApiBase,
             _ => Self::RuntimeEndpoint,
         }
     }
@@ -83,6 +89,7 @@ impl Service {
             Self::AgentRuntime => "bedrock-agent-runtime",
             Self::ControlPlane => "bedrock",
             Self::AgentBuildTime => "bedrock-agent",
+            Self::Mantle => "bedrock-mantle",
             Self::AgentCore => "bedrock-agentcore",
             Self::Sts => "sts",
         }
@@ -93,9 +100,11 @@ impl Service {
         match self {
             Self::AgentCore => "bedrock-agentcore",
             Self::Sts => "sts",
-            Self::Runtime | Self::AgentRuntime | Self::ControlPlane | Self::AgentBuildTime => {
-                "bedrock"
-            }
+            Self::Runtime
+            | Self::AgentRuntime
+            | Self::ControlPlane
+            | Self::AgentBuildTime
+            | Self::Mantle => "bedrock",
         }
     }
 
@@ -113,6 +122,7 @@ impl Service {
             ],
             Self::ControlPlane => &["AWS_ENDPOINT_URL_BEDROCK"],
             Self::AgentBuildTime => &["AWS_ENDPOINT_URL_BEDROCK_AGENT"],
+            Self::Mantle => &["BEDROCK_MANTLE_API_BASE"],
             Self::AgentCore => &["AWS_ENDPOINT_URL_BEDROCK_AGENTCORE"],
             Self::Sts => &["AWS_STS_ENDPOINT", "AWS_ENDPOINT_URL_STS"],
         }
@@ -177,8 +187,12 @@ pub fn endpoint(
     let (own, other) = match precedence {
         Precedence::RuntimeEndpoint => (overrides.runtime_endpoint, overrides.api_base),
         Precedence::ApiBase => (overrides.api_base.or(overrides.runtime_endpoint), None),
+        Precedence::ApiBaseAlone => (overrides.api_base, None),
     };
-    let is_of_deployment = matches!(service, Service::Runtime | Service::AgentRuntime);
+    let is_of_deployment = matches!(
+        service,
+        Service::Runtime | Service::AgentRuntime | Service::Mantle
+    );
     let (own, other) = if is_of_deployment {
         (own, other)
     } else {
@@ -209,6 +223,9 @@ pub fn default_endpoint(service: Service, region: &str, environment: &Environmen
             .get(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     };
+    if service == Service::Mantle {
+        return format!("https://bedrock-mantle.{region}.api.aws");
+    }
     let fips = match service {
         Service::AgentCore => "",
         _ if is_on("AWS_USE_FIPS_ENDPOINT") => "-fips",
@@ -323,7 +340,20 @@ fn normalize(written: &str, service: Service) -> Result<String, UrlError> {
     if let Some(mended) = mend_host(&host, service) {
         url.set_host(Some(&mended)).map_err(|_| bad())?;
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    let written = url.as_str().trim_end_matches('/');
+    Ok(match service {
+        Service::Mantle => without_version(written),
+        _ => written,
+    }
+    .to_owned())
+}
+
+/// Removes what OpenAI's clients write behind the host: `/openai/v1` or `/v1`.
+fn without_version(written: &str) -> &str {
+    ["/openai/v1", "/v1"]
+        .into_iter()
+        .find_map(|end| written.strip_suffix(end))
+        .unwrap_or(written)
 }
 
 /// Replaces the host of a neighbouring service: the control plane's for a runtime call, the runtime's for an agent

@@ -289,3 +289,44 @@ fn ids_are_encoded_whole() {
         assert_eq!(converse_url(base, id, true), format!("{base}{path}-stream"));
     }
 }
+
+fn mantle(overrides: Overrides<'_>, precedence: Precedence, variables: &[(&str, &str)]) -> String {
+    let environment = environment(variables);
+    endpoint(
+        Service::Mantle,
+        "eu-west-1",
+        overrides,
+        precedence,
+        &environment,
+    )
+    .unwrap()
+}
+
+#[test]
+fn mantle_has_a_host_and_overrides_of_its_own() {
+    let none = Overrides::default();
+    for variables in [&[][..], &[("AWS_USE_FIPS_ENDPOINT", "true")]] {
+        assert_eq!(
+            mantle(none, Precedence::ApiBase, variables),
+            "https://bedrock-mantle.eu-west-1.api.aws"
+        );
+    }
+    let variable = [
+        ("BEDROCK_MANTLE_API_BASE", "https://m/openai/v1/"),
+        ("AWS_BEDROCK_RUNTIME_ENDPOINT", "https://r"),
+    ];
+    let both = Overrides {
+        runtime_endpoint: Some("https://own"),
+        api_base: Some("https://base/v1"),
+    };
+    for (overrides, precedence, expected) in [
+        (none, Precedence::ApiBase, "https://m"),
+        (both, Precedence::ApiBase, "https://base"),
+        (both, Precedence::ApiBaseAlone, "https://base"),
+        (at("https://own"), Precedence::ApiBase, "https://own"),
+        // `bedrock_mantle/` is no part of the runtime.
+        (at("https://own"), Precedence::ApiBaseAlone, "https://m"),
+    ] {
+        assert_eq!(mantle(overrides, precedence, &variable), expected);
+    }
+}

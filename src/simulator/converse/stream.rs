@@ -43,15 +43,41 @@ pub(in crate::simulator) fn send(
     directions: &Directions,
     call: &Call<'_>,
 ) -> Response<ReplyBody> {
+    send_as(Style::Frames, frames, fault, directions, call)
+}
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Style {
+    /// AWS's frames.
+    Frames,
+    /// Server-sent events.
+    Events,
+}
+
+impl Style {
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Frames => "application/vnd.amazon.eventstream",
+            Self::Events => "text/event-stream; charset=utf-8",
+        })
+    }
+}
+
+/// Sends a stream in one style or the other, or what a fault makes of it.
+pub(in crate::simulator) fn send_as(
+    style: Style,
+    frames: &[EventFrame],
+    fault: Option<&Fault>,
+    directions: &Directions,
+    call: &Call<'_>,
+) -> Response<ReplyBody> {
     let delay = directions.slow.unwrap_or(call.shared.token_delay);
-    let steps = script(frames, fault, directions.at, delay);
+    let steps = script(style, frames, fault, directions.at, delay);
     let open = OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
     let mut response = Response::new(ReplyBody::script(steps, open, Arc::clone(&call.reset)));
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/vnd.amazon.eventstream"),
-    );
+    headers.insert(header::CONTENT_TYPE, style.content_type());
     headers.insert("x-amzn-requestid", call.request_id.clone());
     response
 }
@@ -67,6 +93,7 @@ pub(in crate::simulator) struct EventFrame {
 
 /// Turns frames into steps, and breaks off where the fault strikes.
 fn script(
+    style: Style,
     frames: &[EventFrame],
     fault: Option<&Fault>,
     at: Option<usize>,
@@ -112,9 +139,9 @@ fn script(
         }
         FaultKind::Corrupt => corrupt_at(middle),
         FaultKind::CorruptFirst => corrupt_at(0),
-        FaultKind::ExceptionFirst => vec![exception(fault)],
-        FaultKind::ExceptionStart => break_at(1, vec![exception(fault)]),
-        FaultKind::ExceptionMid => break_at(middle, vec![exception(fault)]),
+        FaultKind::ExceptionFirst => vec![exception(style, fault)],
+        FaultKind::ExceptionStart => break_at(1, vec![exception(style, fault)]),
+        FaultKind::ExceptionMid => break_at(middle, vec![exception(style, fault)]),
         FaultKind::NotJson => break_at(1, vec![not_json()]),
         FaultKind::EmptyStream => Vec::new(),
         FaultKind::Garbage => vec![Step::Send(Bytes::from_static(&GARBAGE))],
@@ -163,8 +190,18 @@ fn corrupt(frame: &Bytes) -> Bytes {
     bytes.into()
 }
 
-fn exception(fault: &Fault) -> Step {
+fn exception(style: Style, fault: &Fault) -> Step {
     let (exception_type, error) = fault.exception();
+    if style == Style::Events {
+        let kind = match error.status {
+            429 => "rate_limit_error",
+            400 => "invalid_request_error",
+            _ => "api_error",
+        };
+        let error = json!({"type": kind, "message": error.message});
+        let event = json!({"type": "error", "error": error});
+        return Step::Send(format!("event: error\ndata: {event}\n\n").into());
+    }
     let payload = if exception_type == "modelStreamErrorException" {
         json!({"message": error.message, "originalStatusCode": 500, "originalMessage": "simulated"})
     } else {

@@ -58,6 +58,7 @@ fn steps_with(fault: &str) -> Vec<Step> {
     let directions = Directions::from_prefix(fault).unwrap();
     let fault = directions.strike(&Shared::new(Options::default())).unwrap();
     script(
+        Style::Frames,
         &write(&four_words()),
         fault.as_ref(),
         directions.at,
@@ -72,6 +73,7 @@ fn types(events: &[(String, Value)]) -> Vec<&str> {
 #[test]
 fn text_goes_word_by_word() {
     let events = read(&joined(&script(
+        Style::Frames,
         &write(&four_words()),
         None,
         None,
@@ -99,6 +101,7 @@ fn tool_input_goes_in_pieces_after_a_start() {
         input: input.clone(),
     };
     let events = read(&joined(&script(
+        Style::Frames,
         &write(&answer(vec![tool])),
         None,
         None,
@@ -128,6 +131,7 @@ fn a_thought_ends_with_its_signature() {
         signature: Some("s".into()),
     };
     let events = read(&joined(&script(
+        Style::Frames,
         &write(&answer(vec![thought])),
         None,
         None,
@@ -150,7 +154,13 @@ fn a_thought_ends_with_its_signature() {
 
 #[test]
 fn a_delay_stands_before_each_delta() {
-    let steps = script(&write(&four_words()), None, None, Duration::from_millis(5));
+    let steps = script(
+        Style::Frames,
+        &write(&four_words()),
+        None,
+        None,
+        Duration::from_millis(5),
+    );
     assert_eq!(
         steps
             .iter()
@@ -216,6 +226,7 @@ fn a_fault_in_the_middle_needs_no_long_answer() {
         Some(misbehave::FaultKind::ExceptionMid)
     );
     let events = read(&joined(&script(
+        Style::Frames,
         &one_word,
         fault.as_ref(),
         None,

@@ -15,8 +15,18 @@ use super::write::{
 
 /// Writes the frames of a stream.
 pub(super) fn stream(format: Format, answer: &Answer) -> Vec<EventFrame> {
+    written(format, answer, false)
+}
+
+/// Writes the server-sent events of a stream.
+pub(in crate::simulator) fn events(format: Format, answer: &Answer) -> Vec<EventFrame> {
+    written(format, answer, true)
+}
+
+fn written(format: Format, answer: &Answer, is_bare: bool) -> Vec<EventFrame> {
     let mut frames = Frames {
         format,
+        is_bare,
         list: Vec::new(),
     };
     match format {
@@ -31,11 +41,32 @@ pub(super) fn stream(format: Format, answer: &Answer) -> Vec<EventFrame> {
 
 struct Frames {
     format: Format,
+    /// Whether these are server-sent events, with nothing of Bedrock's around or in them.
+    is_bare: bool,
     list: Vec<EventFrame>,
+}
+
+/// Writes one server-sent event.
+pub(in crate::simulator) fn server_event(
+    data: &Value,
+    is_delta: bool,
+    is_ending: bool,
+) -> EventFrame {
+    let name = data.get("type").and_then(Value::as_str);
+    let name = name.map_or_else(String::new, |name| format!("event: {name}\n"));
+    EventFrame {
+        bytes: format!("{name}data: {data}\n\n").into(),
+        is_delta,
+        is_ending,
+    }
 }
 
 impl Frames {
     fn push(&mut self, chunk: &Value, is_delta: bool, is_ending: bool) {
+        if self.is_bare {
+            self.list.push(server_event(chunk, is_delta, is_ending));
+            return;
+        }
         let inner = STANDARD.encode(chunk.to_string());
         let mut frame = BytesMut::new();
         let payload = format!("{{\"bytes\":\"{inner}\",\"p\":\"abcdefghijkl\"}}");
@@ -53,6 +84,10 @@ impl Frames {
 
     /// Appends the last chunk, with Bedrock's own words in it.
     fn last(&mut self, mut chunk: Value, answer: &Answer) {
+        if self.is_bare {
+            self.push(&chunk, false, true);
+            return;
+        }
         let (read, written) = answer.usage.cached();
         set(
             &mut chunk,

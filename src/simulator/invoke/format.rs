@@ -5,7 +5,7 @@ use super::super::model_id::{Family, Model};
 
 /// A format of bodies and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::simulator) enum Format {
     /// Anthropic's Messages.
     Messages,
     /// Claude's text completions.

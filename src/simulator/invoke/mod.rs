@@ -3,11 +3,11 @@
 //! The body is checked against what AWS documents for the model's family ([`shape`]), read as the Converse request that
 //! means the same ([`read`]), answered by the same simulated model, and written in the family's format ([`write`]).
 
-mod chunks;
-mod format;
-mod read;
+pub(super) mod chunks;
+pub(super) mod format;
+pub(super) mod read;
 mod shape;
-mod write;
+pub(super) mod write;
 
 use http::HeaderValue;
 

@@ -18,7 +18,7 @@ const TURNS: [(&str, &str); 6] = [
 ];
 
 /// Returns the Converse request.
-pub(super) fn as_converse(format: Format, body: &Node<'_>) -> Value {
+pub(in crate::simulator) fn as_converse(format: Format, body: &Node<'_>) -> Value {
     match format {
         Format::Messages => messages(body),
         Format::Nova => nova(body),
@@ -56,19 +56,19 @@ pub(super) fn as_converse(format: Format, body: &Node<'_>) -> Value {
     }
 }
 
-fn value(node: &Node<'_>) -> Value {
+pub(in crate::simulator) fn value(node: &Node<'_>) -> Value {
     serde_json::to_value(node).unwrap_or_default()
 }
 
 /// Sets a member of an object.
-fn set(object: &mut Value, name: &str, value: Value) {
+pub(in crate::simulator) fn set(object: &mut Value, name: &str, value: Value) {
     if let Value::Object(members) = object {
         members.insert(name.to_owned(), value);
     }
 }
 
 /// Adds tools and the choice among them, if there are any.
-fn set_tools(out: &mut Value, tools: &[Value], choice: Option<Value>) {
+pub(in crate::simulator) fn set_tools(out: &mut Value, tools: &[Value], choice: Option<Value>) {
     if tools.is_empty() {
         return;
     }
@@ -79,7 +79,7 @@ fn set_tools(out: &mut Value, tools: &[Value], choice: Option<Value>) {
     set(out, "toolConfig", config);
 }
 
-fn inference(body: &Node<'_>, limit: &str, stop: &str) -> Value {
+pub(in crate::simulator) fn inference(body: &Node<'_>, limit: &str, stop: &str) -> Value {
     let mut out = Map::new();
     if let Some(limit) = body.get(limit) {
         out.insert("maxTokens".into(), value(limit));
@@ -168,7 +168,7 @@ fn messages(body: &Node<'_>) -> Value {
     out
 }
 
-fn held_to(schema: &Node<'_>) -> Value {
+pub(in crate::simulator) fn held_to(schema: &Node<'_>) -> Value {
     let schema = value(schema).to_string();
     json!({"textFormat": {"structure": {"jsonSchema": {"schema": schema}}}})
 }

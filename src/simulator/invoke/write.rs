@@ -8,14 +8,14 @@ use super::format::Format;
 
 /// Why the answer ended, in the words of the families.
 #[derive(Clone, Copy)]
-pub(super) struct Reason<'a>(pub(super) &'a str);
+pub(in crate::simulator) struct Reason<'a>(pub(in crate::simulator) &'a str);
 
 impl Reason<'_> {
     pub(super) fn is_length(self) -> bool {
         self.0 == "max_tokens"
     }
 
-    pub(super) fn openai(self) -> &'static str {
+    pub(in crate::simulator) fn openai(self) -> &'static str {
         match self.0 {
             "max_tokens" => "length",
             "tool_use" => "tool_calls",
@@ -26,7 +26,7 @@ impl Reason<'_> {
 }
 
 /// Returns what is said, thoughts in tags where the family has no other place for them.
-pub(super) fn said(format: Format, answer: &Answer) -> String {
+pub(in crate::simulator) fn said(format: Format, answer: &Answer) -> String {
     let texts = answer.blocks.iter().map(|block| match block {
         Content::Text(text) | Content::Cited { text, .. } => text.clone(),
         // The prompt has opened the tag.
@@ -39,7 +39,7 @@ pub(super) fn said(format: Format, answer: &Answer) -> String {
     texts.collect()
 }
 
-pub(super) fn calls(answer: &Answer) -> Vec<(&str, &str, &Value)> {
+pub(in crate::simulator) fn calls(answer: &Answer) -> Vec<(&str, &str, &Value)> {
     let calls = answer.blocks.iter().filter_map(|block| match block {
         Content::ToolUse { id, name, input } => Some((id.as_str(), name.as_str(), input)),
         _ => None,
@@ -54,7 +54,7 @@ pub(super) fn set(object: &mut Value, name: &str, value: Value) {
 }
 
 /// Writes a whole answer.
-pub(super) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
+pub(in crate::simulator) fn whole(format: Format, answer: &Answer) -> Vec<u8> {
     let (input, output) = (answer.usage.input(), answer.usage.output());
     let reason = Reason(&answer.stop_reason);
     let text = said(format, answer);

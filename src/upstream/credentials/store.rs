@@ -12,7 +12,7 @@ use super::identity::{Identity, Method, Pair, Profile};
 use super::provide::Fetch;
 use super::refresh::{Refresher, Surroundings};
 use super::source::Source;
-use crate::config::{AwsParams, Environment};
+use crate::config::{AwsParams, Environment, Secret};
 use crate::provider::bedrock::sign::Keys;
 use crate::random;
 use crate::upstream::Upstream;
@@ -70,6 +70,28 @@ impl CredentialStore {
             Some(key) => Source::fixed("api_key", Credentials::Bearer(key)),
             None => Source::fixed("none", Credentials::None),
         })
+    }
+
+    /// Finds where the credentials of a deployment on `bedrock-mantle` come from, which has an API key of its own in the
+    /// environment.
+    pub fn resolve_mantle(&self, aws: &AwsParams, environment: &Environment) -> Arc<Source> {
+        let key = environment.get("BEDROCK_MANTLE_API_KEY").map(Secret::new);
+        match (&aws.api_key, key) {
+            (None, Some(key)) => Arc::new(Source::fixed(
+                "BEDROCK_MANTLE_API_KEY",
+                Credentials::Bearer(key),
+            )),
+            _ => self.resolve(aws, environment),
+        }
+    }
+
+    /// Finds where the credentials of a deployment come from whose API takes no Bedrock API keys, whatever keys there are.
+    pub fn resolve_to_sign(&self, aws: &AwsParams, environment: &Environment) -> Arc<Source> {
+        let aws = AwsParams {
+            api_key: Some(Secret::new("")),
+            ..aws.clone()
+        };
+        self.resolve(&aws, environment)
     }
 
     /// Returns AWS's shared files, whether they are there or not: configuration and credentials.

@@ -103,3 +103,33 @@ fn identities_are_bounded_and_the_longest_unused_goes_first() {
         &store.resolve(&role("1"), &environment)
     ));
 }
+
+#[tokio::test]
+async fn mantle_has_an_api_key_of_its_own_and_agents_have_none() {
+    let store = CredentialStore::new(upstream(), TaskTracker::new());
+    let environment: Environment = [
+        ("BEDROCK_MANTLE_API_KEY", "mantle"),
+        ("AWS_BEARER_TOKEN_BEDROCK", "bedrock"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    let bearer = |key: &str| Credentials::Bearer(Secret::new(key));
+    let own = |key: &str| AwsParams {
+        api_key: Some(Secret::new(key)),
+        access_key_id: Some("AKID".to_owned()),
+        secret_access_key: Some(Secret::new("secret")),
+        ..AwsParams::default()
+    };
+    for (aws, expected) in [
+        (AwsParams::default(), bearer("mantle")),
+        (own("own"), bearer("own")),
+        (own(""), Credentials::keys("AKID", "secret", None)),
+    ] {
+        let source = store.resolve_mantle(&aws, &environment);
+        assert!(source.credentials().await.unwrap().are(&expected));
+    }
+    let source = store.resolve_to_sign(&own("own"), &environment);
+    let keys = Credentials::keys("AKID", "secret", None);
+    assert!(source.credentials().await.unwrap().are(&keys));
+}

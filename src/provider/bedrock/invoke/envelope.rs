@@ -27,36 +27,53 @@ const CHUNK_ROOM_BYTES: usize = 8 * 1024;
 
 /// A body that is ready, and what goes with it.
 #[derive(Debug)]
-pub(super) struct Outgoing<'a> {
+pub(in crate::provider::bedrock) struct Outgoing<'a> {
     /// What the client asked.
-    pub(super) request: &'a ChatRequest,
+    pub(in crate::provider::bedrock) request: &'a ChatRequest,
     /// Its parameters, with the deployment's under them.
-    pub(super) params: &'a ChatParams,
+    pub(in crate::provider::bedrock) params: &'a ChatParams,
     /// Where it goes.
-    pub(super) target: &'a Target,
+    pub(in crate::provider::bedrock) target: &'a Target,
     /// Whether the answer is to come as a stream.
-    pub(super) streamed: bool,
+    pub(in crate::provider::bedrock) streamed: bool,
     /// The body.
-    pub(super) body: Vec<u8>,
+    pub(in crate::provider::bedrock) body: Vec<u8>,
 }
 
 impl Outgoing<'_> {
     /// Makes the wire request, with a guardrail in its headers.
     pub(super) fn wire(self, warnings: &mut Vec<String>) -> Result<WireRequest> {
+        let url = self.url();
+        self.wire_to(url, warnings)
+    }
+
+    /// Makes the wire request to another API of Bedrock's, with a guardrail in its headers.
+    pub(in crate::provider::bedrock) fn wire_to(
+        self,
+        url: String,
+        warnings: &mut Vec<String>,
+    ) -> Result<WireRequest> {
         let mut headers = Vec::new();
         if let Some(guardrail) = &self.params.guardrail {
             guardrail_headers(guardrail, &mut headers, warnings)?;
         }
-        self.with_headers(headers, warnings)
+        self.with_headers(url, headers, warnings)
     }
 
     /// Makes the wire request of a family that takes guardrails in its body.
     pub(super) fn wire_without_guardrail(self, warnings: &mut Vec<String>) -> Result<WireRequest> {
-        self.with_headers(Vec::new(), warnings)
+        let url = self.url();
+        self.with_headers(url, Vec::new(), warnings)
+    }
+
+    fn url(&self) -> String {
+        let target = self.target;
+        invoke_url(&target.endpoint, &target.model.wire, self.streamed)
     }
 
     fn with_headers(
         self,
+        url: String,
         mut own: Vec<(HeaderName, HeaderValue)>,
         warnings: &mut Vec<String>,
     ) -> Result<WireRequest> {
@@ -67,7 +84,7 @@ impl Outgoing<'_> {
         headers.append(&mut own);
         Ok(WireRequest {
             method: Method::POST,
-            url: invoke_url(&target.endpoint, &target.model.wire, self.streamed),
+            url,
             headers,
             body: Bytes::from(self.body),
             service: "bedrock",
@@ -176,13 +193,16 @@ pub(in crate::provider::bedrock) fn parse<'a, T: Deserialize<'a>>(
 
 /// Takes the family's JSON out of `chunk` events.
 #[derive(Debug, Default)]
-pub(super) struct Unwrapper {
+pub(in crate::provider::bedrock) struct Unwrapper {
     room: BytesMut,
 }
 
 impl Unwrapper {
     /// Returns what a chunk's payload holds.
-    pub(super) fn chunk(&mut self, payload: &Bytes) -> Result<Bytes, TransformError> {
+    pub(in crate::provider::bedrock) fn chunk(
+        &mut self,
+        payload: &Bytes,
+    ) -> Result<Bytes, TransformError> {
         #[derive(Deserialize)]
         struct Chunk<'a> {
             #[serde(borrow)]
@@ -206,19 +226,19 @@ impl Unwrapper {
 /// Tokens, as Bedrock counts them for every family.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Counts {
+pub(in crate::provider::bedrock) struct Counts {
     /// Input tokens.
     #[serde(rename = "inputTokenCount")]
-    pub(super) input: Option<u64>,
+    pub(in crate::provider::bedrock) input: Option<u64>,
     /// Generated tokens.
     #[serde(rename = "outputTokenCount")]
-    pub(super) output: Option<u64>,
+    pub(in crate::provider::bedrock) output: Option<u64>,
     /// Tokens read from the prompt cache.
     #[serde(rename = "cacheReadInputTokenCount")]
-    pub(super) cache_read: Option<u64>,
+    pub(in crate::provider::bedrock) cache_read: Option<u64>,
     /// Tokens written to the prompt cache.
     #[serde(rename = "cacheWriteInputTokenCount")]
-    pub(super) cache_write: Option<u64>,
+    pub(in crate::provider::bedrock) cache_write: Option<u64>,
 }
 
 impl Counts {

@@ -55,15 +55,16 @@ const TAKEN: [&str; 25] = [
 #[derive(Debug)]
 pub(crate) struct OpenAiChat {
     /// Parameters that it does not take although others do.
-    pub(super) refused: &'static [&'static str],
+    pub(in crate::provider::bedrock) refused: &'static [&'static str],
     /// What the limit of generated tokens is called, where only one name is known.
-    pub(super) limit: Option<&'static str>,
+    pub(in crate::provider::bedrock) limit: Option<&'static str>,
     /// Whether the body names the model.
-    pub(super) names_model: bool,
+    pub(in crate::provider::bedrock) names_model: bool,
     /// Whether a message may consist of parts.
-    pub(super) form: Form,
+    pub(in crate::provider::bedrock) form: Form,
     /// What else is changed.
-    pub(super) adjust: fn(&mut Vec<Message>, &mut ChatParams, bool, &mut Fields),
+    pub(in crate::provider::bedrock) adjust:
+        fn(&mut Vec<Message>, &mut ChatParams, bool, &mut Fields),
 }
 
 /// An imported model.
@@ -120,13 +121,47 @@ impl OpenAiChat {
     fn exchange(&self, request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
         must_have_messages(request)?;
         let mut warnings = Vec::new();
+        let params = self.screened(request, target, &mut warnings)?;
+        let (params, body) = self.write(request, target, params)?;
+        let decoder = SaidDecoder::new(read, Reasoning::Marked, body.len());
+        let wire = Outgoing {
+            request,
+            params: &params,
+            target,
+            streamed: request.stream,
+            body,
+        }
+        .wire(&mut warnings)?;
+        Ok(Exchange {
+            requests: vec![wire],
+            decoder: Box::new(decoder),
+            warnings: warnings::fit(warnings),
+        })
+    }
+
+    /// Returns the parameters that the model takes; refuses the others, or leaves them out where that is wanted.
+    pub(in crate::provider::bedrock) fn screened(
+        &self,
+        request: &ChatRequest,
+        target: &Target,
+        warnings: &mut Vec<String>,
+    ) -> Result<ChatParams> {
         let taken: Vec<&str> = TAKEN
             .iter()
             .chain(&["top_p", "verbosity"])
             .copied()
             .filter(|name| !self.refused.contains(name))
             .collect();
-        let mut params = screen::screen(request, target, &taken, &mut warnings)?;
+        screen::screen(request, target, &taken, warnings)
+    }
+
+    /// Writes the body; the parameters come back as they were sent.
+    pub(in crate::provider::bedrock) fn write(
+        &self,
+        request: &ChatRequest,
+        target: &Target,
+        mut params: ChatParams,
+    ) -> Result<(ChatParams, Vec<u8>)> {
         let mut messages = request.messages.clone();
         let says_something = |message: &Message| match &message.content {
             Content::Absent => !message.tool_calls.is_empty(),
@@ -147,20 +182,7 @@ impl OpenAiChat {
         write_messages(&messages, self.form, &mut body)?;
         fields.write_after("messages", &mut body);
         body.push(b'}');
-        let decoder = SaidDecoder::new(read, Reasoning::Marked, body.len());
-        let wire = Outgoing {
-            request,
-            params: &params,
-            target,
-            streamed: request.stream,
-            body,
-        }
-        .wire(&mut warnings)?;
-        Ok(Exchange {
-            requests: vec![wire],
-            decoder: Box::new(decoder),
-            warnings: warnings::fit(warnings),
-        })
+        Ok((params, body))
     }
 
     fn set_params(&self, params: &ChatParams, target: &Target, fields: &mut Fields) {
@@ -242,6 +264,8 @@ struct Words<'a> {
     reasoning: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_calls: Option<Vec<Call<'a>>>,
+    #[serde(borrow)]
+    refusal: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -264,7 +288,10 @@ struct Function<'a> {
 }
 
 /// Reads an answer (`true`) or a chunk (`false`) in OpenAI's shape; the first choice counts.
-pub(super) fn read(body: &Bytes, is_whole: bool) -> Result<Said, TransformError> {
+pub(in crate::provider::bedrock) fn read(
+    body: &Bytes,
+    is_whole: bool,
+) -> Result<Said, TransformError> {
     let answer: Answer<'_> = parse(body)?;
     let usage = answer.usage.and_then(usage);
     let Some(choice) = answer.choices.into_iter().find(|choice| choice.index == 0) else {
@@ -283,7 +310,7 @@ pub(super) fn read(body: &Bytes, is_whole: bool) -> Result<Said, TransformError>
         .map(|(place, call)| piece(body, place, &call));
     Ok(Said {
         thinking: text(body, words.reasoning_content).or_else(|| text(body, words.reasoning)),
-        text: text(body, words.content),
+        text: text(body, words.content).or_else(|| text(body, words.refusal)),
         calls: calls.collect(),
         stop: choice.finish_reason.as_deref().map(|reason| match reason {
             "length" | "max_tokens" => stop("length", reason),
@@ -312,7 +339,7 @@ fn piece(body: &Bytes, place: u32, call: &Call<'_>) -> CallPiece {
 }
 
 /// Reads `usage` in OpenAI's shape.
-pub(super) fn usage(raw: &RawValue) -> Option<Usage> {
+pub(in crate::provider::bedrock) fn usage(raw: &RawValue) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Wire {
         prompt_tokens: Option<u64>,

@@ -16,7 +16,7 @@ use crate::provider::bedrock::chat::messages::unknown_role;
 
 /// Whether a message may consist of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::provider::bedrock) enum Form {
     /// It may.
     Parts,
     /// All its text is one string.
@@ -24,7 +24,11 @@ pub(super) enum Form {
 }
 
 /// Appends the messages as a JSON list.
-pub(super) fn write_messages(messages: &[Message], form: Form, out: &mut Vec<u8>) -> Result<()> {
+pub(in crate::provider::bedrock) fn write_messages(
+    messages: &[Message],
+    form: Form,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     out.push(b'[');
     for (index, message) in messages.iter().enumerate() {
         if index > 0 {
@@ -105,7 +109,7 @@ fn write_calls(message: &Message, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn text_of(part: &PartKind) -> Option<&Text> {
+pub(in crate::provider::bedrock) fn text_of(part: &PartKind) -> Option<&Text> {
     match part {
         PartKind::Text(text)
         | PartKind::GuardedText(text)
@@ -199,7 +203,11 @@ fn write_media(media: &Media, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Appends the bytes as a `data:` URL; `guess` is the type where nobody knows it.
-fn write_url(media: &Media, guess: &str, out: &mut Vec<u8>) -> Result<()> {
+pub(in crate::provider::bedrock) fn write_url(
+    media: &Media,
+    guess: &str,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     if let (MediaSource::DataUrl { url, .. }, None) = (&media.source, &media.format) {
         out.extend_from_slice(url.bytes());
         return Ok(());
@@ -252,7 +260,7 @@ fn write_base64(media: &Media, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Writes `tool_choice`; a choice among allowed tools is made by leaving the others out.
-pub(super) fn tool_choice(choice: &ToolChoice) -> RawJson {
+pub(in crate::provider::bedrock) fn tool_choice(choice: &ToolChoice) -> RawJson {
     let choice = match choice {
         ToolChoice::Auto
         | ToolChoice::Allowed {
@@ -267,7 +275,7 @@ pub(super) fn tool_choice(choice: &ToolChoice) -> RawJson {
 }
 
 /// Writes `response_format`.
-pub(super) fn response_format(format: &ResponseFormat) -> RawJson {
+pub(in crate::provider::bedrock) fn response_format(format: &ResponseFormat) -> RawJson {
     let format = match format {
         ResponseFormat::Text => json!({"type": "text"}),
         ResponseFormat::JsonObject => json!({"type": "json_object"}),
@@ -292,7 +300,7 @@ pub(super) fn response_format(format: &ResponseFormat) -> RawJson {
 }
 
 /// Writes the tools that the choice allows, in OpenAI's form.
-pub(super) fn tools(params: &ChatParams) -> RawJson {
+pub(in crate::provider::bedrock) fn tools(params: &ChatParams) -> RawJson {
     let allowed = match &params.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) => {
             Some(names.iter().map(String::as_str).collect::<HashSet<&str>>())

@@ -19,39 +19,39 @@ use crate::provider::{Decoded, Decoder, TransformError, WireAnswer, WireEvent};
 
 /// What an answer, or a chunk of one, says.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(in crate::provider::bedrock) struct Said {
     /// Reasoning that has a member of its own.
-    pub(super) thinking: Option<Text>,
+    pub(in crate::provider::bedrock) thinking: Option<Text>,
     /// Text.
-    pub(super) text: Option<Text>,
+    pub(in crate::provider::bedrock) text: Option<Text>,
     /// Calls of tools.
-    pub(super) calls: Vec<CallPiece>,
+    pub(in crate::provider::bedrock) calls: Vec<CallPiece>,
     /// Why the model stopped.
-    pub(super) stop: Option<StopReason>,
+    pub(in crate::provider::bedrock) stop: Option<StopReason>,
     /// Tokens in full, where the family reports them so.
-    pub(super) usage: Option<Usage>,
+    pub(in crate::provider::bedrock) usage: Option<Usage>,
     /// Tokens of which the family reports only the number.
-    pub(super) counts: Counts,
+    pub(in crate::provider::bedrock) counts: Counts,
 }
 
 /// A call of a tool, or a piece of one.
 #[derive(Debug)]
-pub(super) struct CallPiece {
+pub(in crate::provider::bedrock) struct CallPiece {
     /// Its place among the calls of the answer.
-    pub(super) index: u32,
+    pub(in crate::provider::bedrock) index: u32,
     /// Its id; made up where the family has none.
-    pub(super) id: Option<Text>,
+    pub(in crate::provider::bedrock) id: Option<Text>,
     /// The tool.
-    pub(super) name: Option<Text>,
+    pub(in crate::provider::bedrock) name: Option<Text>,
     /// The arguments, or a piece of them: JSON text, itself a JSON string here.
-    pub(super) arguments: Option<Text>,
+    pub(in crate::provider::bedrock) arguments: Option<Text>,
 }
 
 /// Reads an answer (`true`) or a chunk (`false`).
-pub(super) type Read = fn(&Bytes, bool) -> Result<Said, TransformError>;
+pub(in crate::provider::bedrock) type Read = fn(&Bytes, bool) -> Result<Said, TransformError>;
 
 /// Makes a stop reason.
-pub(super) fn stop(finish_reason: &'static str, raw: &str) -> StopReason {
+pub(in crate::provider::bedrock) fn stop(finish_reason: &'static str, raw: &str) -> StopReason {
     StopReason {
         finish_reason,
         raw: raw.to_owned(),
@@ -59,13 +59,13 @@ pub(super) fn stop(finish_reason: &'static str, raw: &str) -> StopReason {
 }
 
 /// Takes a string out of a body, sharing it.
-pub(super) fn text(body: &Bytes, raw: Option<&RawValue>) -> Option<Text> {
+pub(in crate::provider::bedrock) fn text(body: &Bytes, raw: Option<&RawValue>) -> Option<Text> {
     Text::from_raw(body, raw?).filter(|text| !text.is_empty())
 }
 
 /// How a family's text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reasoning {
+pub(in crate::provider::bedrock) enum Reasoning {
     /// It may begin with `<think>`.
     Tagged,
     /// It may begin with `<reasoning>` or `<think>`.
@@ -76,7 +76,7 @@ pub(super) enum Reasoning {
 
 impl Reasoning {
     /// Makes the reader of the text.
-    pub(super) fn reader(self) -> TagReader {
+    pub(in crate::provider::bedrock) fn reader(self) -> TagReader {
         match self {
             Self::Tagged => TagReader::default(),
             Self::Marked => TagReader::of_reasoning(),
@@ -87,25 +87,56 @@ impl Reasoning {
 
 /// Reads the answer to one request.
 #[derive(Debug)]
-pub(super) struct SaidDecoder {
+pub(in crate::provider::bedrock) struct SaidDecoder {
     read: Read,
     reasoning: Reasoning,
     /// Roughly how many tokens the request has; only used where nobody counts.
     input_estimate: u64,
     unwrapper: Unwrapper,
     stream: Stream,
+    /// Whether the events of a stream are the family's own JSON, not wrapped in Bedrock's.
+    is_bare: bool,
 }
 
 impl SaidDecoder {
     /// Makes the reader of the answer to a request whose body has this many bytes.
-    pub(super) fn new(read: Read, reasoning: Reasoning, body_bytes: usize) -> Self {
+    pub(in crate::provider::bedrock) fn new(
+        read: Read,
+        reasoning: Reasoning,
+        body_bytes: usize,
+    ) -> Self {
         Self {
             read,
             reasoning,
             input_estimate: (body_bytes as u64).div_ceil(BYTES_PER_TOKEN),
             unwrapper: Unwrapper::default(),
             stream: Stream::new(reasoning),
+            is_bare: false,
         }
+    }
+
+    /// Reads a stream of server-sent events, whose data are the family's own JSON.
+    pub(in crate::provider::bedrock) fn bare(mut self) -> Self {
+        self.is_bare = true;
+        self
+    }
+
+    /// Takes an event of a stream of server-sent events.
+    fn bare_event(&mut self, body: &Bytes, out: &mut Vec<ChatChunk>) -> Result<(), TransformError> {
+        if self.stream.concluded {
+            return Ok(());
+        }
+        if body.trim_ascii() == b"[DONE]" {
+            return self.end(out);
+        }
+        self.take(body, out)
+    }
+
+    fn take(&mut self, body: &Bytes, out: &mut Vec<ChatChunk>) -> Result<(), TransformError> {
+        self.stream.notes.read(body)?;
+        let said = (self.read)(body, false)?;
+        self.stream.take(said, body, out);
+        Ok(())
     }
 
     fn whole_answer(&self, answer: &WireAnswer<'_>) -> Result<ChatAnswer, TransformError> {
@@ -206,13 +237,14 @@ impl Decoder<Chat> for SaidDecoder {
         event: WireEvent<'_>,
         out: &mut Vec<ChatChunk>,
     ) -> Result<(), TransformError> {
+        if self.is_bare {
+            return self.bare_event(event.payload, out);
+        }
         if event.kind != "chunk" || self.stream.concluded {
             return Ok(());
         }
         let body = self.unwrapper.chunk(event.payload)?;
-        self.stream.notes.read(&body)?;
-        let said = (self.read)(&body, false)?;
-        self.stream.take(said, &body, out);
+        self.take(&body, out)?;
         if self.stream.notes.metrics.is_some() {
             self.conclude(out);
         }
@@ -254,7 +286,7 @@ fn thinking(text: Text) -> AnswerBlock {
 }
 
 /// Returns how much text there is in what is said.
-pub(super) fn written_bytes(said: &Said) -> u64 {
+pub(in crate::provider::bedrock) fn written_bytes(said: &Said) -> u64 {
     let length = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.escaped().len() as u64);
     let calls = said.calls.iter();
     length(&said.thinking)

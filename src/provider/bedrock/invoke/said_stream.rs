@@ -19,6 +19,16 @@ enum Kind {
     Call(u32),
 }
 
+/// A call that began.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    block: u32,
+    /// Its place among the calls of the answer.
+    index: u32,
+    /// Whether any argument came.
+    has_input: bool,
+}
+
 /// How far a streamed answer has come.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -31,8 +41,8 @@ pub(super) struct Stream {
     pub(super) written: u64,
     /// The last block, and its number.
     block: Option<(Kind, u32)>,
-    /// The calls that began: their block, and whether any argument came.
-    calls: HashMap<u32, (u32, bool)>,
+    /// The calls that began, by the family's own number.
+    calls: HashMap<u32, Begun>,
     pub(super) concluded: bool,
 }
 
@@ -105,11 +115,17 @@ impl Stream {
     }
 
     fn call(&mut self, call: CallPiece, body: &Bytes, out: &mut Vec<ChatChunk>) {
-        let index = call.index;
-        if !self.calls.contains_key(&index) {
-            let block = self.block(Kind::Call(index));
-            self.calls.insert(index, (block, false));
-            let place = usize::try_from(index).unwrap_or(usize::MAX);
+        let number = call.index;
+        if !self.calls.contains_key(&number) {
+            let block = self.block(Kind::Call(number));
+            let place = self.calls.len();
+            let index = u32::try_from(place).unwrap_or(u32::MAX);
+            let begun = Begun {
+                block,
+                index,
+                has_input: false,
+            };
+            self.calls.insert(number, begun);
             out.push(ChatChunk::ToolStart {
                 block,
                 index,
@@ -118,12 +134,12 @@ impl Stream {
             });
         }
         if let Some(fragment) = call.arguments.filter(|text| !text.is_empty())
-            && let Some((block, has_input)) = self.calls.get_mut(&index)
+            && let Some(begun) = self.calls.get_mut(&number)
         {
-            *has_input = true;
+            begun.has_input = true;
             out.push(ChatChunk::ToolInput {
-                block: *block,
-                index,
+                block: begun.block,
+                index: begun.index,
                 fragment,
             });
         }
@@ -140,9 +156,9 @@ impl Stream {
         tags.finish(|piece| self.piece(piece, out));
         let mut empty: Vec<(u32, u32)> = self
             .calls
-            .iter()
-            .filter(|(_, (_, has_input))| !has_input)
-            .map(|(index, (block, _))| (*index, *block))
+            .values()
+            .filter(|begun| !begun.has_input)
+            .map(|begun| (begun.index, begun.block))
             .collect();
         empty.sort_unstable();
         for (index, block) in empty {

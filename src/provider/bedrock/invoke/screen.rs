@@ -11,7 +11,7 @@ use crate::provider::bedrock::chat::{Wire, drop_paths, from_messages, metadata};
 
 /// Returns the parameters that a family takes, of which `taken` are all by their OpenAI names; refuses the others, or
 /// leaves them out where that is wanted.
-pub(super) fn screen(
+pub(in crate::provider::bedrock) fn screen(
     request: &ChatRequest,
     target: &Target,
     taken: &[&str],
@@ -152,7 +152,7 @@ fn known(params: &ChatParams) -> Vec<(&'static str, RawJson)> {
 }
 
 /// Returns the limit of generated tokens; OpenAI's newer name wins.
-pub(super) fn limit(params: &ChatParams) -> Option<RawJson> {
+pub(in crate::provider::bedrock) fn limit(params: &ChatParams) -> Option<RawJson> {
     let limit = params.max_completion_tokens.or(params.max_tokens);
     limit.map(|limit| RawJson::from_value(&json!(limit)))
 }

@@ -148,7 +148,7 @@ pub(super) fn has_tools(request: &ChatRequest, target: &Target) -> bool {
 }
 
 /// Refuses a request without a conversation.
-pub(super) fn must_have_messages(request: &ChatRequest) -> Result<()> {
+pub(in crate::provider::bedrock) fn must_have_messages(request: &ChatRequest) -> Result<()> {
     if request.messages.is_empty() && !request.messages_present {
         return Err(Error::bad_request(
             "messages",
@@ -159,7 +159,7 @@ pub(super) fn must_have_messages(request: &ChatRequest) -> Result<()> {
 }
 
 /// Adds the caller's own members as they are written; those in `additionalModelRequestFields` win over everything.
-pub(super) fn add_callers_members(
+pub(in crate::provider::bedrock) fn add_callers_members(
     params: &ChatParams,
     inside: Option<&str>,
     not_sent: &[&str],

@@ -25,6 +25,8 @@ pub(super) struct AnthropicDecoder {
     stream: StreamState,
     /// Whether the client speaks this format and is given what was written.
     native: bool,
+    /// Whether the events of a stream are Anthropic's own, not wrapped in Bedrock's.
+    is_bare: bool,
 }
 
 impl AnthropicDecoder {
@@ -35,7 +37,14 @@ impl AnthropicDecoder {
             unwrapper: Unwrapper::default(),
             stream: StreamState::default(),
             native: false,
+            is_bare: false,
         }
+    }
+
+    /// Reads a stream of server-sent events, as Anthropic's own API sends them.
+    pub(super) fn bare(mut self) -> Self {
+        self.is_bare = true;
+        self
     }
 
     /// Keeps what was written, for a client that speaks this format.
@@ -61,6 +70,9 @@ impl Decoder<Chat> for AnthropicDecoder {
         event: WireEvent<'_>,
         out: &mut Vec<ChatChunk>,
     ) -> Result<(), TransformError> {
+        if self.is_bare {
+            return self.stream.event(event.payload, &self.context, out);
+        }
         if event.kind != "chunk" {
             return Ok(());
         }

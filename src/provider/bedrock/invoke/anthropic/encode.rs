@@ -6,7 +6,7 @@ use super::super::envelope::Outgoing;
 use super::super::text_model::must_have_messages;
 use super::VERSION;
 use super::blocks::{write_blocks, write_tools, write_turns};
-use super::decode::AnthropicDecoder;
+use super::door::Door;
 use crate::canonical::{Chat, ChatParams, ChatRequest, RawJson, write_escaped};
 use crate::error::Result;
 use crate::provider::bedrock::chat::blocks::turns_size;
@@ -21,25 +21,29 @@ use crate::provider::{Exchange, Target};
 const DEFAULT_LIMIT: u64 = 4096;
 
 /// Writes the request and makes the reader of its answer.
-pub(super) fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
+pub(super) fn exchange(
+    request: &ChatRequest,
+    target: &Target,
+    door: Door,
+) -> Result<Exchange<Chat>> {
     must_have_messages(request)?;
     let mut draft = Draft::new(request, target, Wire::Messages)?;
     let fields = gather(&mut draft);
     let body = write(&draft, &fields);
     let mut warnings = draft.warnings;
     let streamed = request.stream;
-    let wire = Outgoing {
+    let outgoing = Outgoing {
         request,
         params: &draft.params,
         target,
         streamed,
         body,
-    }
-    .wire(&mut warnings)?;
+    };
+    let wire = door.wire(outgoing, &mut warnings)?;
     let context = draft.toolbox.context(&target.model, streamed);
     Ok(Exchange {
         requests: vec![wire],
-        decoder: Box::new(AnthropicDecoder::new(context)),
+        decoder: Box::new(door.decoder(context)),
         warnings: warnings::fit(warnings),
     })
 }

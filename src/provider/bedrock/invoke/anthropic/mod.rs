@@ -6,6 +6,7 @@
 
 mod blocks;
 mod decode;
+mod door;
 mod encode;
 mod keeper;
 mod native;
@@ -20,6 +21,7 @@ use crate::canonical::{Chat, ChatRequest, NativeFormat};
 use crate::error::Result;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::{Exchange, Target, TransformError, Transformer};
+use door::Door;
 
 /// The version of the API that Bedrock wants to be named.
 pub(super) const VERSION: &str = "bedrock-2023-05-31";
@@ -37,11 +39,34 @@ impl Transformer<Chat> for Anthropic {
         if claude_text::speaks(&target.model) {
             return CLAUDE_TEXT.encode(request, target);
         }
-        if is_asked_natively(request, &target.model) {
-            return Ok(native::exchange(request, target)?);
-        }
-        Ok(encode::exchange(request, target)?)
+        exchange(request, target, Door::Invoke)
     }
+}
+
+/// Claude on `bedrock-mantle`, which has Anthropic's own API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MantleMessages;
+
+impl Transformer<Chat> for MantleMessages {
+    fn encode(
+        &self,
+        request: &ChatRequest,
+        target: &Target,
+    ) -> Result<Exchange<Chat>, TransformError> {
+        exchange(request, target, Door::Mantle)
+    }
+}
+
+fn exchange(
+    request: &ChatRequest,
+    target: &Target,
+    door: Door,
+) -> Result<Exchange<Chat>, TransformError> {
+    Ok(if is_asked_natively(request, &target.model) {
+        native::exchange(request, target, door)?
+    } else {
+        encode::exchange(request, target, door)?
+    })
 }
 
 /// Says whether a request is in the format that the model itself speaks, by the API that speaks it.
@@ -50,7 +75,7 @@ impl Transformer<Chat> for Anthropic {
 pub(crate) fn is_asked_natively(request: &ChatRequest, model: &ModelId) -> bool {
     let is_messages = |native: &crate::canonical::Native| native.format == NativeFormat::Messages;
     let is_served = match model.route {
-        Route::Invoke => true,
+        Route::Invoke | Route::Mantle => true,
         Route::Converse => !model.route_is_asked,
         _ => false,
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::envelope::Outgoing;
 use super::VERSION;
-use super::decode::AnthropicDecoder;
+use super::door::Door;
 use super::native_conversation::Conversation;
 use super::native_tools;
 use crate::canonical::{
@@ -53,19 +53,23 @@ const KEPT: [&str; 15] = [
 const ROOM_TO_COUNT: u64 = 1024;
 
 /// Writes the request and makes the reader of its answer.
-pub(super) fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
+pub(super) fn exchange(
+    request: &ChatRequest,
+    target: &Target,
+    door: Door,
+) -> Result<Exchange<Chat>> {
     let mut plan = Plan::new(request, target, |_| {})?;
     let body = plan.write(request)?;
     let mut warnings = plan.warnings;
     let streamed = request.stream;
-    let wire = Outgoing {
+    let outgoing = Outgoing {
         request,
         params: &plan.params,
         target,
         streamed,
         body,
-    }
-    .wire(&mut warnings)?;
+    };
+    let wire = door.wire(outgoing, &mut warnings)?;
     let context = DecodeContext {
         base: target.model.base.clone(),
         streamed,
@@ -73,7 +77,7 @@ pub(super) fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchang
     };
     Ok(Exchange {
         requests: vec![wire],
-        decoder: Box::new(AnthropicDecoder::new(context).native()),
+        decoder: Box::new(door.decoder(context).native()),
         warnings: warnings::fit(warnings),
     })
 }

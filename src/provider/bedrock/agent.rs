@@ -1,0 +1,423 @@
+//! `InvokeAgent`: an agent of Bedrock's answers as a chat model does.
+//!
+//! An agent keeps its conversation itself, under the name of a session, and is told the last words only. A caller that names
+//! no session gets one of its own for each call, and the agent is told what was said before.
+//! The answer is an event stream, whoever asks.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_InvokeAgent.html>.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::chat::chunks::into_chunks;
+use super::chat::content::unknown;
+use super::chat::fields::Fields;
+use super::chat::messages::nothing_said;
+use super::chat::{headers, warnings};
+use super::event_stream::FrameReader;
+use super::invoke::envelope::{Unwrapper, garbled, parse};
+use super::invoke::openai_request::text_of;
+use super::invoke::said::stop;
+use super::invoke::screen::screen;
+use super::invoke::text_model::{add_callers_members, must_have_messages};
+use super::url::encode_segment;
+use crate::canonical::{
+    AnswerBlock, Chat, ChatAnswer, ChatChunk, ChatParams, ChatRequest, Content, Message, RawJson,
+    Role, Text, Usage,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{
+    Decoded, Decoder, Exchange, Target, TransformError, Transformer, WireAnswer, WireEvent,
+    WireRequest,
+};
+
+/// How a caller may spell the session.
+const SESSION: [&str; 3] = ["sessionId", "sessionID", "session_id"];
+/// The resource that makes the request, which travels in a header.
+const SOURCE_ARN: [&str; 2] = ["sourceArn", "source_arn"];
+/// The longest name of a session.
+const LONGEST_SESSION: usize = 100;
+
+/// An agent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Agent;
+
+impl Transformer<Chat> for Agent {
+    fn encode(
+        &self,
+        request: &ChatRequest,
+        target: &Target,
+    ) -> Result<Exchange<Chat>, TransformError> {
+        Ok(exchange(request, target)?)
+    }
+}
+
+fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
+    must_have_messages(request)?;
+    let (agent, alias) = place(target)?;
+    let mut warnings = Vec::new();
+    let mut params = screen(request, target, &[], &mut warnings)?;
+    let own = take_text(&mut params, &SESSION)?;
+    let source = take_text(&mut params, &SOURCE_ARN)?;
+    let session = match own.as_ref().or(request.session.as_ref()) {
+        Some(session) => checked(session)?,
+        None => {
+            let message = "a call of an agent has no name for its session";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
+    };
+    let mut fields = Fields::default();
+    let (last, before) = split(&request.messages, &mut warnings)?;
+    fields.set_value("inputText", &json!(said(last)?));
+    // The traces tell the tokens.
+    fields.set_value("enableTrace", &json!(true));
+    add_callers_members(&params, None, &[], &mut fields);
+    if own.is_none() {
+        add_history(before, &mut fields)?;
+    }
+    let mut body = Vec::new();
+    fields.write(&mut body);
+    let mut headers = headers::collect(&request.params, target, &[], &mut warnings)?;
+    if let Some(source) = source.and_then(|source| HeaderValue::try_from(source).ok()) {
+        headers.push((HeaderName::from_static("x-amz-source-arn"), source));
+    }
+    let url = format!(
+        "{}/agents/{}/agentAliases/{}/sessions/{}/text",
+        target.endpoint,
+        encode_segment(agent),
+        encode_segment(alias),
+        encode_segment(session),
+    );
+    Ok(Exchange {
+        requests: vec![WireRequest {
+            method: Method::POST,
+            url,
+            headers,
+            body: Bytes::from(body),
+            service: "bedrock",
+        }],
+        decoder: Box::new(AgentDecoder::new(session)),
+        warnings: warnings::fit(warnings),
+    })
+}
+
+/// Reads `<agent id>/<alias id>`.
+fn place(target: &Target) -> Result<(&str, &str)> {
+    let parts = target.model.wire.split_once('/');
+    parts
+        .filter(|(agent, alias)| !agent.is_empty() && !alias.is_empty() && !alias.contains('/'))
+        .ok_or_else(|| {
+            Error::bad_request(
+                "model",
+                "an agent is named by `agent/<agent id>/<alias id>`",
+            )
+        })
+}
+
+/// Takes a member that is a text.
+fn take_text(params: &mut ChatParams, names: &[&str]) -> Result<Option<String>> {
+    let mut found = None;
+    let mut problem = None;
+    params.extra.retain(|(name, value)| {
+        if !names.contains(&name.as_str()) {
+            return true;
+        }
+        match value.to_value() {
+            Value::Null => {}
+            Value::String(text) => found = Some(text),
+            _ => problem = Some(name.clone()),
+        }
+        false
+    });
+    match problem {
+        None => Ok(found),
+        Some(name) => {
+            let message = format!("Invalid value for '{name}': expected a string.");
+            Err(Error::bad_request(name, message))
+        }
+    }
+}
+
+fn checked(session: &str) -> Result<&str> {
+    let is_ok = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    if (2..=LONGEST_SESSION).contains(&session.len()) && session.bytes().all(is_ok) {
+        return Ok(session);
+    }
+    Err(Error::bad_request(
+        "sessionId",
+        format!(
+            "Invalid value for 'sessionId': 2 to {LONGEST_SESSION} letters, digits, and `.`, `_`, `:`, `-` are taken."
+        ),
+    ))
+}
+
+/// Returns the last message, and what was said before. An agent has instructions of its own.
+fn split<'a>(
+    messages: &'a [Message],
+    warnings: &mut Vec<String>,
+) -> Result<(&'a Message, Vec<&'a Message>)> {
+    let spoken = |message: &&Message| message.role != Role::System;
+    let mut list: Vec<&Message> = messages.iter().filter(spoken).collect();
+    if list.len() < messages.len() {
+        warnings.push("system messages were left out: an agent has its own".to_owned());
+    }
+    match list.pop() {
+        Some(last) if last.role == Role::User => Ok((last, list)),
+        Some(_) => Err(Error::bad_request(
+            "messages",
+            "Invalid Message: the last message for an agent must be the user's.",
+        )),
+        None => Err(nothing_said()),
+    }
+}
+
+/// Returns the text of a message; an agent is told nothing else.
+fn said(message: &Message) -> Result<String> {
+    let text = match &message.content {
+        Content::Absent => String::new(),
+        Content::Text(text) => text.decoded().into_owned(),
+        Content::Parts(parts) => {
+            let mut texts = Vec::new();
+            for part in parts {
+                let text = text_of(&part.kind).ok_or_else(|| unknown("image_url or file"))?;
+                texts.push(text.decoded());
+            }
+            texts.join("\n")
+        }
+    };
+    if text.trim().is_empty() && message.role == Role::User {
+        return Err(nothing_said());
+    }
+    Ok(text)
+}
+
+/// Adds what was said before the last message, unless the caller does.
+fn add_history(before: Vec<&Message>, fields: &mut Fields) -> Result<()> {
+    let mut list: Vec<Value> = Vec::new();
+    for message in before {
+        let role = match message.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            _ => continue,
+        };
+        let text = match said(message) {
+            Ok(text) if text.is_empty() => continue,
+            other => other?,
+        };
+        list.push(json!({"role": role, "content": [{"text": text}]}));
+    }
+    let mut state = match fields.get("sessionState").map(RawJson::to_value) {
+        Some(Value::Object(state)) => state,
+        Some(_) => return Ok(()),
+        None => Map::new(),
+    };
+    if list.is_empty() || state.contains_key("conversationHistory") {
+        return Ok(());
+    }
+    state.insert("conversationHistory".to_owned(), json!({"messages": list}));
+    fields.set_value("sessionState", &Value::Object(state));
+    Ok(())
+}
+
+/// Reads the answer to one request.
+#[derive(Debug)]
+struct AgentDecoder {
+    session: String,
+    unwrapper: Unwrapper,
+    /// The beginning of a character whose end comes with the next chunk.
+    held: Vec<u8>,
+    usage: Option<Usage>,
+    citations: Vec<Value>,
+    /// What the agent wants the caller to do.
+    control: Option<RawJson>,
+    has_answered: bool,
+}
+
+impl AgentDecoder {
+    fn new(session: &str) -> Self {
+        Self {
+            session: session.to_owned(),
+            unwrapper: Unwrapper::default(),
+            held: Vec::new(),
+            usage: None,
+            citations: Vec::new(),
+            control: None,
+            has_answered: false,
+        }
+    }
+
+    /// Reads one event; the text that it brings, if it does.
+    fn read(&mut self, kind: &str, payload: &Bytes) -> Result<Option<Text>, TransformError> {
+        match kind {
+            "chunk" => {
+                self.has_answered = true;
+                self.cite(payload)?;
+                if memchr::memmem::find(payload, b"\"bytes\"").is_none() {
+                    return Ok(None);
+                }
+                let bytes = self.unwrapper.chunk(payload)?;
+                return Ok(self.text(&bytes));
+            }
+            "trace" => self.count(payload)?,
+            "returnControl" => {
+                self.has_answered = true;
+                self.control = Some(RawJson::from_checked(payload.clone()));
+            }
+            "files" => self.has_answered = true,
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Option<Text> {
+        self.held.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.held) {
+            Ok(_) => self.held.len(),
+            // The rest is the beginning of a character, or no text at all.
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => self.held.len(),
+        };
+        let rest = self.held.split_off(whole);
+        let ready = std::mem::replace(&mut self.held, rest);
+        (!ready.is_empty()).then(|| Text::new(&String::from_utf8_lossy(&ready)))
+    }
+
+    fn cite(&mut self, payload: &Bytes) -> Result<(), TransformError> {
+        #[derive(Deserialize)]
+        struct Chunk {
+            attribution: Option<Attribution>,
+        }
+        #[derive(Deserialize)]
+        struct Attribution {
+            #[serde(default)]
+            citations: Vec<Value>,
+        }
+        if memchr::memmem::find(payload, b"\"attribution\"").is_some() {
+            let chunk: Chunk = parse(payload)?;
+            let found = chunk.attribution.into_iter();
+            self.citations.extend(found.flat_map(|it| it.citations));
+        }
+        Ok(())
+    }
+
+    /// Adds the tokens of each model call that the traces tell of.
+    fn count(&mut self, payload: &Bytes) -> Result<(), TransformError> {
+        if memchr::memmem::find(payload, b"\"usage\"").is_none() {
+            return Ok(());
+        }
+        let trace: Value = parse(payload)?;
+        for step in trace
+            .get("trace")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let usage = step.1.pointer("/modelInvocationOutput/metadata/usage");
+            let count = |name: &str| usage?.get(name)?.as_u64();
+            if usage.is_some() {
+                let sum = self.usage.get_or_insert_default();
+                sum.input_tokens += count("inputTokens").unwrap_or(0);
+                sum.output_tokens += count("outputTokens").unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has no place of its own in an answer.
+    fn fields(&mut self) -> Vec<(String, RawJson)> {
+        let mut fields = vec![("session_id".to_owned(), RawJson::from_value(&self.session))];
+        let control = self.control.take();
+        fields.extend(control.map(|control| ("return_control".to_owned(), control)));
+        if !self.citations.is_empty() {
+            let citations = RawJson::from_value(&std::mem::take(&mut self.citations));
+            fields.push(("citations".to_owned(), citations));
+        }
+        fields
+    }
+
+    fn must_have_answered(&self) -> Result<(), TransformError> {
+        if self.has_answered {
+            return Ok(());
+        }
+        Err(garbled("the stream ended before the agent had answered"))
+    }
+}
+
+impl Decoder<Chat> for AgentDecoder {
+    fn whole(&mut self, answers: &[WireAnswer<'_>]) -> Result<Decoded<Chat>, TransformError> {
+        let [answer] = answers else {
+            return Err(garbled("expected one answer"));
+        };
+        let mut frames = FrameReader::new();
+        frames.push(answer.body.clone());
+        let mut text = String::new();
+        while let Some(frame) = frames.next().map_err(Error::from)? {
+            if let Some(fault) = frame.fault() {
+                return Err(fault.into());
+            }
+            if let Some(piece) = self.read(frame.name(), frame.payload())? {
+                text.push_str(&piece.decoded());
+            }
+        }
+        frames.finish().map_err(Error::from)?;
+        self.must_have_answered()?;
+        Ok(Decoded::Answer(ChatAnswer {
+            blocks: vec![AnswerBlock::Text(Text::new(&text))],
+            stop: stop("stop", "end_turn"),
+            usage: self.usage,
+            provider_fields: self.fields(),
+            ..ChatAnswer::default()
+        }))
+    }
+
+    fn event(
+        &mut self,
+        event: WireEvent<'_>,
+        out: &mut Vec<ChatChunk>,
+    ) -> Result<(), TransformError> {
+        let text = self.read(event.kind, event.payload)?;
+        out.extend(text.map(|text| ChatChunk::Text { block: 0, text }));
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<ChatChunk>) -> Result<(), TransformError> {
+        self.must_have_answered()?;
+        out.push(ChatChunk::Finish {
+            stop: stop("stop", "end_turn"),
+            provider_fields: self.fields(),
+        });
+        out.extend(self.usage.map(|usage| ChatChunk::Usage {
+            usage,
+            service_tier: None,
+        }));
+        Ok(())
+    }
+
+    fn chunks(&mut self, answer: ChatAnswer) -> Vec<ChatChunk> {
+        into_chunks(answer)
+    }
+
+    fn reads_streams_whole(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_says_nothing_is_no_answer() {
+        let mut decoder = AgentDecoder::new("s-1");
+        let trace = Bytes::from_static(br#"{"trace":{"orchestrationTrace":{}}}"#);
+        let event = WireEvent {
+            kind: "trace",
+            payload: &trace,
+        };
+        let mut out = Vec::new();
+        decoder.event(event, &mut out).unwrap();
+        assert!(decoder.end(&mut out).is_err());
+        assert!(out.is_empty());
+    }
+}
