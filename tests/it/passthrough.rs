@@ -749,3 +749,46 @@ async fn model_that_only_the_body_names_is_checked_and_paid_for() {
     let spent = spent(&gateway).await;
     assert!((0.1..10.0).contains(&spent), "{spent}");
 }
+
+#[tokio::test]
+async fn calls_are_counted_and_what_a_path_says_is_no_label() {
+    let gateway = gateway().await;
+    let none = Value::Null;
+    let ask = hello("x");
+    for (method, path, body) in [
+        (Method::POST, "/model/m/converse", &ask),
+        (Method::POST, "/model/m/converse-stream", &ask),
+        (Method::POST, &*format!("/model/{MODEL}/converse"), &ask),
+        (Method::GET, "/foundation-models", &none),
+    ] {
+        assert_eq!(
+            call(&gateway, MASTER, method, path, body).await.status,
+            200,
+            "{path}"
+        );
+    }
+    let refused = call(&gateway, MASTER, Method::GET, "/made-up/by-a-client", &none).await;
+    assert_eq!(refused.status, 404);
+    until(|| gateway.app.running.load(Ordering::Acquire) == 0).await;
+    let metrics = gateway
+        .call(Method::GET, "/metrics", Some(MASTER))
+        .await
+        .body;
+    let total = |model: &str| {
+        let line = format!(
+            "litellm_proxy_total_requests_metric_total{{requested_model=\"{model}\",status_code=\"200\"}} "
+        );
+        metrics.lines().find_map(|found| found.strip_prefix(&*line))
+    };
+    assert_eq!(
+        (total("m"), total("other")),
+        (Some("2"), Some("2")),
+        "{metrics}"
+    );
+    for word in [MODEL, "bedrock", "foundation", "made-up"] {
+        assert!(
+            !metrics.contains(&format!("requested_model=\"{word}")),
+            "{word}"
+        );
+    }
+}
