@@ -60,13 +60,8 @@ fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
     let mut params = screen(request, target, &[], &mut warnings)?;
     let own = take_text(&mut params, &SESSION)?;
     let source = take_text(&mut params, &SOURCE_ARN)?;
-    let session = match own.as_ref().or(request.session.as_ref()) {
-        Some(session) => checked(session)?,
-        None => {
-            let message = "a call of an agent has no name for its session";
-            return Err(Error::new(ErrorKind::Internal, message));
-        }
-    };
+    let session = own.as_ref().or(request.session.as_ref());
+    let session = checked(session.ok_or_else(no_session)?)?;
     let mut fields = Fields::default();
     let (last, before) = split(&request.messages, &mut warnings)?;
     fields.set_value("inputText", &json!(said(last)?));
@@ -100,6 +95,11 @@ fn exchange(request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
         decoder: Box::new(AgentDecoder::new(session)),
         warnings: warnings::fit(warnings),
     })
+}
+
+fn no_session() -> Error {
+    let message = "a call of an agent has no name for its session";
+    Error::new(ErrorKind::Internal, message)
 }
 
 /// Reads `<agent id>/<alias id>`.
@@ -158,12 +158,12 @@ fn split<'a>(
     warnings: &mut Vec<String>,
 ) -> Result<(&'a Message, Vec<&'a Message>)> {
     let spoken = |message: &&Message| message.role != Role::System;
-    let mut list: Vec<&Message> = messages.iter().filter(spoken).collect();
-    if list.len() < messages.len() {
+    let mut turns: Vec<&Message> = messages.iter().filter(spoken).collect();
+    if turns.len() < messages.len() {
         warnings.push("system messages were left out: an agent has its own".to_owned());
     }
-    match list.pop() {
-        Some(last) if last.role == Role::User => Ok((last, list)),
+    match turns.pop() {
+        Some(last) if last.role == Role::User => Ok((last, turns)),
         Some(_) => Err(Error::bad_request(
             "messages",
             "Invalid Message: the last message for an agent must be the user's.",
@@ -273,10 +273,9 @@ impl AgentDecoder {
     fn text(&mut self, bytes: &[u8]) -> Option<Text> {
         self.held.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.held) {
-            Ok(_) => self.held.len(),
-            // The rest is the beginning of a character, or no text at all.
+            // The rest is the beginning of a character; what is no text at all goes on as it is.
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => self.held.len(),
+            _ => self.held.len(),
         };
         let rest = self.held.split_off(whole);
         let ready = std::mem::replace(&mut self.held, rest);
