@@ -338,7 +338,11 @@ async fn mantle_is_signed_for_the_region_of_its_host() {
         ("path", "us-gov-east-1"),
         ("host", "eu-north-1"),
     ] {
-        let group = snapshot.router.groups().find(|group| group.name == name);
+        let group = snapshot
+            .router
+            .groups()
+            .iter()
+            .find(|group| group.name == name);
         let deployment = &group.unwrap().deployments[0];
         assert_eq!(deployment.region, region, "{name}");
         let place = format!("https://bedrock-mantle.{region}.api.aws");
