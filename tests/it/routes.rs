@@ -266,7 +266,7 @@ async fn routes_that_are_not_served_say_so() {
 
 /// A gateway whose control plane is the simulator's too.
 async fn profiles() -> Gateway {
-    let entries: String = ["claude1", "denied1"]
+    let entries: Vec<String> = ["claude1", "denied1"]
         .into_iter()
         .map(|id| {
             format!(
@@ -276,7 +276,8 @@ async fn profiles() -> Gateway {
         })
         .collect();
     let yaml = format!(
-        "model_list:\n{entries}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        entries.concat(),
         crate::support::ONCE
     );
     Gateway::with(&yaml, Arc::new(SystemClock)).await
