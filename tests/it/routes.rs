@@ -266,7 +266,7 @@ async fn routes_that_are_not_served_say_so() {
 
 /// A gateway whose control plane is the simulator's too.
 async fn profiles() -> Gateway {
-    let entries: String = ["claude1", "denied1"]
+    let entries: Vec<String> = ["claude1", "denied1"]
         .into_iter()
         .map(|id| {
             format!(
@@ -276,7 +276,8 @@ async fn profiles() -> Gateway {
         })
         .collect();
     let yaml = format!(
-        "model_list:\n{entries}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        entries.concat(),
         crate::support::ONCE
     );
     Gateway::with(&yaml, Arc::new(SystemClock)).await
@@ -338,10 +339,53 @@ async fn mantle_is_signed_for_the_region_of_its_host() {
         ("path", "us-gov-east-1"),
         ("host", "eu-north-1"),
     ] {
-        let group = snapshot.router.groups().find(|group| group.name == name);
+        let group = snapshot
+            .router
+            .groups()
+            .iter()
+            .find(|group| group.name == name);
         let deployment = &group.unwrap().deployments[0];
         assert_eq!(deployment.region, region, "{name}");
         let place = format!("https://bedrock-mantle.{region}.api.aws");
         assert_eq!(deployment.target.endpoint, place, "{name}");
     }
+}
+
+#[tokio::test]
+async fn converse_like_posts_to_the_address_as_it_is_with_its_own_key() {
+    let key = "api_key: ABSKsim-bedrock-api-key-0001, extra_headers: {x-team: blue}";
+    let yaml = format!(
+        "model_list:\n  - {{model_name: plain, litellm_params: {{model: bedrock/converse_like/any-name, api_base: \"$URL/converse-like/x\", {key}}}}}\n  \
+         - {{model_name: streaming, litellm_params: {{model: bedrock/converse_like/any-name, api_base: \"$URL/converse-like?stream=1\", {key}}}}}\n  \
+         - {{model_name: keyless, litellm_params: {{model: bedrock/converse_like/any-name, api_base: \"$URL/converse-like/x\"}}}}\n{}\n",
+        crate::support::ONCE
+    );
+    let gateway = Gateway::with(&yaml, Arc::new(SystemClock)).await;
+    // What answers whole is given to a client that streams as a stream.
+    for (model, path, stream) in [
+        ("plain", "/converse-like/x", false),
+        ("plain", "/converse-like/x", true),
+        ("streaming", "/converse-like?stream=1", true),
+    ] {
+        let answer = gateway
+            .post(&body(model, "hi [[sim:say Good day.]]", stream), &[])
+            .await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.body);
+        assert!(!stream || answer.text() == "Good day.", "{}", answer.body);
+        assert!(stream || answer.body.contains("Good day."));
+        let calls = gateway.simulator.calls();
+        let call = calls.last().unwrap();
+        assert_eq!(call.path, path);
+        assert_eq!(
+            call.headers["authorization"],
+            "Bearer ABSKsim-bedrock-api-key-0001"
+        );
+        assert_eq!(call.headers["x-team"], "blue");
+        assert!(!call.headers.contains_key("x-amz-date"));
+    }
+    // Without a key nothing is signed, and the upstream says what it thinks of that.
+    let answer = gateway.post(&body("keyless", "hi", false), &[]).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
+    let calls = gateway.simulator.calls();
+    assert!(!calls.last().unwrap().headers.contains_key("authorization"));
 }

@@ -193,7 +193,7 @@ mod tests {
             assert!(pushed <= 17);
         }
         let mut reader = EventReader::new();
-        let line = Bytes::from([b"data: ".as_slice(), &[b'x'; 1024 * 1024], b"\n"].concat());
+        let line = Bytes::from([b"data: ".as_slice(), &piece[..], b"\n"].concat());
         let mut pushed = 0;
         while reader.next().is_ok() {
             reader.push(line.clone());

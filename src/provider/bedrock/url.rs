@@ -64,9 +64,8 @@ impl Precedence {
     /// Returns which override wins for chat with a model.
     pub fn of(model: &ModelId) -> Self {
         match model.route {
-            Route::Invoke | Route::Agent => Self::ApiBase,
             Route::Mantle if model.is_of_mantle => Self::ApiBaseAlone,
-            Route::Mantle => Self::ApiBase,
+            Route::Invoke | Route::Agent | Route::Mantle => Self::ApiBase,
             _ => Self::RuntimeEndpoint,
         }
     }

@@ -129,7 +129,7 @@ impl Events {
         if let Value::Object(members) = members {
             event.extend(members);
         }
-        let is_delta = kind.ends_with(".delta");
+        let is_delta = kind.split('.').next_back() == Some("delta");
         let is_ending = matches!(kind, "response.completed" | "response.incomplete");
         let event = server_event(&Value::Object(event), is_delta, is_ending);
         self.list.push(event);

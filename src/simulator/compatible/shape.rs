@@ -44,6 +44,7 @@ const MESSAGE: Shape = Shape::Structure(&[
     optional("refusal", &ANY),
 ]);
 const EFFORT: Shape = Shape::Choice(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]);
+const TIER: Shape = Shape::Choice(&["auto", "default", "flex", "priority"]);
 const STREAM_OPTIONS: Shape = Shape::Structure(&[optional("include_usage", &FLAG)]);
 const TOOL: Shape = Shape::Structure(&[
     required("type", &Shape::Choice(&["function", "custom"])),
@@ -74,6 +75,7 @@ pub(super) static CHAT_COMPLETIONS: Shape = Shape::Structure(&[
     optional("prompt_cache_key", &TEXT),
     optional("safety_identifier", &TEXT),
     optional("verbosity", &TEXT),
+    optional("service_tier", &TIER),
     optional("user", &TEXT),
 ]);
 
@@ -114,6 +116,7 @@ pub(super) static RESPONSES: Shape = Shape::Structure(&[
         &Shape::Structure(&[optional("effort", &EFFORT)]),
     ),
     optional("text", &OBJECT),
+    optional("service_tier", &TIER),
     optional("top_logprobs", &FROM_ZERO),
     optional("prompt_cache_key", &TEXT),
     optional("safety_identifier", &TEXT),

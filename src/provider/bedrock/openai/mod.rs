@@ -41,6 +41,11 @@ fn reasons(params: &ChatParams) -> bool {
 
 /// Refuses parameters that go by what else is asked, or leaves them out where that is wanted.
 fn settle(params: &mut ChatParams, target: &Target, warnings: &mut Vec<String>) -> Result<()> {
+    // A member of the body here, not a header as everywhere else.
+    let is_tier = |(name, _): &(String, RawJson)| name == "service_tier";
+    params
+        .openai
+        .extend(params.extra.extract_if(.., |it| is_tier(it)));
     let model = &target.model;
     let mut refused = Vec::new();
     let effort = params.reasoning_effort.as_ref();

@@ -148,14 +148,13 @@ impl WireUsage {
 /// Reads an answer (`true`) or an event (`false`).
 fn read(body: &Bytes, is_whole: bool) -> Result<Said, TransformError> {
     if is_whole {
-        return whole(body, parse(body)?);
+        return whole(body, &parse(body)?);
     }
     event(body, parse(body)?)
 }
 
-fn whole(body: &Bytes, response: Response<'_>) -> Result<Said, TransformError> {
-    let stop = ending(&response)?;
-    let Some(stop) = stop else {
+fn whole(body: &Bytes, response: &Response<'_>) -> Result<Said, TransformError> {
+    let Some(stop) = ending(response)? else {
         return Err(garbled("the answer is not what the Responses API answers"));
     };
     let mut said = Said {
