@@ -43,14 +43,15 @@ impl Profile {
         if kind != "application-inference-profile" || !model.is_opaque_arn() {
             return None;
         }
-        let is_moved = entry.aws.runtime_endpoint.is_some()
-            || entry.api_base.is_some()
-            || [
-                "AWS_BEDROCK_RUNTIME_ENDPOINT",
-                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-            ]
-            .iter()
-            .any(|name| environment.get(name).is_some());
+        if entry.aws.runtime_endpoint.is_some() || entry.api_base.is_some() {
+            return None;
+        }
+        let is_moved = [
+            "AWS_BEDROCK_RUNTIME_ENDPOINT",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        ]
+        .iter()
+        .any(|name| environment.get(name).is_some());
         if is_moved && environment.get("AWS_ENDPOINT_URL_BEDROCK").is_none() {
             return None;
         }
@@ -143,7 +144,9 @@ mod tests {
         assert_eq!(url(ARN, None, None, &[]), Some(aws));
         let own = [("AWS_ENDPOINT_URL_BEDROCK", "http://here")];
         let here = Some(format!("http://here{path}"));
-        assert_eq!(url(ARN, None, Some("https://proxy"), &own), here);
+        assert_eq!(url(ARN, None, None, &own), here);
+        // An entry's own address says nothing of where its control plane is.
+        assert_eq!(url(ARN, None, Some("https://proxy"), &own), None);
         for (model, base, api_base) in [
             (ARN, None, Some("https://proxy")),
             (ARN, Some("anthropic.claude-3-haiku-20240307-v1:0"), None),

@@ -271,12 +271,12 @@ async fn profiles() -> Gateway {
         .map(|id| {
             format!(
                 "  - {{model_name: {id}, litellm_params: {{model: \"bedrock/arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/{id}\", \
-                 api_base: \"$URL\", aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}}}}}\n"
+                 aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}}}}}\n"
             )
         })
         .collect();
     let yaml = format!(
-        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\", AWS_BEDROCK_RUNTIME_ENDPOINT: \"$URL\"}}\n",
         entries.concat(),
         crate::support::ONCE
     );
