@@ -158,3 +158,75 @@ fn the_input_is_kept_as_a_list_of_items() {
     let list = read(&json!({"input": items})).unwrap();
     assert_eq!(asked(&list).input.0.to_value(), items);
 }
+
+/// Calls `change` with the request in which each value, at any depth, is replaced by `odd`.
+fn each_replaced(value: &Value, odd: &Value, change: &mut dyn FnMut(Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let put = |new: Value| {
+                    let mut whole = value.clone();
+                    whole[name] = new;
+                    whole
+                };
+                change(put(odd.clone()));
+                each_replaced(member, odd, &mut |new| change(put(new)));
+            }
+        }
+        Value::Array(elements) => {
+            for (place, element) in elements.iter().enumerate() {
+                let put = |new: Value| {
+                    let mut whole = value.clone();
+                    whole[place] = new;
+                    whole
+                };
+                change(put(odd.clone()));
+                each_replaced(element, odd, &mut |new| change(put(new)));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn odd_values_anywhere_are_errors_that_say_where_or_nothing() {
+    let request = json!({
+        "model": "m", "instructions": "i", "include": ["reasoning.encrypted_content"], "store": false, "stream": true,
+        "reasoning": {"effort": "low", "summary": "auto"}, "text": {"format": {"type": "json_schema", "name": "n",
+            "schema": {"type": "object"}}}, "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [
+                {"type": "function", "name": "f"}]},
+        "tools": [{"type": "function", "name": "f", "parameters": {}}, {"type": "custom", "name": "c",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "d"}},
+            {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "g"}]}],
+        "input": [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "t"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AA"},
+                {"type": "input_file", "filename": "f.pdf", "file_data": "AA"}]},
+            {"type": "reasoning", "summary": [], "encrypted_content": "swy1.W10"},
+            {"type": "function_call", "call_id": "c", "name": "g", "namespace": "n", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "t"}]},
+            {"type": "custom_tool_call", "call_id": "d", "name": "c", "input": "x"},
+            {"type": "custom_tool_call_output", "call_id": "d", "output": "x"},
+        ],
+    });
+    let mut tried = 0;
+    for odd in [
+        json!(null),
+        json!(true),
+        json!(-1.5),
+        json!("\u{0}\"\\"),
+        json!([]),
+        json!([null]),
+        json!({}),
+        json!({"type": {}}),
+    ] {
+        each_replaced(&request, &odd, &mut |body| {
+            tried += 1;
+            if let Err(error) = read(&body) {
+                assert!(error.param().is_some(), "{body}: {}", error.message());
+                assert_eq!(error.status(), http::StatusCode::BAD_REQUEST);
+            }
+        });
+    }
+    assert!(tried > 500, "{tried}");
+}
