@@ -58,6 +58,27 @@ impl VirtualKey {
         Ok(access)
     }
 
+    /// Checks that the key may call a model which no group of ours stands for, so that only its names tell: `names` are all
+    /// spellings of the id `asked`, and the key's own aliases are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// 403.
+    pub fn check_id(&self, asked: &str, names: &[&str]) -> Result<()> {
+        let may = |name: &&str| {
+            let model = ModelName {
+                asked: name,
+                ..ModelName::default()
+            };
+            self.access(&model) == Access::ByName
+        };
+        if names.iter().any(may) {
+            Ok(())
+        } else {
+            Err(denied(asked))
+        }
+    }
+
     /// Checks what holds for a call of any model, or of none: the key has not expired, and its budget is not used up.
     ///
     /// # Errors

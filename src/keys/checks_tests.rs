@@ -228,3 +228,29 @@ fn aliases_are_the_keys_own() {
     assert_eq!(key.rename("fast"), "m");
     assert_eq!(key.rename("slow"), "slow");
 }
+
+#[test]
+fn id_that_no_group_stands_for_is_checked_by_its_names_alone() {
+    let key = |models: &[&str]| {
+        VirtualKey::alone(VirtualKeyConfig {
+            models: models.iter().map(|model| (*model).to_owned()).collect(),
+            aliases: [("big".to_owned(), "small".to_owned())].into(),
+            ..VirtualKeyConfig::default()
+        })
+    };
+    for (models, names, may) in [
+        (&[][..], &["big"][..], true),
+        (&["*"], &["big"], true),
+        (&["small"], &["small"], true),
+        (&["bedrock/*"], &["big", "bedrock/big"], true),
+        (&["small"], &["arn", "small"], true),
+        (&["small"], &["big"], false),
+        (&["no-default-models"], &["big"], false),
+    ] {
+        let checked = key(models).check_id("big", names);
+        assert_eq!(checked.is_ok(), may, "{models:?} {names:?}");
+        if let Err(error) = checked {
+            assert_eq!(error.error_type(), "key_model_access_denied");
+        }
+    }
+}

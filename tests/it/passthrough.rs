@@ -792,3 +792,53 @@ async fn calls_are_counted_and_what_a_path_says_is_no_label() {
         );
     }
 }
+
+#[tokio::test]
+async fn aliases_of_a_key_say_what_is_called_and_open_nothing_else() {
+    const OPUS: &str = "us.anthropic.claude-opus-4-6-v1";
+    const NOVA: &str = "us.amazon.nova-lite-v1:0";
+    let keys = format!(
+        "virtual_keys:\n  - {{key: {KEY}, models: [\"{NOVA}\"], aliases: {{cheap: \"{NOVA}\", {OPUS}: \"{NOVA}\"}}}}\n"
+    );
+    let gateway = serving(&[own_identity()], &format!("{}{keys}", settings(""))).await;
+    let arn = |id: &str| format!("arn:aws:bedrock:us-west-2:123456789012:inference-profile/{id}");
+    let encoded = |id: &str| arn(id).replace(':', "%3A").replace('/', "%2F");
+    let generate = |id: &str| {
+        json!({"input": {"text": "fox"}, "retrieveAndGenerateConfiguration": {"type": "KNOWLEDGE_BASE",
+            "knowledgeBaseConfiguration": {"knowledgeBaseId": "KB12345678", "modelArn": arn(id)}}})
+    };
+    let (ask, rag) = (hello("x"), "/retrieveAndGenerate");
+    for (path, body, status, sent) in [
+        ("/model/cheap/converse", &ask, 200, NOVA),
+        (&*format!("/model/{OPUS}/converse"), &ask, 200, NOVA),
+        (
+            &*format!("/model/{}/converse", encoded(NOVA)),
+            &ask,
+            200,
+            NOVA,
+        ),
+        (
+            &*format!("/model/{}/converse", encoded(OPUS)),
+            &ask,
+            403,
+            "",
+        ),
+        (rag, &generate(NOVA), 200, rag),
+        (rag, &generate(OPUS), 403, ""),
+        ("/model/m/converse", &ask, 403, ""),
+    ] {
+        let before = gateway.simulator.calls_total();
+        let answer = call(&gateway, KEY, Method::POST, path, body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.json());
+        let made = gateway.simulator.calls_total() - before;
+        assert_eq!(made, u64::from(status == 200), "{path}");
+        if status == 200 {
+            let last = gateway.simulator.calls().pop().unwrap().path;
+            let last = percent_encoding::percent_decode_str(&last).decode_utf8_lossy();
+            assert!(
+                last.contains(sent) && !last.contains("opus"),
+                "{path}: {last}"
+            );
+        }
+    }
+}

@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::super::admit::model_name;
 use super::super::raw::{RawCall, base};
 use super::super::trip::{Hop, RetryWish};
 use super::super::{Call, gate};
 use crate::config::{AwsParams, DeploymentConfig, Secret};
 use crate::error::Result;
-use crate::keys::{Access, ModelName, VirtualKey};
+use crate::keys::VirtualKey;
 use crate::provider::bedrock::model_id::is_region;
 use crate::provider::bedrock::url::Service;
 use crate::router::ModelGroup;
@@ -33,46 +32,34 @@ pub(in crate::pipeline) fn check_key(call: &Call, raw: &RawCall, parts: &Parts) 
     let Some(key) = call.identity.key() else {
         return Ok(());
     };
-    if let Some(model) = raw.request.path.model() {
-        return gate::check_key(call, &permitted(call, key, model), parts);
-    }
-    if !key.config.models.is_empty() {
-        for model in raw.request.models_in_body() {
-            gate::check_key(call, &permitted(call, key, &model), parts)?;
+    match raw.request.path.model() {
+        Some(model) if is_of_the_file(call, model) => return gate::check_key(call, model, parts),
+        Some(model) => check_id(key, key.rename(model))?,
+        None if key.config.models.is_empty() => {}
+        // The body goes on as it is, so what it names is what is called, whatever the key's aliases say.
+        None => {
+            for model in raw.request.models_in_body() {
+                check_id(key, &model)?;
+            }
         }
     }
     gate::check_standing(call, key, parts)
 }
 
-/// The name by which the key may call a model, if there is one: as it was asked for, as the id in an ARN of AWS's own, or
-/// behind the provider's name, under which files list Bedrock's ids.
-fn permitted<'m>(call: &Call, key: &VirtualKey, asked: &'m str) -> Cow<'m, str> {
-    let may = |name: &str| {
-        let name = key.rename(name);
-        let model = model_name(&call.snapshot.router, name);
-        let known = ModelName {
-            asked: name,
-            ..ModelName::default()
-        };
-        let model = if model.group.is_some() { model } else { known };
-        key.access(&model) != Access::Denied
-    };
-    if may(asked) {
-        return Cow::Borrowed(asked);
-    }
+/// Whether a name stands for a group of the file.
+fn is_of_the_file(call: &Call, model: &str) -> bool {
+    let renamed = (call.identity.key()).map_or(model, |key| key.rename(model));
+    call.snapshot.router.resolve(renamed).is_some()
+}
+
+/// Checks that the key lists an id of Bedrock's: as it is, as the id in an ARN of AWS's own, or behind the provider's name.
+fn check_id(key: &VirtualKey, asked: &str) -> Result<()> {
     let kinds = [":foundation-model/", ":inference-profile/"];
     let of_aws = kinds.iter().find_map(|kind| asked.split_once(kind));
     let id = of_aws
         .filter(|_| asked.starts_with("arn:"))
         .map_or(asked, |(_, id)| id);
-    if may(id) {
-        return Cow::Borrowed(id);
-    }
-    let listed = format!("bedrock/{id}");
-    if call.snapshot.router.resolve(asked).is_none() && may(&listed) {
-        return Cow::Owned(listed);
-    }
-    Cow::Borrowed(asked)
+    key.check_id(asked, &[asked, id, &format!("bedrock/{id}")])
 }
 
 /// Finds who serves the call.
@@ -85,14 +72,16 @@ pub(in crate::pipeline) fn hop<'a>(
     raw: &RawCall,
     parts: &Parts,
 ) -> Result<Hop<'a>> {
-    let path = &raw.request.path;
-    if let Some(model) = path.model() {
-        let renamed = (call.identity.key()).map_or(model, |key| key.rename(model));
-        if call.snapshot.router.resolve(renamed).is_some() {
-            return super::hop(call, parts, model, Cow::Borrowed(&call.request));
-        }
+    let named = raw.request.path.model();
+    if let Some(model) = named
+        && is_of_the_file(call, model)
+    {
+        return super::hop(call, parts, model, Cow::Borrowed(&call.request));
     }
-    let shown = raw.name();
+    let shown = match (named, call.identity.key()) {
+        (Some(model), Some(key)) => key.rename(model),
+        _ => raw.name(),
+    };
     let mut deployment = super::build(call, entry(call, raw, shown), parts)?;
     let base = base(call, raw, &deployment)?;
     if let Ok(base) = HeaderValue::try_from(&base) {
