@@ -106,6 +106,7 @@ pub(super) const DEFAULTS: &[DefaultValue] = &[
     litellm("general_settings", "models_owned_by", "openai"),
     litellm("general_settings", "include_call_id_in_error_body", "false"),
     ours("general_settings", "cancel_on_disconnect", "true"),
+    ours("general_settings", "look_up_inference_profiles", "true"),
     litellm("general_settings", "always_include_stream_usage", "false"),
     ours("general_settings", "strict_env", "false"),
     ours("general_settings", "max_queued_requests_per_worker", "0"),
