@@ -32,7 +32,8 @@ pub struct Known {
 
 impl Profile {
     /// Finds what can be looked up of a model: an application inference profile of which nobody says the model, called at
-    /// AWS's own address. Behind an address of the operator's, the control plane may not be the same AWS's.
+    /// AWS's own address or where the environment moves both APIs. Behind an address of the entry's own, the control plane
+    /// may not be the same AWS's.
     pub(super) fn of(
         model: &ModelId,
         region: &str,
@@ -43,14 +44,15 @@ impl Profile {
         if kind != "application-inference-profile" || !model.is_opaque_arn() {
             return None;
         }
-        let is_moved = entry.aws.runtime_endpoint.is_some()
-            || entry.api_base.is_some()
-            || [
-                "AWS_BEDROCK_RUNTIME_ENDPOINT",
-                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-            ]
-            .iter()
-            .any(|name| environment.get(name).is_some());
+        if entry.aws.runtime_endpoint.is_some() || entry.api_base.is_some() {
+            return None;
+        }
+        let is_moved = [
+            "AWS_BEDROCK_RUNTIME_ENDPOINT",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        ]
+        .iter()
+        .any(|name| environment.get(name).is_some());
         if is_moved && environment.get("AWS_ENDPOINT_URL_BEDROCK").is_none() {
             return None;
         }

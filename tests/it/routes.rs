@@ -266,17 +266,17 @@ async fn routes_that_are_not_served_say_so() {
 
 /// A gateway whose control plane is the simulator's too.
 async fn profiles() -> Gateway {
-    let entries: Vec<String> = ["claude1", "denied1"]
+    let entries: Vec<String> = [("claude1", ""), ("denied1", ""), ("claude2", "api_base: \"$URL\", ")]
         .into_iter()
-        .map(|id| {
+        .map(|(id, place)| {
             format!(
                 "  - {{model_name: {id}, litellm_params: {{model: \"bedrock/arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/{id}\", \
-                 api_base: \"$URL\", aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}}}}}\n"
+                 {place}aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}}}}}\n"
             )
         })
         .collect();
     let yaml = format!(
-        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\"}}\n",
+        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\", AWS_BEDROCK_RUNTIME_ENDPOINT: \"$URL\"}}\n",
         entries.concat(),
         crate::support::ONCE
     );
@@ -286,7 +286,12 @@ async fn profiles() -> Gateway {
 #[tokio::test]
 async fn the_model_behind_an_inference_profile_is_looked_up_once() {
     let gateway = profiles().await;
-    for (model, operation) in [("claude1", "/invoke"), ("denied1", "/converse")] {
+    // Nobody is asked of the last, which has an address of its own.
+    for (model, operation) in [
+        ("claude1", "/invoke"),
+        ("denied1", "/converse"),
+        ("claude2", "/converse"),
+    ] {
         for _ in 0..3 {
             let asked = body(model, "hi [[sim:say Good day.]]", false);
             let answer = gateway.post_to("/v1/messages", &asked, &[]).await;
