@@ -32,7 +32,8 @@ pub struct Known {
 
 impl Profile {
     /// Finds what can be looked up of a model: an application inference profile of which nobody says the model, called at
-    /// AWS's own address. Behind an address of the operator's, the control plane may not be the same AWS's.
+    /// AWS's own address or where the environment moves both APIs. Behind an address of the entry's own, the control plane
+    /// may not be the same AWS's.
     pub(super) fn of(
         model: &ModelId,
         region: &str,

@@ -169,6 +169,9 @@ class FakeAws:
         if request.method == "GET" and request.target in _ASSETS:
             content_type, body = _ASSETS[request.target]
             return Reply(content_type=content_type, body=body)
+        if request.method == "GET" and "application-inference-profile" in request.path:
+            # What the gateway looks up of a profile is no call of a client's; nobody may ask here.
+            return Reply.of_error("AccessDeniedException", 403, "not authorized to perform: bedrock:GetInferenceProfile")
         if request.target.split("?")[0] == "/" and request.method in ("POST", "GET"):
             return self._sts(request)
         with self._lock:
