@@ -373,6 +373,8 @@ pub struct GeneralSettings {
     pub public_routes: Vec<String>,
     /// `allow_client_side_credentials`.
     pub allow_client_side_credentials: bool,
+    /// `look_up_inference_profiles`.
+    pub look_up_inference_profiles: bool,
     /// `completion_model`: forces the model of chat requests.
     pub completion_model: Option<String>,
     /// `max_request_size_mb`, in bytes.
@@ -443,6 +445,7 @@ impl Default for GeneralSettings {
             key_header_name: None,
             public_routes: Vec::new(),
             allow_client_side_credentials: false,
+            look_up_inference_profiles: false,
             completion_model: None,
             max_request_bytes: 32 * 1024 * 1024,
             header_read_timeout: Duration::from_secs(10),

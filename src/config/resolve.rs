@@ -201,6 +201,7 @@ pub(super) fn general(
         key_header_name: text(section, "litellm_key_header_name"),
         public_routes,
         allow_client_side_credentials: flag(section, "allow_client_side_credentials"),
+        look_up_inference_profiles: flag(section, "look_up_inference_profiles"),
         completion_model: text(section, "completion_model"),
         max_request_bytes: megabytes.map_or(base.max_request_bytes, |size| {
             let size = usize::try_from(size).unwrap_or(usize::MAX);

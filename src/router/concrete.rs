@@ -66,7 +66,9 @@ impl Deployment {
             tag_patterns: self.tag_patterns.clone(),
             cost_per_token: cost_per_token(&entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
-            profile: Profile::of(&target.model, &region, &entry, environment),
+            profile: Profile::of(&target.model, &region, &entry, environment)
+                .filter(|_| self.looks_up_profiles),
+            looks_up_profiles: self.looks_up_profiles,
             model,
             region,
             credentials: Arc::clone(&self.credentials),

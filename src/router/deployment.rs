@@ -63,8 +63,10 @@ pub struct Deployment {
     pub pattern: Option<Arc<Deployment>>,
     /// `tag_regex`.
     pub tag_patterns: Vec<Regex>,
-    /// The inference profile that hides its model.
+    /// The inference profile that hides its model, where that is looked up.
     pub profile: Option<Profile>,
+    /// Whether models behind inference profiles are looked up.
+    pub(super) looks_up_profiles: bool,
     /// US dollars for an input and an output token together; `None` where nobody says it.
     pub cost_per_token: Option<f64>,
     /// How its model cuts text into tokens.
@@ -137,6 +139,7 @@ impl Builder<'_> {
         let place = place(&model, at, entry, environment)?;
         let transformers = Transformers::of(&model, &facts, has_only_api_key);
         let gap = Gap::of(&model, &facts, &transformers);
+        let looks_up_profiles = self.config.general.look_up_inference_profiles;
         let router = &self.config.router;
         let strategy = strategy_of(&entry.model_name, router).name;
         let limits = metered(&entry.limits, router);
@@ -167,7 +170,9 @@ impl Builder<'_> {
             tag_patterns: tag_patterns(entry)?,
             cost_per_token: cost_per_token(entry, &target.facts),
             tokenizer: Tokenizer::of(&target.model.base),
-            profile: Profile::of(&target.model, &place.region, entry, environment),
+            profile: Profile::of(&target.model, &place.region, entry, environment)
+                .filter(|_| looks_up_profiles),
+            looks_up_profiles,
             id,
             group: entry.model_name.clone(),
             model: entry.model.clone(),

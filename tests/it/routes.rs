@@ -265,7 +265,7 @@ async fn routes_that_are_not_served_say_so() {
 }
 
 /// A gateway whose control plane is the simulator's too.
-async fn profiles() -> Gateway {
+async fn profiles(rest: &str) -> Gateway {
     let entries: Vec<String> = ["claude1", "denied1"]
         .into_iter()
         .map(|id| {
@@ -276,7 +276,7 @@ async fn profiles() -> Gateway {
         })
         .collect();
     let yaml = format!(
-        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\", AWS_BEDROCK_RUNTIME_ENDPOINT: \"$URL\"}}\n",
+        "model_list:\n{}{}\nenvironment_variables: {{AWS_ENDPOINT_URL_BEDROCK: \"$URL\", AWS_BEDROCK_RUNTIME_ENDPOINT: \"$URL\"}}\n{rest}",
         entries.concat(),
         crate::support::ONCE
     );
@@ -285,7 +285,7 @@ async fn profiles() -> Gateway {
 
 #[tokio::test]
 async fn the_model_behind_an_inference_profile_is_looked_up_once() {
-    let gateway = profiles().await;
+    let gateway = profiles("general_settings: {look_up_inference_profiles: true}\n").await;
     for (model, operation) in [("claude1", "/invoke"), ("denied1", "/converse")] {
         for _ in 0..3 {
             let asked = body(model, "hi [[sim:say Good day.]]", false);
@@ -306,6 +306,14 @@ async fn the_model_behind_an_inference_profile_is_looked_up_once() {
         asked,
         [format!("{begin}claude1"), format!("{begin}denied1")]
     );
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_unless_that_is_wanted() {
+    let gateway = profiles("").await;
+    let answer = gateway.post(&body("claude1", "hi", false), &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(gateway.simulator.calls_total(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::used("litellm_key_header_name", Text, "another header that carries the key"),
         Key::used("public_routes", List(&Text), "paths that need no key"),
         Key::used("allow_client_side_credentials", Flag, "lets clients send credentials and endpoints of their own"),
+        Key::used("look_up_inference_profiles", Flag, "asks AWS once a day for the model behind an application inference profile (`bedrock:GetInferenceProfile`) where `model_info.base_model` does not say it"),
         Key::used("completion_model", Text, "the model of every chat call, whatever the client asks for"),
         Key::used("max_request_size_mb", Positive, "longest request body; a longer one is answered with 413"),
         Key::used("header_read_timeout_seconds", Seconds, "a client that sends its headers slower is cut off"),
