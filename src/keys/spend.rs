@@ -49,17 +49,7 @@ impl KeyRuntime {
     ///
     /// What was spent, when it has none.
     pub fn check(&self, budget: Option<Budget>, now: Instant) -> Result<(), OverBudget> {
-        let Some(budget) = budget else { return Ok(()) };
-        let mut spend = self.lock();
-        spend.roll(now);
-        if spend.usd + spend.reserved < budget.limit_usd {
-            return Ok(());
-        }
-        Err(OverBudget {
-            spent_usd: spend.usd,
-            limit_usd: budget.limit_usd,
-            resets_in: spend.left(now),
-        })
+        self.lock().check(budget, now)
     }
 
     /// Reserves what a call is expected to cost, if the budget has any room.
@@ -73,9 +63,12 @@ impl KeyRuntime {
         budget: Option<Budget>,
         now: Instant,
     ) -> Result<Reservation, OverBudget> {
-        self.check(budget, now)?;
         let usd = if usd.is_finite() { usd.max(0.0) } else { 0.0 };
-        self.lock().reserved += usd;
+        // Under one lock, so that of two calls at one time the second sees what the first keeps.
+        let mut spend = self.lock();
+        spend.check(budget, now)?;
+        spend.reserved += usd;
+        drop(spend);
         Ok(Reservation {
             runtime: Arc::clone(self),
             usd,
@@ -122,6 +115,19 @@ impl KeyRuntime {
 }
 
 impl Spend {
+    fn check(&mut self, budget: Option<Budget>, now: Instant) -> Result<(), OverBudget> {
+        let Some(budget) = budget else { return Ok(()) };
+        self.roll(now);
+        if self.usd + self.reserved < budget.limit_usd {
+            return Ok(());
+        }
+        Err(OverBudget {
+            spent_usd: self.usd,
+            limit_usd: budget.limit_usd,
+            resets_in: self.left(now),
+        })
+    }
+
     fn roll(&mut self, now: Instant) {
         if self.ends.is_some_and(|ends| ends <= now) {
             self.usd = 0.0;
@@ -143,6 +149,8 @@ impl Drop for Reservation {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::clock::{Clock as _, SystemClock};
 
@@ -152,6 +160,36 @@ mod tests {
         limit_usd: 1.0,
         period: Some(DAY),
     });
+
+    #[test]
+    fn of_calls_at_one_time_a_budget_for_one_admits_one() {
+        const ROUNDS: usize = 500;
+        let now = SystemClock.now();
+        let runtimes: Vec<Arc<KeyRuntime>> = (0..ROUNDS).map(|_| Arc::default()).collect();
+        let here = AtomicUsize::new(0);
+        let run = || {
+            let reserve = |(round, runtime): (usize, &Arc<KeyRuntime>)| {
+                // Spinning, because a thread that must be woken comes too late.
+                here.fetch_add(1, Ordering::SeqCst);
+                while here.load(Ordering::SeqCst) < 2 * (round + 1) {
+                    std::hint::spin_loop();
+                }
+                runtime.reserve(1.0, DOLLAR, now).ok()
+            };
+            let rounds = runtimes.iter().enumerate();
+            rounds.map(reserve).collect::<Vec<_>>()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(run);
+            (run(), other.join().unwrap())
+        });
+        // A reservation that is dropped at once makes room for the other: these are kept until the end.
+        let admitted = one
+            .iter()
+            .zip(&other)
+            .map(|(one, other)| usize::from(one.is_some()) + usize::from(other.is_some()));
+        assert!(admitted.eq(std::iter::repeat_n(1, ROUNDS)));
+    }
 
     #[test]
     fn budget_refuses_when_it_is_spent_and_opens_with_the_next_period() {
