@@ -67,6 +67,8 @@ pub(super) async fn around(
     let [shown, _] = names;
     trip.attempted.note_group(shown);
     let leg = journal.leg();
+    // Once, for the first target that is entered.
+    let mut fetched = None;
     for target in trip.fallbacks().after(&names, &error) {
         if !trip.attempted.is_new(&target) {
             continue;
@@ -79,7 +81,10 @@ pub(super) async fn around(
         }
         let group = hop.map(|hop| &*hop.group);
         fell_back(&trip, group, &target.model, &error);
-        let mut request = media::fetch(call, parts).await?;
+        let mut request = match &fetched {
+            Some(fetched) => Cow::clone(fetched),
+            None => fetched.insert(media::fetch(call, parts).await?).clone(),
+        };
         if !target.overrides.is_empty() {
             request = Cow::Owned(overlaid(&request, &target.overrides)?);
         }
