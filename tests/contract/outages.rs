@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use switchyard::config::RedisConfig;
 use switchyard::store::{Report, Spent, Store, StoreError, Verdict};
-use tokio::net::TcpListener;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::redis_server::{Server, free_port};
 use crate::{
@@ -344,4 +345,54 @@ async fn nobody_listens() {
     assert!(store.ping().await.is_err());
     assert!(store.took_alone(&[rpm("k", 1)]).0 > 0);
     assert!(store.correct(&[]).await.is_ok());
+}
+
+/// Passes on what Redis says, until a connection has carried so much that it gets stuck.
+async fn stuck_after(server: u16, bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let redis = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+            let (mut from_client, mut to_client) = client.into_split();
+            let (from_redis, mut to_redis) = redis.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_redis).await });
+            tokio::spawn(async move {
+                let mut first = from_redis.take(bytes);
+                let _passed_on = tokio::io::copy(&mut first, &mut to_client).await;
+                // Held open: the rest never comes.
+                std::future::pending::<()>().await;
+                drop((to_client, first));
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_come_late_take_nothing_from_limits() {
+    let server = Server::start(&[]);
+    let config = RedisConfig {
+        timeout: Duration::from_millis(500),
+        ..config_at(stuck_after(server.port, 100_000).await)
+    };
+    let store = store_of(&config);
+    let charge = rpm("k", 9);
+    take(&store, &charge).await;
+    let [large, small] = ["cache:large", "cache:small"].map(|name| [name.to_owned()]);
+    for (name, length) in [(&large, 1_000_000), (&small, 1)] {
+        let value = Bytes::from(vec![b'x'; length]);
+        store.write(&name[0], value, None).await.unwrap();
+    }
+    for _ in 0..4 {
+        let late = store.read(&large).await.expect_err("it is stuck");
+        assert_eq!(late, StoreError::Away("no value within 500 ms".to_owned()));
+        assert!(is_granted(&verdict(&store, &charge).await));
+    }
+    // What is late again and again gets another connection, on which small values come.
+    store.read(&large).await.expect_err("it is stuck");
+    eventually("values are read again", async || {
+        store.read(&small).await.is_ok_and(|read| read[0].is_some())
+    })
+    .await;
 }

@@ -34,6 +34,26 @@ async fn what_is_written_is_read_by_all(world: World) {
     assert!(world.two.read(&[]).await.unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_values_are_read_a_few_at_a_time() {
+    let mut world = World::in_redis();
+    let names: Vec<String> = (0..120).map(|number| format!("cache:{number}")).collect();
+    let value = Bytes::from_static(b"x");
+    world
+        .one
+        .write(&names[119], value.clone(), None)
+        .await
+        .unwrap();
+    let read = world.one.read(&names).await.unwrap();
+    assert_eq!(
+        (read.len(), &read[118], &read[119]),
+        (120, &None, &Some(value))
+    );
+    let stats = world.server().command(&["INFO", "commandstats"]).await;
+    let stats: String = redis::from_redis_value(stats).unwrap();
+    assert!(stats.contains("cmdstat_mget:calls=3,"), "{stats}");
+}
+
 async fn a_value_expires(world: World) {
     let ttl = Some(Duration::from_millis(60));
     world

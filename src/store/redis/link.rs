@@ -16,6 +16,8 @@ use crate::store::StoreError;
 pub(super) struct Session {
     /// The connection.
     pub(super) wire: Wire,
+    /// Another one, for values: they may be large, and what waits behind them on one connection is late.
+    pub(super) values: Wire,
     /// Tells sessions apart: the server refuses what comes from an earlier one.
     pub(super) number: u64,
     /// Why the server did not take the ledger: then nothing can be taken from limits, but values can be read.

@@ -1,7 +1,7 @@
 //! The shared store in Redis (or Valkey): one server, a group that sentinels watch, or a cluster.
 //!
 //! [`connect`] never waits: a task of the tracker connects, hands in what this instance holds, and begins again whenever
-//! the connection is lost or late (`link.rs`). Limits and the board are scripts over keys with one hash tag (`keys.rs`), so
+//! the connection is lost or late (`link.rs`). Values have a second connection, so that large ones hold no limit up. Limits and the board are scripts over keys with one hash tag (`keys.rs`), so
 //! each operation is one round trip and atomic, in a cluster too. What was taken is also kept here (`ledger.rs`): a server
 //! that comes back empty is told before it grants anything.
 
@@ -18,7 +18,7 @@ mod tend;
 mod values;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -49,6 +49,9 @@ pub(super) const WARMED_FOR: Duration = Duration::from_secs(10);
 /// How many cooldowns, and amounts spent, the board holds at most.
 pub(super) const MOST_ON_THE_BOARD: usize = 5000;
 
+/// After so many late answers about values in a row, their connection is taken for stuck and made anew.
+const MOST_LATE_VALUES: u32 = 5;
+
 /// Makes the store that `config` names. It connects in the background: that Redis is down, or cannot be reached with these
 /// settings, shows in [`Store::is_up`] and in what operations return.
 pub fn connect(config: &RedisConfig, clock: SharedClock, tracker: &TaskTracker) -> Arc<dyn Store> {
@@ -71,6 +74,8 @@ pub fn connect_trusting(
         link: Link::new(),
         ledger: Mutex::default(),
         spending: Mutex::default(),
+        late_values: AtomicU32::new(0),
+        is_checking: AtomicBool::new(false),
         instance: uuid::Uuid::new_v4().simple().to_string(),
         last_session: AtomicU64::new(0),
         exchanges: AtomicU64::new(0),
@@ -112,6 +117,10 @@ struct Inner {
     link: Link,
     ledger: Mutex<Ledger>,
     spending: Mutex<Spending>,
+    /// How many requests about values were late since one was answered.
+    late_values: AtomicU32,
+    /// Whether it is being asked if the server is there.
+    is_checking: AtomicBool,
     /// Random: tells this process's part of Redis from those of others.
     instance: String,
     last_session: AtomicU64,
@@ -134,8 +143,10 @@ enum Request<'a> {
     Free(&'a Text, &'a Input),
     /// A command.
     Command(&'a Cmd),
-    /// A command for the master of one slot of a cluster.
-    OnSlot(&'a Cmd, u16),
+    /// A command about values, which have a connection of their own.
+    Value(&'a Cmd),
+    /// The same for the master of one slot of a cluster.
+    ValueOnSlot(&'a Cmd, u16),
 }
 
 impl Inner {
@@ -157,6 +168,30 @@ impl Inner {
         }
         let why = format!("no answer within {} ms", self.timeout.as_millis());
         self.link.give_up(asked.load(Ordering::Relaxed), &why);
+        Err(StoreError::Away(why))
+    }
+
+    /// Asks about values, within the timeout. What is late says nothing of the limits, whose connection is another: whether
+    /// the server is there at all is then asked on that one.
+    async fn ask_value(self: &Arc<Self>, request: Request<'_>) -> Result<Value, StoreError> {
+        let asked = AtomicU64::new(0);
+        let answer = tokio::time::timeout(self.timeout, self.ask_twice(&request, &asked)).await;
+        if let Ok(answer) = answer {
+            self.late_values.store(0, Ordering::Relaxed);
+            return answer;
+        }
+        if self.late_values.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE_VALUES {
+            self.late_values.store(0, Ordering::Relaxed);
+            self.link.lose(asked.load(Ordering::Relaxed));
+        } else if !self.is_checking.swap(true, Ordering::Relaxed) {
+            let inner = Arc::clone(self);
+            self.tracker.spawn(async move {
+                // Who is late is given up in there.
+                drop(inner.ask(Request::Command(&redis::cmd("PING"))).await);
+                inner.is_checking.store(false, Ordering::Relaxed);
+            });
+        }
+        let why = format!("no value within {} ms", self.timeout.as_millis());
         Err(StoreError::Away(why))
     }
 
@@ -216,7 +251,8 @@ impl Inner {
             }
             Request::Free(script, input) => script.run(&mut session.wire, &[], input).await,
             Request::Command(command) => session.wire.ask(command).await,
-            Request::OnSlot(command, slot) => session.wire.ask_slot(command, *slot).await,
+            Request::Value(command) => session.values.ask(command).await,
+            Request::ValueOnSlot(command, slot) => session.values.ask_slot(command, *slot).await,
         }
     }
 

@@ -123,6 +123,7 @@ async fn begin(inner: &Inner) -> Result<Option<String>, Failure> {
     };
     let mut wire = place.connect().await?;
     check_in_time(inner, &mut wire).await?;
+    let values = place.connect().await?;
     let number = inner.last_session.fetch_add(1, Ordering::Relaxed) + 1;
     let refused = match hand_in(inner, &mut wire, number).await {
         Ok(()) => None,
@@ -130,7 +131,7 @@ async fn begin(inner: &Inner) -> Result<Option<String>, Failure> {
         Err(Failure::NoScript) => Some("scripts cannot be run".to_owned()),
         Err(lost) => return Err(lost),
     };
-    put(inner, wire, number, refused).await
+    put(inner, (wire, values), number, refused).await
 }
 
 /// Asks something small: a server that is slow to answer stays away.
@@ -171,7 +172,7 @@ async fn hand_in(inner: &Inner, wire: &mut Wire, number: u64) -> Result<(), Fail
 /// Puts the session in force, once everything that changed meanwhile is handed in too.
 async fn put(
     inner: &Inner,
-    mut wire: Wire,
+    (mut wire, values): (Wire, Wire),
     number: u64,
     refused: Option<String>,
 ) -> Result<Option<String>, Failure> {
@@ -183,6 +184,7 @@ async fn put(
                 // Under the ledger's lock, so that no correction falls between.
                 inner.link.put(Session {
                     wire,
+                    values,
                     number,
                     refused: refused.clone(),
                 });

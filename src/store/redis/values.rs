@@ -1,6 +1,7 @@
 //! Values of the response cache, and what the server says of itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,21 +17,27 @@ const KEYS_OF_A_STEP: usize = 500;
 /// How many keys one command names.
 const KEYS_OF_A_COMMAND: usize = 1000;
 
-pub(super) async fn read(inner: &Inner, keys: &[String]) -> Result<Vec<Option<Bytes>>, StoreError> {
+/// How many values one command reads: vectors are tens of kilobytes, and each command must be answered in time.
+const VALUES_OF_A_COMMAND: usize = 50;
+
+pub(super) async fn read(
+    inner: &Arc<Inner>,
+    keys: &[String],
+) -> Result<Vec<Option<Bytes>>, StoreError> {
     let mut values = Vec::with_capacity(keys.len());
-    for keys in keys.chunks(KEYS_OF_A_COMMAND) {
+    for keys in keys.chunks(VALUES_OF_A_COMMAND) {
         let mut command = redis::cmd("MGET");
         for key in keys {
             command.arg(inner.keys.value(key));
         }
-        let read: Vec<Option<Bytes>> = decode(inner.ask(Request::Command(&command)).await?)?;
+        let read: Vec<Option<Bytes>> = decode(inner.ask_value(Request::Value(&command)).await?)?;
         values.extend(read);
     }
     Ok(values)
 }
 
 pub(super) async fn write(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     key: &str,
     value: Bytes,
     ttl: Option<Duration>,
@@ -40,26 +47,26 @@ pub(super) async fn write(
     if let Some(ttl) = ttl {
         command.arg("PX").arg(millis(ttl).max(1));
     }
-    inner.ask(Request::Command(&command)).await.map(drop)
+    inner.ask_value(Request::Value(&command)).await.map(drop)
 }
 
-pub(super) async fn delete(inner: &Inner, keys: &[String]) -> Result<u64, StoreError> {
+pub(super) async fn delete(inner: &Arc<Inner>, keys: &[String]) -> Result<u64, StoreError> {
     let names: Vec<String> = keys.iter().map(|key| inner.keys.value(key)).collect();
     unlink(inner, &names).await
 }
 
-async fn unlink(inner: &Inner, names: &[String]) -> Result<u64, StoreError> {
+async fn unlink(inner: &Arc<Inner>, names: &[String]) -> Result<u64, StoreError> {
     let mut total = 0;
     for names in names.chunks(KEYS_OF_A_COMMAND) {
         let mut command = redis::cmd("UNLINK");
         command.arg(names);
-        total += decode::<u64>(inner.ask(Request::Command(&command)).await?)?;
+        total += decode::<u64>(inner.ask_value(Request::Value(&command)).await?)?;
     }
     Ok(total)
 }
 
 /// Deletes what begins with `prefix`, in steps that hold the server up for no longer than any other command.
-pub(super) async fn flush(inner: &Inner, prefix: &str) -> Result<u64, StoreError> {
+pub(super) async fn flush(inner: &Arc<Inner>, prefix: &str) -> Result<u64, StoreError> {
     let pattern = inner.keys.pattern(prefix);
     let mut total = 0;
     for slot in masters(inner).await? {
@@ -69,10 +76,10 @@ pub(super) async fn flush(inner: &Inner, prefix: &str) -> Result<u64, StoreError
             command.arg(&cursor).arg("MATCH").arg(&pattern);
             command.arg("COUNT").arg(KEYS_OF_A_STEP);
             let request = match slot {
-                Some(slot) => Request::OnSlot(&command, slot),
-                None => Request::Command(&command),
+                Some(slot) => Request::ValueOnSlot(&command, slot),
+                None => Request::Value(&command),
             };
-            let (next, names): (String, Vec<String>) = decode(inner.ask(request).await?)?;
+            let (next, names): (String, Vec<String>) = decode(inner.ask_value(request).await?)?;
             total += unlink(inner, &names).await?;
             if next == "0" {
                 break;
@@ -84,13 +91,13 @@ pub(super) async fn flush(inner: &Inner, prefix: &str) -> Result<u64, StoreError
 }
 
 /// Returns one slot of each master of a cluster; one `None` where there is none.
-async fn masters(inner: &Inner) -> Result<Vec<Option<u16>>, StoreError> {
+async fn masters(inner: &Arc<Inner>) -> Result<Vec<Option<u16>>, StoreError> {
     if !matches!(inner.place, Ok(Place::Cluster(_))) {
         return Ok(vec![None]);
     }
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let slots = inner.ask(Request::Command(&command)).await?;
+    let slots = inner.ask_value(Request::Value(&command)).await?;
     Ok(one_slot_each(&slots).into_iter().map(Some).collect())
 }
 
@@ -123,16 +130,20 @@ pub(super) async fn ping(inner: &Inner) -> Result<(), StoreError> {
         .map(drop)
 }
 
-pub(super) async fn info(inner: &Inner) -> Result<String, StoreError> {
+pub(super) async fn info(inner: &Arc<Inner>) -> Result<String, StoreError> {
     let mut command = redis::cmd("INFO");
     if matches!(inner.place, Ok(Place::Cluster(_))) {
         // Every node answers for itself; the one that holds the shared state speaks for all.
         let slots = masters(inner).await?;
         let slot = slots.first().copied().flatten().unwrap_or(0);
-        return decode(inner.ask(Request::OnSlot(&command, slot)).await?);
+        return decode(
+            inner
+                .ask_value(Request::ValueOnSlot(&command, slot))
+                .await?,
+        );
     }
     command.arg("default");
-    decode(inner.ask(Request::Command(&command)).await?)
+    decode(inner.ask_value(Request::Value(&command)).await?)
 }
 
 #[cfg(test)]
