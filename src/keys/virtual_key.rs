@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
 use super::routes;
 use super::spend::KeyRuntime;
 use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig};
@@ -19,6 +21,8 @@ pub struct VirtualKey {
     pub id: String,
     /// What the operator wrote.
     pub config: VirtualKeyConfig,
+    /// Names how the router treats its calls: keys of one name may share a call.
+    pub routing: String,
     /// What it has spent.
     pub runtime: Arc<KeyRuntime>,
     meters: Arc<Meters>,
@@ -110,6 +114,7 @@ impl VirtualKey {
             meters: Arc::new(meters),
             models: Mutex::default(),
             defaults: Arc::clone(&shared.defaults),
+            routing: routing_of(&config),
             id,
             config,
         };
@@ -235,6 +240,18 @@ fn smallest<'a>(
         known.parallel = known.parallel.into_iter().chain(limits.parallel).min();
     }
     all
+}
+
+/// Hashes everything of a key that decides how its calls are made: which deployments and fallbacks, how often, how long.
+fn routing_of(config: &VirtualKeyConfig) -> String {
+    let decides = (
+        &config.router,
+        &config.team_id,
+        &config.models,
+        &config.aliases,
+        &config.allowed_region,
+    );
+    id_of(&Sha256::digest(format!("{decides:?}")).into())
 }
 
 fn id_of(hash: &[u8; 32]) -> String {

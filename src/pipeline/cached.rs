@@ -85,9 +85,9 @@ pub(super) async fn answer(
 /// Names the flight of a call: what the kept answers do not tell apart, but calls under way must.
 fn flight_of(call: &Call, key: &str) -> String {
     let options = &call.options;
-    let region = (call.identity.key()).and_then(|key| key.config.allowed_region.as_deref());
+    let routing = (call.identity.key()).map_or("", |key| key.routing.as_str());
     format!(
-        "{key} {} {:?} {} {region:?}",
+        "{key} {} {:?} {} {routing}",
         call.request.is_streamed(),
         options.num_retries,
         options.fallbacks.disabled

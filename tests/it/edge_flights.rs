@@ -178,3 +178,57 @@ async fn calls_that_would_go_other_ways_share_none() {
         assert_eq!(made, if what == "nothing" { 1 } else { 2 }, "{what}");
     }
 }
+
+/// A shared call is made as the first caller's key says: whoever's key says otherwise makes its own.
+#[tokio::test]
+async fn keys_that_are_treated_differently_share_no_call() {
+    let rest = "litellm_settings: {cache: true, cache_params: {type: local}}\n\
+        router_settings: {num_retries: 0, disable_cooldowns: true}\n\
+        virtual_keys:\n  \
+          - {key: sk-plain-and-long-enough}\n  \
+          - {key: sk-equal-and-long-enough}\n  \
+          - {key: sk-hasty-and-long-enough, router_settings: {timeout: 0.2}}\n  \
+          - {key: sk-backed-and-long-enough, router_settings: {fallbacks: [{broken: [m]}]}}\n";
+    let entries = [
+        Entry {
+            fault: "slow-start=500",
+            ..Entry::default()
+        },
+        Entry {
+            name: "broken",
+            id: "broken1",
+            fault: "slow-start=300,error503",
+            ..Entry::default()
+        },
+    ];
+    let gateway = serving(&entries, rest).await;
+    for (model, [first, second], statuses, calls) in [
+        ("m", ["hasty", "plain"], [408, 200], 2),
+        ("broken", ["plain", "backed"], [503, 200], 3),
+        ("m", ["plain", "equal"], [200, 200], 1),
+    ] {
+        let before = gateway.simulator.calls_total();
+        let body = json!({"model": model, "messages": [{"role": "user", "content": format!("{first} {second}")}]});
+        let ask = async |who: &str| {
+            let bearer = format!("Bearer sk-{who}-and-long-enough");
+            gateway.post(&body, &[("authorization", &bearer)]).await
+        };
+        let later = async {
+            until(|| gateway.simulator.calls_total() > before).await;
+            ask(second).await
+        };
+        let (one, other) = tokio::join!(ask(first), later);
+        assert_eq!(
+            [one.status, other.status],
+            statuses,
+            "{} {}",
+            one.body,
+            other.body
+        );
+        assert_eq!(
+            gateway.simulator.calls_total() - before,
+            calls,
+            "{first} {second}"
+        );
+    }
+}
