@@ -154,6 +154,39 @@ fn deployment(model: &str) -> Deployment {
     }
 }
 
+#[test]
+fn members_that_many_inputs_share_do_not_fill_the_memory() {
+    let models = MODELS.iter().filter(|(what, _)| *what == What::Embed);
+    for (what, model) in models {
+        // Cohere takes 96 texts in a request, but one image only.
+        let input = match model.contains("cohere") {
+            true => "data:image/png;base64,aGk=",
+            false => "a",
+        };
+        let (count, large) = match model.contains("v4") {
+            true => (2048, 4_000_000),
+            false => (200, 1_000_000),
+        };
+        let ask = |count: usize, junk: usize| {
+            let body = json!({
+                "input": vec![input; count], "junk": "x".repeat(junk), "output_s3_uri": "s3://bucket/x",
+                "drop_params": true,
+            });
+            deployment(model).call(*what, &body)
+        };
+        let Err(error) = ask(count, large) else {
+            panic!("{model}: more than 64 MiB were written");
+        };
+        assert_eq!(
+            (error.status().as_u16(), error.param()),
+            (400, Some("input")),
+            "{model}"
+        );
+        assert!(ask(1, large).is_ok(), "{model}");
+        assert!(ask(count, 1_000).is_ok(), "{model}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

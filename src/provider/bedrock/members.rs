@@ -194,6 +194,15 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
+    /// Returns how many bytes what nobody took yet has.
+    pub(super) fn bytes(&self) -> usize {
+        let sizes = self
+            .list
+            .iter()
+            .map(|(name, value)| name.len() + value.get().len());
+        sizes.sum()
+    }
+
     /// Returns what nobody took.
     pub(super) fn rest(&self) -> &ParamMap {
         &self.list

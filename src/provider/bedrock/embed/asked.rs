@@ -8,6 +8,9 @@ use crate::canonical::{EmbedInput, EmbedRequest, RawJson, Text};
 use crate::error::Result;
 use crate::provider::Target;
 
+/// How many bytes the members that inputs share may come to in all the requests that repeat them.
+const MOST_REPEATED_BYTES: usize = 64 * 1024 * 1024;
+
 /// How the client wants its vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -70,6 +73,24 @@ impl<'a> Asked<'a> {
             images: None,
             queries: None,
         })
+    }
+
+    /// Refuses members that so many requests would repeat too often: a body of a megabyte must not become gigabytes.
+    ///
+    /// # Errors
+    ///
+    /// The request has too many inputs for what stands beside them.
+    pub(super) fn check_repeated(&self, requests: usize) -> Result<()> {
+        let bytes = self.members.bytes();
+        let repeated = bytes.saturating_mul(requests.saturating_sub(1));
+        if repeated <= MOST_REPEATED_BYTES {
+            return Ok(());
+        }
+        let problem = format!(
+            "it makes {requests} requests, and each would repeat {bytes} bytes of other parameters; send fewer inputs \
+             at a time"
+        );
+        Err(invalid("input", &problem))
     }
 
     /// Takes base64 of images for what it is, in families that embed images.

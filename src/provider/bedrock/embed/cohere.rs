@@ -71,7 +71,9 @@ impl Transformer<Embed> for Cohere {
 
         let mut batches = Vec::new();
         let mut requests = Vec::new();
-        for (kind, batch) in batches_of(&asked.inputs, is_old) {
+        let divided = batches_of(&asked.inputs, is_old);
+        asked.check_repeated(divided.len())?;
+        for (kind, batch) in divided {
             let body = body(kind, &batch, &asked.inputs, &settings, is_old)?;
             requests.push(envelope.invoke(body.write()));
             batches.push(batch);

@@ -31,6 +31,7 @@ impl<F: OnePerInput> Transformer<Embed> for Later<F> {
         let mut asked = Asked::new(request, target)?;
         // The one vector of the answer is empty, in whatever form.
         asked.encoding = Encoding::Unsaid;
+        asked.check_repeated(asked.inputs.len())?;
         let output = output(&mut asked.members)?;
         let token = asked
             .members

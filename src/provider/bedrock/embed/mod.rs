@@ -107,6 +107,7 @@ impl<F: OnePerInput> Transformer<Embed> for Now<F> {
     ) -> Result<Exchange<Embed>, TransformError> {
         let mut asked = Asked::new(request, target)?;
         let envelope = Envelope::new(&request.options, &mut asked.members)?;
+        asked.check_repeated(asked.inputs.len())?;
         let bodies = self.0.bodies(&mut asked, Way::Now)?;
         let batches = (0..bodies.len()).map(|index| vec![index]).collect();
         Ok(Exchange {
