@@ -181,10 +181,8 @@ impl Attempt {
 
     /// Returns what a part of an answer took: what was reported, else an estimate.
     fn usage_of(&self, partial: &Partial) -> Usage {
-        partial.reported.unwrap_or_else(|| {
-            let asked = (self.size).unwrap_or_else(|| Size::of_request(&self.call.request));
-            partial.estimate(asked, self.deployment.tokenizer)
-        })
+        let asked = || (self.size).unwrap_or_else(|| Size::of_request(&self.call.request));
+        partial.usage(asked, self.deployment.tokenizer)
     }
 
     /// Settles and books a part of an answer, where any content came.
@@ -267,6 +265,12 @@ impl Partial {
     /// Returns the tokens that were reported.
     pub(super) fn reported(&self) -> Option<Usage> {
         self.reported
+    }
+
+    /// Returns what it took: what was reported, else an estimate; `asked` is how large the request is.
+    pub(super) fn usage(&self, asked: impl FnOnce() -> Size, tokenizer: Tokenizer) -> Usage {
+        self.reported
+            .unwrap_or_else(|| self.estimate(asked(), tokenizer))
     }
 
     fn estimate(&self, asked: Size, tokenizer: Tokenizer) -> Usage {

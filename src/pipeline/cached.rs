@@ -13,6 +13,7 @@ use std::task::Poll;
 use super::call::deadline_passed;
 use super::filling::Filling;
 use super::lookup::{Known, Lookup, look_up};
+use super::share::Share;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
@@ -218,8 +219,9 @@ async fn follow(
         Piece::Chunks(first) => {
             // Whoever reads slowly holds the shared call up, but no other caller longer than the operator says.
             let end = call.deadline().and_then(|deadline| deadline.end);
-            let source = ChunkSource::shared(waiter, end, &pipeline.parts.clock);
-            Ok(Reply::Stream(first, Box::new(source)))
+            let clock = &pipeline.parts.clock;
+            let share = Share::new(waiter, &first, call, books.journal(), end, clock);
+            Ok(Reply::Stream(first, Box::new(ChunkSource::shared(share))))
         }
         Piece::Began(_) => Err(Error::new(ErrorKind::Internal, "a shared call began twice")),
     }

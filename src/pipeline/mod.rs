@@ -27,6 +27,7 @@ mod resume;
 mod room;
 mod send;
 mod settle;
+mod share;
 mod silence;
 mod stream;
 mod trip;

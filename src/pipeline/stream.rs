@@ -1,19 +1,15 @@
 //! A streamed answer as its client sees it: one stream, whoever writes it, and kept on its way if it is to be.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
-use tokio::time::Sleep;
-
-use super::cached::Piece;
+use super::Call;
 use super::relay::{Progress, Relay};
 use super::resume::Recovery;
-use crate::cache::{Assembler, Slot, Waiter};
+use super::share::Share;
+use crate::cache::{Assembler, Slot};
 use crate::canonical::ChatChunk;
-use crate::clock::SharedClock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::dialect::Front;
+use crate::error::Result;
 
 /// Where the chunks of a streamed answer come from.
 #[derive(Debug)]
@@ -28,8 +24,8 @@ pub struct ChunkSource {
 enum Inner {
     /// A deployment.
     Relay(Box<Relay>),
-    /// A call that this one shares; and when its caller stops waiting.
-    Shared(Waiter<Piece>, Option<Pin<Box<Sleep>>>),
+    /// A call that this one shares.
+    Shared(Box<Share>),
     /// Nobody: all of it is there.
     Ended,
 }
@@ -53,13 +49,9 @@ impl ChunkSource {
         Self::of(Inner::Ended)
     }
 
-    /// Makes the source of an answer that others share; going on past `end` is an error.
-    pub(super) fn shared(waiter: Waiter<Piece>, end: Option<Instant>, clock: &SharedClock) -> Self {
-        let end = end.map(|end| {
-            let left = end.saturating_duration_since(clock.now());
-            Box::pin(tokio::time::sleep(left))
-        });
-        Self::of(Inner::Shared(waiter, end))
+    /// Makes the source of an answer that others share.
+    pub(super) fn shared(share: Share) -> Self {
+        Self::of(Inner::Shared(Box::new(share)))
     }
 
     /// Lets the answer continue elsewhere when it breaks.
@@ -147,27 +139,7 @@ impl Inner {
         match self {
             Self::Relay(relay) => relay.poll_chunks(cx, out),
             Self::Ended => Poll::Ready(Ok(Progress::Done)),
-            Self::Shared(waiter, end) => {
-                if let Poll::Ready(next) = waiter.poll_next(cx) {
-                    return Poll::Ready(match next {
-                        Some(Ok(Piece::Chunks(chunks))) => {
-                            out.extend(chunks);
-                            Ok(Progress::More)
-                        }
-                        Some(Ok(Piece::Began(_) | Piece::Whole(_))) => Ok(Progress::More),
-                        Some(Err(error)) => Err(error),
-                        None => Ok(Progress::Done),
-                    });
-                }
-                match end {
-                    None => Poll::Pending,
-                    Some(end) => {
-                        ready!(end.as_mut().poll(cx));
-                        let message = "the deadline of the call has passed";
-                        Poll::Ready(Err(Error::new(ErrorKind::Timeout, message)))
-                    }
-                }
-            }
+            Self::Shared(share) => share.poll_chunks(cx, out),
         }
     }
 }

@@ -16,12 +16,19 @@ fn ask(text: &str, stream: bool) -> Value {
 
 /// A gateway whose tokens cost a dollar each, and whose only key has a budget.
 async fn dear(settings: &str) -> Gateway {
+    dear_with("", settings).await
+}
+
+/// The response cache, with which equal calls share one upstream.
+const CACHE: &str = "litellm_settings: {cache: true, cache_params: {type: local}}\n";
+
+async fn dear_with(cache: &str, settings: &str) -> Gateway {
     let entry = Entry {
         params: ", input_cost_per_token: 1, output_cost_per_token: 1",
         ..Entry::default()
     };
     let rest = format!(
-        "general_settings: {{master_key: sk-master-and-long-enough}}\n\
+        "{cache}general_settings: {{master_key: sk-master-and-long-enough}}\n\
          router_settings: {{num_retries: 0, disable_cooldowns: true{settings}}}\n\
          virtual_keys:\n  - {{key: {KEY}, max_budget: 100000, budget_duration: 1d, tpm_limit: 1000}}\n"
     );
@@ -43,41 +50,79 @@ async fn spent(gateway: &Gateway) -> f64 {
     keys.next().unwrap().runtime.spent(Instant::now())
 }
 
+/// Says that the key's tokens per minute are those that it pays for.
+async fn limit_follows(gateway: &Gateway, spent: f64) {
+    let next = post(gateway, "one", false).await;
+    let own = next.json()["usage"]["total_tokens"].as_f64().unwrap();
+    let left: f64 = next
+        .header("x-ratelimit-api_key-remaining-tokens")
+        .parse()
+        .unwrap();
+    assert!((1000.0 - left - own - spent).abs() < 1.0, "{left}, {spent}");
+}
+
 #[tokio::test]
 async fn stream_that_its_client_leaves_is_billed_as_far_as_it_came() {
-    let gateway = dear("").await;
-    let request = gateway
-        .client
-        .post(format!("{}/v1/chat/completions", gateway.url))
-        .bearer_auth(KEY)
-        .body(ask("one two three four five six [[sim:stall-mid]]", true).to_string());
-    let mut response = request.send().await.unwrap();
-    assert!(response.chunk().await.unwrap().is_some());
-    drop(response);
-    let spent = spent(&gateway).await;
-    // Input and output, once.
-    assert!((10.0..60.0).contains(&spent), "{spent}");
+    for cache in ["", CACHE] {
+        let gateway = dear_with(cache, "").await;
+        let request = gateway
+            .client
+            .post(format!("{}/v1/chat/completions", gateway.url))
+            .bearer_auth(KEY)
+            .body(ask("one two three four five six [[sim:stall-mid]]", true).to_string());
+        let mut response = request.send().await.unwrap();
+        assert!(response.chunk().await.unwrap().is_some());
+        drop(response);
+        let spent = spent_more_than(&gateway, 0.0).await;
+        // Input and output, once.
+        assert!((10.0..60.0).contains(&spent), "{cache}: {spent}");
+        limit_follows(&gateway, spent).await;
+    }
 }
 
 #[tokio::test]
 async fn stream_that_breaks_is_billed_as_far_as_it_came() {
-    for fault in ["cut", "corrupt", "exception-mid"] {
-        let gateway = dear("").await;
-        let text = format!("one two three four five six [[sim:{fault}]]");
-        let answer = post(&gateway, &text, true).await;
-        assert_eq!(answer.status, 200, "{fault}: {}", answer.body);
-        assert!(!answer.body.contains("[DONE]"), "{fault}");
-        let spent = spent(&gateway).await;
-        assert!((10.0..60.0).contains(&spent), "{fault}: {spent}");
-        // The key's tokens per minute are those that it pays for.
-        let next = post(&gateway, "one", false).await;
-        let own = next.json()["usage"]["total_tokens"].as_f64().unwrap();
-        let left: f64 = next
-            .header("x-ratelimit-api_key-remaining-tokens")
-            .parse()
-            .unwrap();
-        assert!((1000.0 - left - own - spent).abs() < 1.0, "{fault}: {left}");
+    for cache in ["", CACHE] {
+        for fault in ["cut", "corrupt", "exception-mid"] {
+            let gateway = dear_with(cache, "").await;
+            let text = format!("one two three four five six [[sim:{fault}]]");
+            let answer = post(&gateway, &text, true).await;
+            assert_eq!(answer.status, 200, "{fault}: {}", answer.body);
+            assert!(!answer.body.contains("[DONE]"), "{fault}");
+            let spent = spent_more_than(&gateway, 0.0).await;
+            assert!((10.0..60.0).contains(&spent), "{cache}, {fault}: {spent}");
+            limit_follows(&gateway, spent).await;
+        }
     }
+}
+
+#[tokio::test]
+async fn each_caller_of_a_shared_stream_is_counted_what_it_was_handed() {
+    let gateway = dear_with(CACHE, "").await;
+    let text = "one two three four five six [[sim:slow-start=300,cut]]";
+    let follower = async {
+        until(|| gateway.simulator.calls_total() == 1).await;
+        post(&gateway, text, true).await
+    };
+    let (one, other) = tokio::join!(post(&gateway, text, true), follower);
+    assert_eq!(one.status, 200, "{}", one.body);
+    assert_eq!(other.status, 200, "{}", other.body);
+    let paid = spent_more_than(&gateway, 0.0).await;
+    // AWS is paid once, and both have used the key's tokens.
+    let calls = gateway.simulator.calls_total();
+    assert_eq!(calls, 1);
+    limit_follows(&gateway, 2.0 * paid).await;
+}
+
+/// What the key has spent when it is more than `usd`: a shared call ends behind its last caller.
+async fn spent_more_than(gateway: &Gateway, usd: f64) -> f64 {
+    let now = || {
+        let snapshot = gateway.app.live.load();
+        let mut keys = snapshot.keys.virtual_keys();
+        keys.next().unwrap().runtime.spent(Instant::now())
+    };
+    until(|| gateway.app.running.load(Ordering::Acquire) == 0 && now() > usd).await;
+    now()
 }
 
 #[tokio::test]
