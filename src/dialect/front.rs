@@ -7,7 +7,7 @@ use super::{
     Dialect, Envelope, Kept, Parsed, StreamWriter, WholeDialect, chat, completions, embeddings,
     images, messages, rerank, responses,
 };
-use crate::canonical::{Answer, Embed, Image, Request, Rerank};
+use crate::canonical::{Answer, ChatAnswer, ChatChunk, Embed, Image, Request, Rerank};
 use crate::error::{Error, ErrorKind};
 
 /// The format of one endpoint.
@@ -118,6 +118,32 @@ impl Front {
             Self::Rerank(_) => "rerank-",
             Self::Count | Self::InputTokens | Self::Embed(_) | Self::Image(_) => "",
         }
+    }
+
+    /// Returns the id that clients know a whole answer by, where that is the model's own.
+    pub fn id_of(self, answer: &ChatAnswer) -> Option<String> {
+        match self {
+            Self::Chat(dialect) => dialect.id_of(answer),
+            _ => None,
+        }
+    }
+
+    /// Returns the same id where a chunk of a stream says it.
+    pub fn id_in(self, chunk: &ChatChunk) -> Option<String> {
+        match self {
+            Self::Chat(dialect) => dialect.id_in(chunk),
+            _ => None,
+        }
+    }
+
+    /// Returns the id of an answer out of the cache, which may have got its own in another format.
+    pub fn id_from(self, kept: &str) -> String {
+        let prefix = self.id_prefix();
+        if kept.starts_with(prefix) {
+            return kept.to_owned();
+        }
+        let rest = kept.split_once(['-', '_']).map_or(kept, |(_, rest)| rest);
+        format!("{prefix}{rest}")
     }
 
     /// Says whether clients of the format wait for a sign of life in a silent stream.

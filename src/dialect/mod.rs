@@ -63,6 +63,13 @@ pub enum Asked {
     Response(Arc<responses::Asked>),
 }
 
+impl Asked {
+    /// Says whether the answer will be kept for later calls, which know it by its id.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Response(asked) if asked.is_kept())
+    }
+}
+
 impl<R> Parsed<R> {
     /// Turns the request into another form of it.
     pub fn map<S>(self, into: impl FnOnce(R) -> S) -> Parsed<S> {
@@ -134,6 +141,14 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter>;
     /// Writes an error body.
     fn error(&self, error: &Error, call_id: Option<&str>) -> Bytes;
+    /// Returns the id that clients know a whole answer by, where that is the model's own and not the envelope's.
+    fn id_of(&self, _answer: &ChatAnswer) -> Option<String> {
+        None
+    }
+    /// Returns the same id where a chunk of a stream says it.
+    fn id_in(&self, _chunk: &ChatChunk) -> Option<String> {
+        None
+    }
     /// Says whether its calls may go on from earlier answers, where these are kept.
     fn keeps_answers(&self) -> bool {
         false

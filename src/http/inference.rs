@@ -216,8 +216,11 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         }
     };
     if let Some((id, created)) = settlement.kept_as() {
-        id.clone_into(&mut envelope.id);
         envelope.created = created;
+        // What is kept for later calls is found by its id: each has its own, because each repeats its own request.
+        if !call.asked.is_kept() {
+            envelope.id = call.front.id_from(id);
+        }
     }
     match outcome {
         Ok(Reply::Whole(reply)) => whole(&reply, &call, &envelope, settlement),

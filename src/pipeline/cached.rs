@@ -116,7 +116,7 @@ fn keep(call: &Call, filling: &Filling, reply: Reply) -> Reply {
             Reply::Whole(answer)
         }
         (Reply::Stream(first, mut source), Filling::Chat(slot)) => {
-            if let Some(mut recorder) = Recorder::new(slot.clone(), &call.answer_id, call.created) {
+            if let Some(mut recorder) = Recorder::new(slot.clone(), call) {
                 recorder.saw(&first);
                 source.record(recorder);
             }

@@ -79,7 +79,9 @@ impl Filling {
     pub(super) fn fill(&self, answer: &Answer, asked: &Call) {
         match (self, answer) {
             (Self::Chat(slot), Answer::Chat(answer)) => {
-                slot.fill_whole(answer, &asked.answer_id, asked.created);
+                let own = asked.front.id_of(answer);
+                let id = own.as_deref().unwrap_or(&asked.answer_id);
+                slot.fill_whole(answer, id, asked.created);
             }
             (Self::Ranks(slot), Answer::Rerank(answer)) => {
                 slot.fill_ranks(answer);

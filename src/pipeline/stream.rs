@@ -149,18 +149,20 @@ impl Inner {
 pub(super) struct Recorder {
     assembler: Assembler,
     slot: Slot,
+    front: Front,
     id: String,
     created: u64,
 }
 
 impl Recorder {
     /// Makes one; `None` where the answer is not to be kept.
-    pub(super) fn new(slot: Slot, id: &str, created: u64) -> Option<Self> {
+    pub(super) fn new(slot: Slot, call: &Call) -> Option<Self> {
         Some(Self {
             assembler: slot.assembler()?,
             slot,
-            id: id.to_owned(),
-            created,
+            front: call.front,
+            id: call.answer_id.clone(),
+            created: call.created,
         })
     }
 
@@ -168,6 +170,9 @@ impl Recorder {
     pub(super) fn saw(&mut self, chunks: &[ChatChunk]) {
         for chunk in chunks {
             self.assembler.saw(chunk);
+            if let Some(id) = self.front.id_in(chunk) {
+                self.id = id;
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod cache_endpoints;
+mod cached_ids;
 mod cached_inputs;
 mod clientside;
 mod completions;

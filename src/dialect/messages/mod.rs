@@ -20,7 +20,7 @@ pub use parse::{parse, parse_count};
 pub use render::count;
 
 use super::{Dialect, Envelope, Parsed, StreamWriter};
-use crate::canonical::ChatAnswer;
+use crate::canonical::{ChatAnswer, ChatChunk, RawObject};
 use crate::error::Error;
 
 /// `POST /v1/messages`.
@@ -47,6 +47,19 @@ impl Dialect for Messages {
 
     fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
         render::answer(answer, envelope)
+    }
+
+    fn id_of(&self, answer: &ChatAnswer) -> Option<String> {
+        render::id_of(answer.native.as_ref()?.body.get())
+    }
+
+    fn id_in(&self, chunk: &ChatChunk) -> Option<String> {
+        match chunk {
+            ChatChunk::Native(event) if event.name == "message_start" => {
+                render::id_of(RawObject::parse(event.json.get())?.get("message")?)
+            }
+            _ => None,
+        }
     }
 
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter> {

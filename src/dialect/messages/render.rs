@@ -43,6 +43,11 @@ pub(super) fn write_renamed(message: &str, model: &str, out: &mut Vec<u8>) -> Op
     Some(())
 }
 
+/// Returns the id that a model gave its message.
+pub(super) fn id_of(message: &str) -> Option<String> {
+    serde_json::from_str(RawObject::parse(message)?.get("id")?).ok()
+}
+
 fn built(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
     let room: usize = answer.blocks.iter().map(size).sum();
     let mut out = Vec::with_capacity(512 + room);

@@ -76,6 +76,11 @@ impl Asked {
         self.may_keep
     }
 
+    /// Says whether the response will be kept.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Returns the same for a response that will be kept.
     #[must_use]
     pub fn kept(&self) -> Self {
