@@ -22,7 +22,7 @@ const MOST_SORTED: usize = 10_000;
 const DEPTH_LIMIT: usize = 200;
 
 /// Takes values, and ends as their hash.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Canon(Sha256);
 
 /// What can be part of a key.

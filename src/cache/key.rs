@@ -76,27 +76,52 @@ pub(super) struct KeySettings<'a> {
 
 /// Returns the key: 64 hexadecimal digits, behind `namespace:` where there is one.
 pub(super) fn key<R: Keyed>(question: &Question<'_, R>, settings: &KeySettings<'_>) -> String {
-    let mut canon = Canon::new(VERSION);
-    canon.object(|out| {
-        out.member("operation", R::OPERATION);
-        out.member("tenant", &tenant(question.tenant, settings.scope));
-        write_model(question, settings.groups, out);
-        // A key that the caller chose stands for the content.
-        if let Some(preset) = &question.controls.preset {
-            out.member("preset", preset);
-        } else {
-            write_content(question, out);
+    Begun::of(question, settings).key()
+}
+
+/// A key to which more may be appended: of keys that begin alike, the beginning is hashed once.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    canon: Canon,
+    namespace: Option<String>,
+}
+
+impl Begun {
+    /// Begins with everything that the question says.
+    pub(super) fn of<R: Keyed>(question: &Question<'_, R>, settings: &KeySettings<'_>) -> Self {
+        let mut canon = Canon::new(VERSION);
+        canon.object(|out| {
+            out.member("operation", R::OPERATION);
+            out.member("tenant", &tenant(question.tenant, settings.scope));
+            write_model(question, settings.groups, out);
+            // A key that the caller chose stands for the content.
+            if let Some(preset) = &question.controls.preset {
+                out.member("preset", preset);
+            } else {
+                write_content(question, out);
+            }
+        });
+        let own = question.controls.namespace.as_deref();
+        Self {
+            canon,
+            namespace: own.or(settings.namespace).map(str::to_owned),
         }
-    });
-    let hash = canon.hex();
-    match question
-        .controls
-        .namespace
-        .as_deref()
-        .or(settings.namespace)
-    {
-        Some(namespace) => format!("{namespace}:{hash}"),
-        None => hash,
+    }
+
+    /// Returns the same with `part` behind it.
+    pub(super) fn with<T: Canonical>(&self, part: &T) -> Self {
+        let mut with = self.clone();
+        part.write(&mut with.canon);
+        with
+    }
+
+    /// Ends the key.
+    pub(super) fn key(self) -> String {
+        let hash = self.canon.hex();
+        match self.namespace {
+            Some(namespace) => format!("{namespace}:{hash}"),
+            None => hash,
+        }
     }
 }
 

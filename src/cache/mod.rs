@@ -38,7 +38,7 @@ pub use ranked::FoundRanks;
 pub use replay::replay;
 pub use slot::Slot;
 pub use stored::Stored;
-pub use vectors::{Element, FoundVectors, Inputs};
+pub use vectors::{FoundVectors, Inputs, Took};
 
 use self::key::KeySettings;
 use self::memory::Memory;
@@ -182,22 +182,29 @@ impl ResponseCache {
 
     /// Returns the place of the answer to a question.
     fn slot<R: Keyed>(self: &Arc<Self>, question: &Question<'_, R>) -> Result<Slot, Skip> {
-        let controls = question.controls;
         if let Some(skip) = self.skip(question) {
             return Err(skip);
         }
-        let settings = KeySettings {
-            scope: self.config.scope,
-            namespace: self.config.namespace.as_deref(),
-            groups: &self.groups,
-        };
-        Ok(Slot {
+        let key = key::key(question, &self.key_settings());
+        Ok(self.slot_of(question.controls, key))
+    }
+
+    fn slot_of(self: &Arc<Self>, controls: &CacheControls, key: String) -> Slot {
+        Slot {
             cache: Arc::clone(self),
-            key: key::key(question, &settings),
+            key,
             ttl: controls.ttl,
             reads: !controls.no_cache,
             writes: !controls.no_store,
-        })
+        }
+    }
+
+    fn key_settings(&self) -> KeySettings<'_> {
+        KeySettings {
+            scope: self.config.scope,
+            namespace: self.config.namespace.as_deref(),
+            groups: &self.groups,
+        }
     }
 
     /// Says why the cache is to be left alone, if it is.

@@ -13,28 +13,30 @@ use serde_json::value::RawValue;
 
 use super::canon::{Canon, Canonical};
 use super::chat::ByName;
-use super::key::{KeyWriter, Keyed};
+use super::key::{Begun, KeyWriter, Keyed};
 use super::stored::{Kept, is_fresh};
 use super::{Question, ResponseCache, Skip, Slot, Times};
-use crate::canonical::{EmbedInput, Options, RawJson, Vector, VectorValues};
+use crate::canonical::{EmbedInput, EmbedRequest, Options, RawJson, Vector, VectorValues};
 
 /// The form that this version writes and reads.
 const VERSION: u32 = 1;
 
-/// One input of an embeddings request, as far as the cache is concerned.
-#[derive(Debug, Clone, Copy)]
-pub struct Element<'a> {
-    /// The input.
-    pub input: &'a EmbedInput,
-    /// The members of its request.
-    pub options: &'a Options,
+/// What one input took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Took {
+    /// Input tokens.
+    pub tokens: u64,
+    /// Whether it was an image, as 1 or 0, where the model counts these.
+    pub images: Option<u64>,
+    /// Whether it was a query, where the model counts these.
+    pub queries: Option<u64>,
 }
 
 /// What is known of one input.
 #[derive(Debug)]
 pub enum FoundVectors {
-    /// Its vectors, and the tokens that it took.
-    Hit(Vec<Vector>, u64),
+    /// Its vectors, and what it took.
+    Hit(Vec<Vector>, Took),
     /// Nothing: they go here.
     Miss(Slot),
 }
@@ -66,7 +68,8 @@ impl Inputs {
     }
 }
 
-impl Keyed for Element<'_> {
+/// What the inputs of a request have alike; each of them is appended to it ([`Begun::with`]).
+impl Keyed for EmbedRequest {
     const OPERATION: &'static str = "aembedding";
 
     fn messages(&self) -> usize {
@@ -78,23 +81,25 @@ impl Keyed for Element<'_> {
     }
 
     fn write_key(&self, key: &mut KeyWriter<'_>) {
-        self.write(key.0);
+        let Self { input: _, options } = self;
+        options.write(key.0);
     }
 }
 
-impl Canonical for Element<'_> {
+impl Canonical for EmbedInput {
     fn write(&self, out: &mut Canon) {
-        let EmbedInput { text, media } = self.input;
+        let Self { text, media } = self;
         out.object(|out| {
             out.member("text", text);
             out.member("media", media);
-            out.member("options", self.options);
         });
     }
 }
 
 impl Canonical for Options {
     fn write(&self, out: &mut Canon) {
+        #[cfg(test)]
+        tests::WRITTEN.with(|written| written.set(written.get() + 1));
         let Self {
             members,
             guardrail,
@@ -121,6 +126,10 @@ struct Written<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_ms: Option<u64>,
     tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    images: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queries: Option<u64>,
     #[serde(borrow)]
     vectors: Vec<WrittenVector<'a>>,
 }
@@ -138,7 +147,7 @@ struct WrittenVector<'a> {
 /// The vectors of one input, out of the cache; their index says nothing.
 struct StoredVectors {
     vectors: Vec<Vector>,
-    tokens: u64,
+    took: Took,
     stored_ms: u64,
     expires_ms: Option<u64>,
 }
@@ -164,7 +173,11 @@ impl Kept for StoredVectors {
         });
         Some(Self {
             vectors: vectors.collect::<Option<_>>()?,
-            tokens: written.tokens,
+            took: Took {
+                tokens: written.tokens,
+                images: written.images,
+                queries: written.queries,
+            },
             stored_ms: written.stored_ms,
             expires_ms: written.expires_ms,
         })
@@ -180,7 +193,7 @@ impl Kept for StoredVectors {
 }
 
 /// Writes the vectors of one input; `None` for what must be asked for again: vectors that come later and elsewhere.
-fn encode(vectors: &[&Vector], tokens: u64, times: &Times) -> Option<Bytes> {
+fn encode(vectors: &[&Vector], took: Took, times: &Times) -> Option<Bytes> {
     if vectors.is_empty() {
         return None;
     }
@@ -208,28 +221,36 @@ fn encode(vectors: &[&Vector], tokens: u64, times: &Times) -> Option<Bytes> {
         v: VERSION,
         stored_ms: times.now_ms,
         expires_ms: times.expires_ms,
-        tokens,
+        tokens: took.tokens,
+        images: took.images,
+        queries: took.queries,
         vectors: written.collect::<Option<_>>()?,
     };
     serde_json::to_vec(&written).ok().map(Bytes::from)
 }
 
 impl ResponseCache {
-    /// Looks for the vectors of several inputs, in this process and then, all at once, in the shared store. The questions
-    /// are of one request: they differ in their inputs only.
+    /// Looks for the vectors of `inputs`, in this process and then, all at once, in the shared store. The question is about
+    /// the rest of their request: that is hashed once, however many inputs there are.
     ///
     /// # Errors
     ///
     /// Why the cache is left alone.
     pub async fn look_up_inputs(
         self: &Arc<Self>,
-        questions: &[Question<'_, Element<'_>>],
+        question: &Question<'_, EmbedRequest>,
+        inputs: &[EmbedInput],
     ) -> Result<Inputs, Skip> {
-        let mut slots = Vec::with_capacity(questions.len());
-        for question in questions {
-            slots.push(self.slot(question)?);
+        if let Some(skip) = self.skip(question) {
+            return Err(skip);
         }
-        let max_age = questions.first().and_then(|one| one.controls.max_age);
+        let begun = Begun::of(question, &self.key_settings());
+        let slots = inputs.iter().map(|input| {
+            let key = begun.with(input).key();
+            self.slot_of(question.controls, key)
+        });
+        let slots: Vec<Slot> = slots.collect();
+        let max_age = question.controls.max_age;
         let keys: Vec<&str> = slots.iter().map(Slot::key).collect();
         let kept: Vec<Option<StoredVectors>> = if slots.first().is_some_and(Slot::may_follow) {
             self.find(&keys, max_age).await
@@ -241,7 +262,7 @@ impl ResponseCache {
             _ => String::new(),
         };
         let found = slots.into_iter().zip(kept).map(|(slot, kept)| match kept {
-            Some(kept) => FoundVectors::Hit(kept.vectors, kept.tokens),
+            Some(kept) => FoundVectors::Hit(kept.vectors, kept.took),
             None => FoundVectors::Miss(slot),
         });
         Ok(Inputs {
@@ -252,12 +273,91 @@ impl ResponseCache {
 }
 
 impl Slot {
-    /// Keeps the vectors of inputs of one request, this one among them, each with the tokens that it took.
-    pub fn fill_inputs(&self, filled: &[(&Self, Vec<&Vector>, u64)]) {
+    /// Keeps the vectors of inputs of one request, this one among them, each with what it took.
+    pub fn fill_inputs(&self, filled: &[(&Self, Vec<&Vector>, Took)]) {
         let times = self.cache.times(self.ttl);
-        let values = (filled.iter()).filter(|(slot, ..)| slot.writes).filter_map(
-            |(slot, vectors, tokens)| Some((slot.key.clone(), encode(vectors, *tokens, &times)?)),
-        );
+        let values =
+            (filled.iter())
+                .filter(|(slot, ..)| slot.writes)
+                .filter_map(|(slot, vectors, took)| {
+                    Some((slot.key.clone(), encode(vectors, *took, &times)?))
+                });
         self.cache.keep_all(values.collect(), &times);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::UNIX_EPOCH;
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::cache::{CacheControls, Surroundings, Tenant};
+    use crate::canonical::Text;
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{AwsParams, CacheConfig, Config};
+
+    thread_local! {
+        /// How often options were written into a key.
+        pub(super) static WRITTEN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// The keys of inputs whose request has these options, and how often those were hashed.
+    async fn keys(inputs: &[&str], options: &Options) -> (Vec<String>, usize) {
+        let clock: SharedClock = Arc::new(ManualClock::at(UNIX_EPOCH));
+        let config = Config {
+            cache: Some(CacheConfig::default()),
+            ..Config::default()
+        };
+        let with = Surroundings {
+            store: None,
+            clock: &clock,
+            tracker: &TaskTracker::new(),
+        };
+        let cache = ResponseCache::build(&config, with, None).unwrap();
+        let request = EmbedRequest {
+            input: None,
+            options: options.clone(),
+        };
+        let (aws, tenant, controls) = <(AwsParams, Tenant, CacheControls)>::default();
+        let question = Question {
+            model: "m",
+            group: "m",
+            tags: &[],
+            call_type: "embedding",
+            request: &request,
+            aws: &aws,
+            model_id: None,
+            direct: false,
+            tenant: &tenant,
+            controls: &controls,
+        };
+        let inputs: Vec<EmbedInput> = inputs.iter().map(|input| Text::new(input).into()).collect();
+        WRITTEN.set(0);
+        let found = cache.look_up_inputs(&question, &inputs).await.unwrap();
+        let keys = found.found.iter().map(|found| match found {
+            FoundVectors::Miss(slot) => slot.key().to_owned(),
+            FoundVectors::Hit(..) => panic!("nothing is kept"),
+        });
+        (keys.collect(), WRITTEN.get())
+    }
+
+    #[tokio::test]
+    async fn what_inputs_share_is_hashed_once_and_is_in_every_key() {
+        let options = |dimensions: u64| Options {
+            members: vec![("dimensions".to_owned(), RawJson::from_value(&dimensions))],
+            ..Options::default()
+        };
+        let (one, written) = keys(&["a", "b", "a", "c"], &options(256)).await;
+        assert_eq!(written, 1);
+        assert_eq!(one[0], one[2]);
+        assert!(one[0] != one[1] && one[1] != one[3]);
+        // Where an input stands in its list says nothing, its options do.
+        let (alone, _) = keys(&["b"], &options(256)).await;
+        assert_eq!(alone[0], one[1]);
+        let (other, _) = keys(&["b"], &options(512)).await;
+        assert_ne!(other[0], one[1]);
     }
 }

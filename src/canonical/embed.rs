@@ -70,6 +70,10 @@ pub struct EmbedAnswer {
     pub images: Option<u64>,
     /// How many queries were embedded; counted only by models that charge by the query.
     pub queries: Option<u64>,
+    /// The positions of the inputs that were counted as images, in ascending order.
+    pub image_inputs: Vec<usize>,
+    /// The positions of those that were counted as queries, in ascending order.
+    pub query_inputs: Vec<usize>,
 }
 
 /// One vector.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Call;
-use crate::cache::{FoundVectors, Inputs, Slot};
+use crate::cache::{FoundVectors, Inputs, Slot, Took};
 use crate::canonical::{Answer, EmbedAnswer, EmbedInput, EmbedRequest, Request, Usage, Vector};
 use crate::catalog::{Size, Tokenizer};
 
@@ -118,15 +118,36 @@ fn fill_inputs(inputs: &Inputs, answer: &EmbedAnswer, asked: &Call) {
         answer.usage.prompt_tokens(),
     );
     let slots = missing(inputs).map(|(_, slot)| slot).enumerate();
-    let filled: Vec<_> = slots
+    let mut filled: Vec<_> = slots
         .map(|(place, slot)| {
-            let own = answer.vectors.iter().filter(|one| one.index == place);
-            let tokens = shares.get(place).copied().unwrap_or(0);
-            (slot, own.collect(), tokens)
+            let took = Took {
+                tokens: shares.get(place).copied().unwrap_or(0),
+                images: counted(answer.images, &answer.image_inputs, place),
+                queries: counted(answer.queries, &answer.query_inputs, place),
+            };
+            (slot, Vec::new(), took)
         })
         .collect();
+    for vector in &answer.vectors {
+        if let Some((_, own, _)) = filled.get_mut(vector.index) {
+            own.push(vector);
+        }
+    }
     if let Some((slot, ..)) = filled.first() {
         slot.fill_inputs(&filled);
+    }
+}
+
+/// Says of one input whether it is among the `counted`; `None` where the model counts none.
+fn counted(all: Option<u64>, counted: &[usize], place: usize) -> Option<u64> {
+    all.map(|_| u64::from(counted.binary_search(&place).is_ok()))
+}
+
+/// Adds what is counted of another input, where anything is.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (None, other) => other,
+        (Some(one), other) => Some(one.saturating_add(other.unwrap_or(0))),
     }
 }
 
@@ -153,6 +174,7 @@ fn shares(inputs: &[EmbedInput], total: u64) -> Vec<u64> {
 pub(super) fn merged(inputs: &Inputs, answer: EmbedAnswer) -> EmbedAnswer {
     let places: Vec<usize> = missing(inputs).map(|(place, _)| place).collect();
     let mut tokens = answer.usage.input_tokens;
+    let (mut images, mut queries) = (answer.images, answer.queries);
     let mut vectors: Vec<Vector> = Vec::with_capacity(inputs.found.len());
     for mut vector in answer.vectors {
         if let Some(place) = places.get(vector.index) {
@@ -164,7 +186,9 @@ pub(super) fn merged(inputs: &Inputs, answer: EmbedAnswer) -> EmbedAnswer {
         let FoundVectors::Hit(known, took) = found else {
             continue;
         };
-        tokens = tokens.saturating_add(*took);
+        tokens = tokens.saturating_add(took.tokens);
+        images = sum(images, took.images);
+        queries = sum(queries, took.queries);
         let in_place = known.iter().cloned().map(|vector| Vector {
             index: place,
             ..vector
@@ -181,6 +205,10 @@ pub(super) fn merged(inputs: &Inputs, answer: EmbedAnswer) -> EmbedAnswer {
             total_tokens: None,
             ..answer.usage
         },
-        ..answer
+        images,
+        queries,
+        // These name places in what was asked.
+        image_inputs: Vec::new(),
+        query_inputs: Vec::new(),
     }
 }

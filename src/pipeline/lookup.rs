@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use super::Call;
 use super::filling::{Filling, merged};
-use crate::cache::{
-    CacheControls, Element, Found, FoundRanks, FoundVectors, Question, ResponseCache, Skip,
-};
+use crate::cache::{CacheControls, Found, FoundRanks, FoundVectors, Question, ResponseCache, Skip};
 use crate::canonical::{Answer, ChatRequest, EmbedAnswer, EmbedRequest, Request, RerankRequest};
 
 /// What came of looking an answer up.
@@ -125,24 +123,16 @@ async fn inputs(
     let Some(asked) = &request.input else {
         return Err(Skip::CallType);
     };
-    let elements: Vec<Element<'_>> = (asked.iter())
-        .map(|input| Element {
-            input,
-            options: &request.options,
-        })
-        .collect();
     // A key that the caller chose is for one answer, not for each input.
     let controls = CacheControls {
         preset: None,
         ..call.options.cache.clone()
     };
-    let questions: Vec<_> = (elements.iter())
-        .map(|element| Question {
-            controls: &controls,
-            ..question(call, group, tags, element)
-        })
-        .collect();
-    let inputs = Arc::new(cache.look_up_inputs(&questions).await?);
+    let question = Question {
+        controls: &controls,
+        ..question(call, group, tags, request)
+    };
+    let inputs = Arc::new(cache.look_up_inputs(&question, asked).await?);
     let is_known = |found: &FoundVectors| matches!(found, FoundVectors::Hit(..));
     if !inputs.found.iter().all(is_known) {
         return Ok(Lookup::Miss(Filling::Inputs(inputs)));

@@ -12,6 +12,7 @@ async fn gateway(rest: &str) -> Gateway {
         ("titan", "amazon.titan-embed-text-v2:0"),
         ("embed", "cohere.embed-english-v3"),
         ("rerank", "cohere.rerank-v3-5:0"),
+        ("images", "amazon.titan-embed-image-v1"),
     ];
     let entries = models.map(|(name, model)| {
         entry(name, name, "", "").replace(
@@ -121,6 +122,24 @@ async fn what_changes_the_vectors_is_in_the_key() {
         let answer = gateway.post_to("/v1/embeddings", &body, &[]).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(!asked(&gateway, &mut seen).is_empty(), is_new, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn images_are_counted_in_kept_answers_too() {
+    const PNG: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let gateway = gateway("").await;
+    for (input, images, hit) in [
+        (json!([PNG]), 1, "false"),
+        (json!([PNG]), 1, "true"),
+        (json!(["a word", PNG]), 1, "false"),
+        (json!(["a word", PNG, PNG]), 2, "true"),
+        (json!(["a word"]), 0, "true"),
+    ] {
+        let answer = embed(&gateway, "images", input).await;
+        assert_eq!(answer.header("x-litellm-cache-hit"), hit);
+        let details = &answer.json()["usage"]["prompt_tokens_details"];
+        assert_eq!(*details, json!({"image_count": images}), "{}", answer.body);
     }
 }
 

@@ -57,8 +57,8 @@ pub(super) struct EmbedDecoder {
     estimates: Vec<u64>,
     read: Read,
     encoding: Encoding,
-    images: Option<u64>,
-    queries: Option<u64>,
+    images: Option<Vec<usize>>,
+    queries: Option<Vec<usize>>,
 }
 
 impl EmbedDecoder {
@@ -73,8 +73,8 @@ impl EmbedDecoder {
             estimates,
             read,
             encoding: asked.encoding,
-            images: asked.images,
-            queries: asked.queries,
+            images: asked.images.clone(),
+            queries: asked.queries.clone(),
         }
     }
 
@@ -103,6 +103,10 @@ impl EmbedDecoder {
         }
         Ok(vectors)
     }
+}
+
+fn count(places: Option<&Vec<usize>>) -> Option<u64> {
+    places.map(|places| places.len() as u64)
 }
 
 /// Brings a vector into the form that the client wants. Kinds that are no floats have no other form than a list.
@@ -149,8 +153,10 @@ impl Decoder<Embed> for EmbedDecoder {
                 input_tokens: tokens,
                 ..Usage::default()
             },
-            images: self.images,
-            queries: self.queries,
+            images: count(self.images.as_ref()),
+            queries: count(self.queries.as_ref()),
+            image_inputs: self.images.take().unwrap_or_default(),
+            query_inputs: self.queries.take().unwrap_or_default(),
         }))
     }
 

@@ -40,10 +40,10 @@ pub(crate) struct Asked<'a> {
     pub(super) members: Members<'a>,
     /// Whether tokens that nobody counted are estimated.
     pub(super) estimates: bool,
-    /// Images, where the family counts them.
-    pub(super) images: Option<u64>,
-    /// Queries, where the family counts them.
-    pub(super) queries: Option<u64>,
+    /// The positions of images, where the family counts them.
+    pub(super) images: Option<Vec<usize>>,
+    /// The positions of queries, where the family counts them.
+    pub(super) queries: Option<Vec<usize>>,
 }
 
 impl<'a> Asked<'a> {

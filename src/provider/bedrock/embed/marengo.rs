@@ -93,9 +93,9 @@ impl OnePerInput for Marengo {
         };
         asked.find_images();
         asked.estimates = false;
-        let (mut images, mut queries) = (0, 0);
+        let (mut images, mut queries) = (Vec::new(), Vec::new());
         let mut bodies = Vec::with_capacity(asked.inputs.len());
-        for input in asked.inputs.iter() {
+        for (place, input) in asked.inputs.iter().enumerate() {
             let kind = self.kind_of(input, &said)?;
             if way == Way::Now && matches!(kind, "video" | "audio") {
                 return Err(invalid(
@@ -104,8 +104,8 @@ impl OnePerInput for Marengo {
                 ));
             }
             match kind {
-                "text" => queries += 1,
-                "image" => images += 1,
+                "text" => queries.push(place),
+                "image" => images.push(place),
                 _ => {}
             }
             let mut body = match self {
@@ -115,8 +115,8 @@ impl OnePerInput for Marengo {
             body.lay_over(asked.members.rest());
             bodies.push(body);
         }
-        asked.images = (images > 0).then_some(images);
-        asked.queries = (queries > 0).then_some(queries);
+        asked.images = (!images.is_empty()).then_some(images);
+        asked.queries = (!queries.is_empty()).then_some(queries);
         Ok(bodies)
     }
 

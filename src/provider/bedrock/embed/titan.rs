@@ -38,8 +38,9 @@ impl OnePerInput for Titan {
         asked.members.settle()?;
         if *self == Self::Image {
             asked.find_images();
-            let images = asked.inputs.iter().filter(|input| input.media.is_some());
-            asked.images = Some(images.count() as u64);
+            let inputs = asked.inputs.iter().enumerate();
+            let images = inputs.filter(|(_, input)| input.media.is_some());
+            asked.images = Some(images.map(|(place, _)| place).collect());
         }
         let mut settings = Body::default();
         match (self, dimensions) {
