@@ -159,13 +159,15 @@ fn members_that_many_inputs_share_do_not_fill_the_memory() {
     let models = MODELS.iter().filter(|(what, _)| *what == What::Embed);
     for (what, model) in models {
         // Cohere takes 96 texts in a request, but one image only.
-        let input = match model.contains("cohere") {
-            true => "data:image/png;base64,aGk=",
-            false => "a",
+        let input = if model.contains("cohere") {
+            "data:image/png;base64,aGk="
+        } else {
+            "a"
         };
-        let (count, large) = match model.contains("v4") {
-            true => (2048, 4_000_000),
-            false => (200, 1_000_000),
+        let (count, large) = if model.contains("v4") {
+            (2048, 4_000_000)
+        } else {
+            (200, 1_000_000)
         };
         let ask = |count: usize, junk: usize| {
             let body = json!({
