@@ -5,7 +5,7 @@
 
 use super::{
     ChatAnswer, ChatRequest, CountAnswer, EmbedAnswer, EmbedRequest, ImageAnswer, ImageRequest,
-    Media, Options, RerankAnswer, RerankRequest, Usage,
+    Media, Options, Pieces, RerankAnswer, RerankRequest, Usage,
 };
 
 /// Which operation a call asks for.
@@ -35,6 +35,11 @@ impl OperationKind {
             Self::Image => "image_generation",
             Self::Rerank => "rerank",
         }
+    }
+
+    /// Says whether models tell how many tokens it took.
+    pub fn tells_tokens(self) -> bool {
+        matches!(self, Self::Chat | Self::Count | Self::Embed)
     }
 
     /// Returns what clients know it by, for errors: `chat completions`.
@@ -170,6 +175,28 @@ impl Answer {
             Self::Chat(answer) => answer.usage.unwrap_or_default(),
             Self::Embed(answer) => answer.usage,
             Self::Count(_) | Self::Image(_) | Self::Rerank(_) => Usage::default(),
+        }
+    }
+}
+
+impl Answer {
+    /// Returns what of it is charged by the piece, as far as the model or the answer says so.
+    pub fn pieces(&self) -> Pieces {
+        match self {
+            Self::Chat(_) | Self::Count(_) => Pieces::default(),
+            Self::Embed(answer) => Pieces {
+                input_images: answer.images.unwrap_or(0),
+                queries: answer.queries.unwrap_or(0),
+                ..Pieces::default()
+            },
+            Self::Image(answer) => Pieces {
+                output_images: answer.images.len() as u64,
+                ..Pieces::default()
+            },
+            Self::Rerank(answer) => Pieces {
+                queries: answer.search_units,
+                ..Pieces::default()
+            },
         }
     }
 }

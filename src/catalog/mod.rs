@@ -81,6 +81,12 @@ pub struct Facts {
     pub cache_read_cost_per_token: Option<f64>,
     /// US dollars for one token that is written to the prompt cache.
     pub cache_write_cost_per_token: Option<f64>,
+    /// US dollars for one image of the request.
+    pub input_cost_per_image: Option<f64>,
+    /// US dollars for one image of the answer.
+    pub output_cost_per_image: Option<f64>,
+    /// US dollars for one question.
+    pub input_cost_per_query: Option<f64>,
 }
 
 impl Facts {
@@ -123,6 +129,10 @@ impl Facts {
             price("cache_read_input_token_cost").or(facts.cache_read_cost_per_token);
         facts.cache_write_cost_per_token =
             price("cache_creation_input_token_cost").or(facts.cache_write_cost_per_token);
+        facts.input_cost_per_image = price("input_cost_per_image").or(facts.input_cost_per_image);
+        facts.output_cost_per_image =
+            price("output_cost_per_image").or(facts.output_cost_per_image);
+        facts.input_cost_per_query = price("input_cost_per_query").or(facts.input_cost_per_query);
         if let Some(mode) = info.mode.as_deref().and_then(Mode::parse) {
             facts.mode = Some(mode);
         }
@@ -145,6 +155,9 @@ impl Facts {
             (self.cache_read_cost_per_token).or(other.cache_read_cost_per_token);
         self.cache_write_cost_per_token =
             (self.cache_write_cost_per_token).or(other.cache_write_cost_per_token);
+        self.input_cost_per_image = self.input_cost_per_image.or(other.input_cost_per_image);
+        self.output_cost_per_image = self.output_cost_per_image.or(other.output_cost_per_image);
+        self.input_cost_per_query = self.input_cost_per_query.or(other.input_cost_per_query);
         self.provider = self.provider.or(other.provider);
         self.mode = self.mode.or(other.mode);
         if self.effort_ceiling.is_none() {

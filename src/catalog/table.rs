@@ -103,6 +103,9 @@ struct Columns {
     output_cost_per_token: Column,
     cache_read_cost_per_token: Column,
     cache_write_cost_per_token: Column,
+    input_cost_per_image: Column,
+    output_cost_per_image: Column,
+    input_cost_per_query: Column,
 }
 
 impl Columns {
@@ -125,6 +128,9 @@ impl Columns {
             output_cost_per_token: column("output_cost_per_token"),
             cache_read_cost_per_token: column("cache_read_input_token_cost"),
             cache_write_cost_per_token: column("cache_creation_input_token_cost"),
+            input_cost_per_image: column("input_cost_per_image"),
+            output_cost_per_image: column("output_cost_per_image"),
+            input_cost_per_query: column("input_cost_per_query"),
         }
     }
 
@@ -150,6 +156,9 @@ impl Columns {
             output_cost_per_token: self.output_cost_per_token.price(record),
             cache_read_cost_per_token: self.cache_read_cost_per_token.price(record),
             cache_write_cost_per_token: self.cache_write_cost_per_token.price(record),
+            input_cost_per_image: self.input_cost_per_image.price(record),
+            output_cost_per_image: self.output_cost_per_image.price(record),
+            input_cost_per_query: self.input_cost_per_query.price(record),
             mode: Mode::parse(self.mode.of(record)),
             supported_endpoints: self
                 .supported_endpoints

@@ -164,6 +164,12 @@ pub struct DeploymentConfig {
     pub input_cost_per_token: Option<f64>,
     /// `output_cost_per_token`, in US dollars; 0 is a price.
     pub output_cost_per_token: Option<f64>,
+    /// `input_cost_per_image`, in US dollars; 0 is a price.
+    pub input_cost_per_image: Option<f64>,
+    /// `output_cost_per_image`, in US dollars; 0 is a price.
+    pub output_cost_per_image: Option<f64>,
+    /// `input_cost_per_query`, in US dollars; 0 is a price.
+    pub input_cost_per_query: Option<f64>,
     /// `mock_response`: what is answered without a call.
     pub mock_response: Option<RawJson>,
     /// `rpm`, `tpm`, `weight`, `order`, `max_parallel_requests`, `cooldown_time`, …

@@ -54,6 +54,9 @@ pub(super) fn from_params(params: &Node, path: &str, report: &mut Report) -> Dep
         tag_regex: patterns(params.get("tag_regex"), path, report),
         input_cost_per_token: params.get("input_cost_per_token").and_then(Node::number),
         output_cost_per_token: params.get("output_cost_per_token").and_then(Node::number),
+        input_cost_per_image: params.get("input_cost_per_image").and_then(Node::number),
+        output_cost_per_image: params.get("output_cost_per_image").and_then(Node::number),
+        input_cost_per_query: params.get("input_cost_per_query").and_then(Node::number),
         mock_response: params
             .get("mock_response")
             .map(|mock| RawJson::from_value(&mock.to_json())),

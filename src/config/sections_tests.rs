@@ -716,3 +716,16 @@ fn defaults_of_nested_tables_are_those_of_the_settings() {
     assert_eq!(number("cache_params", "max_size_mb"), 64.0);
     assert_eq!(CacheConfig::default().max_bytes, 64 * 1024 * 1024);
 }
+
+#[test]
+fn checks_that_are_not_made_are_named() {
+    for check in [
+        "responses_api_deployment_check",
+        "encrypted_content_affinity",
+        "forward_client_headers_by_model_group",
+    ] {
+        let text = format!("{MODELS}router_settings: {{optional_pre_call_checks: [{check}]}}\n");
+        let expected = format!("`{check}`: accepted, not supported yet");
+        assert!(said(&text, &[]).contains(&expected), "{check}");
+    }
+}

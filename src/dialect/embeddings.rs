@@ -30,6 +30,10 @@ const MOST_INPUTS: usize = 2048;
 pub struct Embeddings;
 
 impl WholeDialect<Embed> for Embeddings {
+    fn path(&self) -> &'static str {
+        "/embeddings"
+    }
+
     fn parse(&self, body: &Bytes, _headers: &HeaderMap) -> Result<Parsed<EmbedRequest>> {
         let mut reader = Reader::default();
         let mut input = None;

@@ -146,6 +146,18 @@ impl Front {
         format!("{prefix}{rest}")
     }
 
+    /// Returns the path of its endpoint, without `/v1`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Chat(dialect) => dialect.path(),
+            Self::Count => "/messages/count_tokens",
+            Self::InputTokens => "/responses/input_tokens",
+            Self::Embed(dialect) => dialect.path(),
+            Self::Image(dialect) => dialect.path(),
+            Self::Rerank(dialect) => dialect.path(),
+        }
+    }
+
     /// Says whether clients of the format wait for a sign of life in a silent stream.
     pub fn expects_pings(self) -> bool {
         matches!(self, Self::Chat(dialect) if dialect.expects_pings())
@@ -173,6 +185,25 @@ impl Front {
 
     /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.
     pub fn is_chat_completions(self) -> bool {
-        matches!(self, Self::Chat(dialect) if dialect.call_type() == "completion")
+        matches!(self, Self::Chat(dialect) if dialect.is_chat_completions())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_format_is_taken_for_chat_completions() {
+        assert!(Front::CHAT.is_chat_completions());
+        let others = [Front::MESSAGES, Front::COMPLETIONS, Front::RESPONSES];
+        let mut names = vec![Front::CHAT.call_type()];
+        for front in others {
+            assert!(!front.is_chat_completions(), "{front:?}");
+            names.push(front.call_type());
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 4, "each has a name of its own: {names:?}");
     }
 }

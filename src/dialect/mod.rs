@@ -16,6 +16,7 @@ mod front;
 mod headers;
 pub mod images;
 mod in_line;
+mod lay_over;
 mod media;
 pub mod messages;
 mod openai_error;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 pub use front::Front;
+pub use lay_over::laid_over;
 
 use crate::canonical::{ChatAnswer, ChatChunk, ChatRequest, Operation, RawJson, Text};
 use crate::error::Error;
@@ -121,9 +123,13 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     fn id_prefix(&self) -> &'static str {
         "chatcmpl-"
     }
+    /// Returns the path of its endpoint, without `/v1`.
+    fn path(&self) -> &'static str;
     /// Returns what LiteLLM calls such calls (`supported_call_types` of the cache).
-    fn call_type(&self) -> &'static str {
-        "completion"
+    fn call_type(&self) -> &'static str;
+    /// Says whether it is OpenAI's chat completions, whose bodies may name prompt templates and several models.
+    fn is_chat_completions(&self) -> bool {
+        false
     }
     /// Says whether clients of the format wait for a sign of life in a silent stream.
     fn expects_pings(&self) -> bool {
@@ -161,6 +167,8 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
 
 /// A format of an operation whose answers are never streamed. Its errors are OpenAI's.
 pub trait WholeDialect<O: Operation>: std::fmt::Debug + Send + Sync {
+    /// Returns the path of its endpoint, without `/v1`.
+    fn path(&self) -> &'static str;
     /// Reads a request.
     ///
     /// # Errors

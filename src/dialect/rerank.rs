@@ -17,6 +17,10 @@ const MOST_DOCUMENTS: usize = 10_000;
 pub struct Rerank;
 
 impl WholeDialect<crate::canonical::Rerank> for Rerank {
+    fn path(&self) -> &'static str {
+        "/rerank"
+    }
+
     fn parse(&self, body: &Bytes, _headers: &HeaderMap) -> Result<Parsed<RerankRequest>> {
         let mut reader = Reader::default();
         let (mut query, mut documents) = (None, None);

@@ -69,25 +69,31 @@ const BY_MODEL: [(&str, Front); 5] = [
     ("/images/edits", Front::IMAGE_EDITS),
 ];
 
+/// Paths that name the model themselves.
+const NAMING_A_MODEL: [&str; 3] = [
+    "/engines/{*rest}",
+    "/v1/engines/{*rest}",
+    "/openai/deployments/{*rest}",
+];
+
+/// Paths that name a prompt template.
+const NAMING_A_PROMPT: [&str; 2] = ["/v1/prompts/{id}/completions", "/prompts/{id}/completions"];
+
 /// Adds the endpoints to the table. `{*rest}` stands for a model name, which may have slashes, and the end of the path.
 pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
     for (front, paths) in SPOKEN {
         let handler = move |State(app): State<Arc<App>>, request: Request| async move {
-            catching(serve(&app, request, Asking::by(front))).await
+            catching(front, serve(&app, request, Asking::by(front))).await
         };
         for path in paths {
             table = table.route(path, post(handler));
         }
     }
     table = responses::add(table);
-    for path in [
-        "/engines/{*rest}",
-        "/v1/engines/{*rest}",
-        "/openai/deployments/{*rest}",
-    ] {
+    for path in NAMING_A_MODEL {
         table = table.route(path, post(by_path));
     }
-    for path in ["/v1/prompts/{id}/completions", "/prompts/{id}/completions"] {
+    for path in NAMING_A_PROMPT {
         table = table.route(path, post(prompt));
     }
     table
@@ -106,7 +112,7 @@ async fn prompt(
         prompt: Some(id),
         ..Asking::by(Front::CHAT)
     };
-    catching(serve(&app, request, asking)).await
+    catching(asking.front, serve(&app, request, asking)).await
 }
 
 /// The model is named by the path.
@@ -127,10 +133,27 @@ async fn by_path(
         model: Some(model.to_owned()),
         ..Asking::by(front)
     };
-    catching(serve(&app, request, asking)).await
+    catching(asking.front, serve(&app, request, asking)).await
 }
 
 async fn unknown_path(request: Request) -> Response {
     let (head, _) = request.into_parts();
     home::not_found(head.method, head.uri, head.headers).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::is_model_call;
+
+    #[test]
+    fn a_key_without_a_list_may_call_every_path() {
+        let spoken = SPOKEN.iter().flat_map(|(_, paths)| *paths).copied();
+        let paths = spoken.chain(NAMING_A_MODEL).chain(NAMING_A_PROMPT);
+        let kept = responses::STARTS.map(|start| format!("{start}/{{id}}/input_items"));
+        let paths: Vec<String> = paths.map(str::to_owned).chain(kept).collect();
+        for path in paths {
+            assert!(is_model_call(&path), "{path}");
+        }
+    }
 }

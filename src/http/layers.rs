@@ -18,8 +18,9 @@ use http::{HeaderMap, Method};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use super::headers::error_response;
+use super::headers::error_response_naming;
 use super::{App, exposed};
+use crate::dialect::Front;
 use crate::error::{Error, ErrorKind};
 
 /// How long a browser may remember what CORS allows.
@@ -98,17 +99,15 @@ fn set_fixed(headers: &mut HeaderMap) {
     );
 }
 
-/// Runs a handler; one that panics answers with an error. What the panic said stays in the log.
-pub(super) async fn catching(handler: impl Future<Output = Response>) -> Response {
+/// Runs a handler; one that panics answers with an error as `front` writes it. What the panic said stays in the log.
+pub(super) async fn catching(front: Front, handler: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(handler)
         .catch_unwind()
         .await
         .unwrap_or_else(|_panic| {
             tracing::error!("a request handler panicked");
-            error_response(
-                &Error::new(ErrorKind::Internal, "Internal server error"),
-                None,
-            )
+            let error = Error::new(ErrorKind::Internal, "Internal server error");
+            error_response_naming(&error, front, None, false)
         })
 }
 
@@ -117,8 +116,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn panic_of_a_handler_is_an_answer() {
-        let response = catching(async { panic!("a bug") }).await;
-        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+    async fn panic_of_a_handler_is_an_answer_in_the_clients_format() {
+        for (front, begins) in [
+            (Front::CHAT, r#"{"error":{"#),
+            (Front::MESSAGES, r#"{"type":"error""#),
+        ] {
+            let response = catching(front, async { panic!("a bug") }).await;
+            assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+            let body = axum::body::to_bytes(response.into_body(), 4096).await;
+            let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+            assert!(body.starts_with(begins), "{body}");
+        }
     }
 }

@@ -52,7 +52,7 @@ const METHODS: [Method; 6] = [
 
 /// Any method on `/bedrock/{path}`.
 pub(super) async fn relay(State(app): State<Arc<App>>, request: Request) -> Response {
-    catching(serve(&app, request)).await
+    catching(Front::CHAT, serve(&app, request)).await
 }
 
 async fn serve(app: &Arc<App>, request: Request) -> Response {

@@ -33,9 +33,12 @@ const PAGE: usize = 20;
 /// How many a client may ask for.
 const LARGEST_PAGE: usize = 100;
 
+/// What the paths begin with.
+pub(super) const STARTS: [&str; 3] = ["/v1/responses", "/responses", "/openai/v1/responses"];
+
 /// Adds the endpoints to the table.
 pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
-    for start in ["/v1/responses", "/responses", "/openai/v1/responses"] {
+    for start in STARTS {
         table = table
             .route(&format!("{start}/{{id}}"), get(show).delete(forget))
             .route(&format!("{start}/{{id}}/input_items"), get(items))

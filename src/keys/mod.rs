@@ -10,5 +10,7 @@ mod virtual_key;
 pub use access::{Access, ModelName};
 pub use authenticate::{Identity, KeyPolicy, presented_key};
 pub use checks::{Wanted, admin};
+#[cfg(test)]
+pub(crate) use routes::is_model_call;
 pub use spend::{KeyRuntime, OverBudget, Reservation};
 pub use virtual_key::VirtualKey;

@@ -1,13 +1,15 @@
 //! `allowed_routes` of a virtual key: paths, patterns of paths, and LiteLLM's names for sets of them.
 
-/// Beginnings of the paths that call models, behind an optional `/v1`.
-const MODEL_CALLS: [&str; 14] = [
+/// Beginnings of the paths that call models, behind any `/v1` (one client puts two of them).
+const MODEL_CALLS: [&str; 16] = [
     "/chat/completions",
     "/completions",
     "/embeddings",
     "/images/",
     "/messages",
+    "/anthropic/v1/messages",
     "/responses",
+    "/openai/v1/responses",
     "/rerank",
     "/moderations",
     "/engines/",
@@ -45,7 +47,8 @@ pub(super) fn names_path(routes: &[String], path: &str) -> bool {
     routes.iter().any(|route| names(route, path))
 }
 
-fn is_model_call(path: &str) -> bool {
+/// Says whether `path` calls a model, so that a key without a list of its own may call it.
+pub(crate) fn is_model_call(path: &str) -> bool {
     begins(path, &MODEL_CALLS)
 }
 
@@ -54,7 +57,7 @@ fn is_information(path: &str) -> bool {
 }
 
 fn begins(path: &str, beginnings: &[&str]) -> bool {
-    let bare = path.strip_prefix("/v1").unwrap_or(path);
+    let bare = path.trim_start_matches("/v1");
     let matches = |start: &&str| bare.starts_with(*start) || path.starts_with(*start);
     beginnings.iter().any(matches)
 }

@@ -101,6 +101,11 @@ impl Permit {
         self.settle_tokens(Tokens::new(total, input, usage.output_tokens));
     }
 
+    /// Keeps the tokens that were taken, by estimate, where the model does not tell what was used.
+    pub fn settle_at_estimate(&mut self) {
+        self.is_settled = true;
+    }
+
     /// Has the permit wake `queue` when it is dropped.
     #[must_use]
     pub fn waking(mut self, queue: Option<Arc<Queue>>) -> Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Call, Journal};
-use crate::canonical::{ChatChunk, Usage};
+use crate::canonical::{ChatChunk, OperationKind, Pieces, Usage, part};
 use crate::catalog::{Size, Tokenizer};
 use crate::clock::SharedClock;
 use crate::error::Error;
@@ -43,6 +43,8 @@ pub(super) struct Attempt {
     retry_cost: Option<RetryCost>,
     sent: Instant,
     first_content: Option<Instant>,
+    /// Of several requests, how many were answered, and of how many.
+    came: Option<(u64, u64)>,
     is_over: bool,
     _counted: Counted,
 }
@@ -80,6 +82,7 @@ impl Attempt {
             timeout_by_caller: false,
             retry_cost: start.retry_cost,
             first_content: None,
+            came: None,
             is_over: false,
         }
     }
@@ -89,8 +92,11 @@ impl Attempt {
         &self.deployment
     }
 
-    /// Notes that something is sent.
+    /// Notes that something is sent, and what strategies that go by usage have to know of it: not that tokens are counted.
     pub(super) fn sending(&mut self) {
+        if self.call.request.operation() == OperationKind::Count {
+            return;
+        }
         self.deployment.runtime.note_sent(self.clock.now());
     }
 
@@ -108,8 +114,22 @@ impl Attempt {
         }
     }
 
+    /// Notes that `came` of `total` requests were answered: they are billed, whatever becomes of the others.
+    pub(super) fn came(&mut self, came: u64, total: u64) {
+        // Counting is free, and an image that the model refused afterwards is, too.
+        let operation = self.call.request.operation();
+        if !matches!(operation, OperationKind::Count | OperationKind::Image) {
+            self.came = Some((came, total));
+        }
+    }
+
     /// Ends it well.
     pub(super) fn succeeded(&mut self, usage: Usage) {
+        self.answered(usage, Pieces::default());
+    }
+
+    /// Ends it well, with an answer of which something is charged by the piece.
+    pub(super) fn answered(&mut self, usage: Usage, pieces: Pieces) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
@@ -125,8 +145,12 @@ impl Attempt {
             self.tell_warm();
         }
         attempt_finished(&self.deployment.metrics, Ok(()), sample.elapsed);
-        self.permit.settle_usage(&usage);
-        self.book_cost(&usage, now);
+        if self.call.request.operation().tells_tokens() {
+            self.permit.settle_usage(&usage);
+        } else {
+            self.permit.settle_at_estimate();
+        }
+        self.book_cost(&usage, pieces, now);
         let settings = &self.call.snapshot.config.router;
         self.group
             .remember(&self.sticky, &self.deployment.id, settings, now);
@@ -159,6 +183,7 @@ impl Attempt {
             );
             self.sharing.nudge();
         }
+        self.bill_what_came();
     }
 
     /// Ends it badly after content: what came is billed all the same.
@@ -190,14 +215,31 @@ impl Attempt {
         if self.first_content.is_some() {
             let usage = self.usage_of(partial);
             self.permit.settle_usage(&usage);
-            self.book_cost(&usage, self.clock.now());
+            self.book_cost(&usage, Pieces::default(), self.clock.now());
             self.journal.took(&usage);
         }
     }
 
+    /// Settles and books, by estimate, those of several requests that were answered.
+    fn bill_what_came(&mut self) {
+        let Some((came, total)) = self.came.take() else {
+            return;
+        };
+        let request = &self.call.request;
+        let size = self.size.unwrap_or_else(|| Size::of_request(request));
+        let usage = Usage {
+            input_tokens: part(size.tokens(self.deployment.tokenizer), came, total),
+            ..Usage::default()
+        };
+        let pieces = Pieces::expected(request).part(came, total);
+        self.permit.settle_usage(&usage);
+        self.book_cost(&usage, pieces, self.clock.now());
+        self.journal.took(&usage);
+    }
+
     /// Books what the answer cost on every budget that it counts against.
-    fn book_cost(&self, usage: &Usage, now: Instant) {
-        let cost = self.deployment.cost(usage);
+    fn book_cost(&self, usage: &Usage, pieces: Pieces, now: Instant) {
+        let cost = self.deployment.cost(usage, pieces);
         if cost <= 0.0 {
             return;
         }
@@ -215,6 +257,15 @@ impl Attempt {
     /// Tells other instances that the deployment is well again.
     fn tell_warm(&self) {
         self.sharing.warm(&self.deployment);
+    }
+}
+
+impl Drop for Attempt {
+    /// Whoever gave it up, what was answered is billed.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.bill_what_came();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::admit::{self, model_name};
 use super::trip::Hop;
 use super::{Call, Settlement};
-use crate::canonical::Usage;
+use crate::canonical::{Pieces, Usage};
 use crate::error::Result;
 use crate::keys::{ModelName, Reservation, VirtualKey, Wanted};
 use crate::limit::{Meters, Permit, Refused};
@@ -59,7 +59,10 @@ fn is_free(call: &Call, model: &str) -> bool {
     call.snapshot.router.resolve(model).is_some_and(|resolved| {
         resolved.group.deployments.iter().all(|deployment| {
             let entry = &deployment.entry;
-            entry.input_cost_per_token == free && entry.output_cost_per_token == free
+            let pieces = Pieces::expected(&call.request);
+            entry.input_cost_per_token == free
+                && entry.output_cost_per_token == free
+                && deployment.cost(&Usage::default(), pieces) <= 0.0
         })
     })
 }
@@ -107,7 +110,8 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
         output_tokens: hop.asked.cost.output_tokens,
         ..Usage::default()
     };
-    let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected));
+    let pieces = Pieces::expected(&hop.request);
+    let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected, pieces));
     let usd = costs.fold(0.0, f64::max);
     if usd <= 0.0 {
         return Ok(None);

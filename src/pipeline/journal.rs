@@ -19,6 +19,7 @@ use crate::router::{Deployment, ModelGroup};
 #[derive(Debug, Default)]
 pub struct Journal {
     sends: AtomicU32,
+    attempts: AtomicU32,
     entries: Mutex<Entries>,
 }
 
@@ -103,6 +104,11 @@ impl Journal {
         self.sends.load(Ordering::Relaxed)
     }
 
+    /// Returns how many attempts have begun, each of one send or more.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
     /// Counts a send.
     pub(super) fn sent(&self) {
         self.sends.fetch_add(1, Ordering::Relaxed);
@@ -137,6 +143,7 @@ impl Journal {
 
     /// Notes that an attempt on a deployment begins.
     pub(super) fn begins(&self, deployment: &Arc<Deployment>, now: Instant) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
         let mut served = Served::by(deployment);
         served.waiting_since = Some(now);
         self.entries().served = Some(served);
@@ -161,6 +168,26 @@ impl Journal {
         entries.errors.clone_from(&theirs.errors);
     }
 
+    /// Returns the journal of calls that are one request: the first one's, and what all of them took.
+    pub fn sum<'a>(journals: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut journals = journals.into_iter();
+        let sum = Self::default();
+        if let Some(first) = journals.next() {
+            sum.copy_from(first);
+        }
+        for other in journals {
+            sum.sends.fetch_add(other.sends(), Ordering::Relaxed);
+            let theirs = other.entries();
+            let mut entries = sum.entries();
+            entries.retries = entries.retries.saturating_add(theirs.retries);
+            entries.max_retries = entries.max_retries.max(theirs.max_retries);
+            entries.fallbacks = entries.fallbacks.saturating_add(theirs.fallbacks);
+            entries.hedged |= theirs.hedged;
+            entries.errors.extend_from_slice(&theirs.errors);
+        }
+        sum
+    }
+
     /// Puts the failed group's part aside.
     pub(super) fn leg(&self) -> Leg {
         let entries = self.entries();
@@ -181,5 +208,67 @@ impl Journal {
         entries.serving = leg.serving;
         entries.retries = leg.retries;
         entries.max_retries = leg.max_retries;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::clock::{ManualClock, SharedClock};
+    use crate::config::{Config, DeploymentConfig, Environment};
+    use crate::state::{Parts, Snapshot};
+    use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+
+    fn deployment() -> (Arc<Deployment>, Instant) {
+        let clock: SharedClock = Arc::new(ManualClock::at(UNIX_EPOCH));
+        let options =
+            UpstreamOptions::from_environment(Duration::from_secs(1), &Environment::default());
+        let upstream = Arc::new(Upstream::new(options, Arc::clone(&clock)).unwrap());
+        let credentials = CredentialStore::new(Arc::clone(&upstream), TaskTracker::new());
+        let now = clock.now();
+        let parts = Parts::new(upstream, Arc::new(credentials), clock);
+        let mut entry = DeploymentConfig {
+            model_name: "m".to_owned(),
+            model: "bedrock/us.amazon.nova-pro-v1:0".to_owned(),
+            ..DeploymentConfig::default()
+        };
+        entry.aws.region = Some("us-east-1".to_owned());
+        let config = Config {
+            deployments: vec![entry],
+            ..Config::default()
+        };
+        let snapshot = Snapshot::build(config, None, None, &parts).unwrap();
+        let group = snapshot.router.group("m").unwrap();
+        (Arc::clone(&group.deployments[0]), now)
+    }
+
+    #[tokio::test]
+    async fn an_attempt_of_several_sends_is_one_attempt() {
+        let (deployment, now) = deployment();
+        let journal = Journal::default();
+        journal.begins(&deployment, now);
+        for _ in 0..5 {
+            journal.sent();
+        }
+        assert_eq!(journal.attempts(), 1);
+        journal.begins(&deployment, now);
+        assert_eq!((journal.attempts(), journal.sends()), (2, 5));
+    }
+
+    #[test]
+    fn calls_of_one_request_are_told_together() {
+        let journals = [2, 3].map(|retries| {
+            let journal = Journal::default();
+            journal.sent();
+            journal.entries().retries = retries;
+            journal
+        });
+        let sum = Journal::sum(&journals);
+        assert_eq!((sum.sends(), sum.entries().retries), (2, 5));
+        assert_eq!(journals[0].sends(), 1, "each keeps its own");
     }
 }

@@ -1,12 +1,11 @@
 //! An exchange of several requests and pages: embeddings of many inputs, images in turn, long lists of results.
 //!
 //! All of it is one attempt. The requests of a page are sent together, a few at a time, and their answers read in the order
-//! of the requests; the first failure ends it.
+//! of the requests; the first failure ends it, and what came until then is billed.
 
-use std::future::ready;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use http::HeaderMap;
 
 use super::Served;
@@ -45,7 +44,7 @@ where
     } = exchange;
     for _ in 0..MOST_PAGES {
         attempt.sending();
-        let answers = all(trip, attempt.deployment(), requests, served).await?;
+        let answers = all(trip, attempt, requests, served).await?;
         let read: Vec<WireAnswer<'_>> = (answers.iter())
             .map(|(headers, body)| WireAnswer {
                 headers,
@@ -66,34 +65,53 @@ where
     Err(Error::new(ErrorKind::Garbled, message))
 }
 
+/// The headers and the body of an answer.
+type Whole = (HeaderMap, bytes::Bytes);
+
 /// Sends one page of requests; the headers and bodies of their answers, in order.
 async fn all(
     trip: &Trip<'_>,
-    deployment: &Arc<Deployment>,
+    attempt: &mut Attempt,
     requests: Vec<WireRequest>,
     served: &mut Served,
-) -> Result<Vec<(HeaderMap, bytes::Bytes)>> {
-    let sending = requests.into_iter().map(|mut request| async move {
-        carry_trace(trip.call, &mut request);
-        let mut own = Served::by(deployment);
-        let outcome = async {
-            let response = authorized(trip, deployment, &request, &mut own).await?;
-            let body = response.body.collect(MAX_ANSWER_BYTES).await?;
-            Ok((response.headers, body))
-        };
-        let outcome = outcome.await;
-        outcome.map_err(|error: Error| (error, own.upstream_headers))
-    });
-    let sending: Vec<_> = sending.collect();
-    let collected = stream::iter(sending)
-        .buffered(AT_ONCE)
-        .try_fold(Vec::new(), |mut all, one| {
-            all.push(one);
-            ready(Ok(all))
-        })
-        .await;
-    collected.map_err(|(error, headers)| {
-        served.upstream_headers = headers;
-        error
-    })
+) -> Result<Vec<Whole>> {
+    let deployment = Arc::clone(attempt.deployment());
+    let total = requests.len() as u64;
+    let sending: Vec<_> = (requests.into_iter().enumerate())
+        .map(|(place, request)| one(trip, &deployment, place, request))
+        .collect();
+    // In the order in which they end, so that a failure is seen when it happens.
+    let mut sending = stream::iter(sending).buffer_unordered(AT_ONCE);
+    let mut came: Vec<(usize, Whole)> = Vec::new();
+    while let Some((place, outcome)) = sending.next().await {
+        match outcome {
+            Ok(whole) => came.push((place, whole)),
+            Err((error, headers)) => {
+                served.upstream_headers = headers;
+                return Err(error);
+            }
+        }
+        attempt.came(came.len() as u64, total);
+    }
+    came.sort_unstable_by_key(|(place, _)| *place);
+    Ok(came.into_iter().map(|(_, whole)| whole).collect())
+}
+
+/// Sends one request, and says at which place its answer belongs; a failure has the headers that came with it.
+async fn one(
+    trip: &Trip<'_>,
+    deployment: &Arc<Deployment>,
+    place: usize,
+    mut request: WireRequest,
+) -> (usize, Result<Whole, (Error, HeaderMap)>) {
+    carry_trace(trip.call, &mut request);
+    let mut own = Served::by(deployment);
+    let sending = async {
+        let response = authorized(trip, deployment, &request, &mut own).await?;
+        let body = response.body.collect(MAX_ANSWER_BYTES).await?;
+        Ok((response.headers, body))
+    };
+    let outcome = sending.await;
+    let outcome = outcome.map_err(|error: Error| (error, own.upstream_headers));
+    (place, outcome)
 }

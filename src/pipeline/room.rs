@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::attempts::Tries;
 use super::resume;
 use super::trip::{Hop, Trip};
+use crate::canonical::OperationKind;
 use crate::error::{Error, Result};
 use crate::limit::{LimitName, Permit, Queue, Refused, Scope, Turn};
 use crate::router::{History, NoPick, Picked};
@@ -182,7 +183,8 @@ async fn look(trip: &Trip<'_>, hop: &Hop<'_>, tries: &Tries, except: &[String]) 
             }
         };
         let deployment = &leave.picked().deployment;
-        if !deployment.meters.is_limited() {
+        let is_free = hop.request.operation() == OperationKind::Count;
+        if is_free || !deployment.meters.is_limited() {
             return Ok(Found::Ready(Box::new((leave, Permit::default()))));
         }
         let meters = [Arc::clone(&deployment.meters)];

@@ -59,12 +59,13 @@ pub(super) async fn attempt(
     let started = trip.parts.clock.now();
     trip.journal.begins(&deployment, started);
     let mut served = Served::by(&deployment);
-    if let Some(mock) = &deployment.entry.mock_response
-        && let Some(reply) = mock::reply(mock, &hop.request)
-    {
+    if let Some(mock) = &deployment.entry.mock_response {
+        let reply = mock::reply(mock, &hop.request, &deployment.target);
         trip.journal.ended(served);
-        attempt.succeeded(Usage::default());
-        return Ok(reply);
+        if reply.is_ok() {
+            attempt.succeeded(Usage::default());
+        }
+        return reply;
     }
     let known = known(trip, &deployment).await;
     let work = match encoded(trip, hop, &deployment, known.as_deref()) {
@@ -126,7 +127,7 @@ pub(super) fn attempt_span(
         gen_ai.system = "aws.bedrock",
         gen_ai.request.model = %deployment.target.model.wire,
         cloud.region = %deployment.region,
-        switchyard.attempt = trip.journal.sends() + 1,
+        switchyard.attempt = trip.journal.attempts(),
         switchyard.attempt.reason = reason.name(),
         switchyard.deployment.id = %deployment.id,
         aws.request_id = tracing::field::Empty,
@@ -169,7 +170,7 @@ async fn exchanged(
         Work::Rerank(exchange) => many::exchange(trip, attempt, exchange, served).await?,
         Work::Known(answer) => *answer,
     };
-    attempt.succeeded(answer.usage());
+    attempt.answered(answer.usage(), answer.pieces());
     Ok(Outcome::Whole(Reply::Whole(Box::new(answer))))
 }
 

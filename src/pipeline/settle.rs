@@ -136,11 +136,22 @@ impl Settlement {
         self.outcome = error.kind().name();
     }
 
-    /// Notes the tokens of a whole answer.
+    /// Notes the tokens of a whole answer. What came of attempts before it counts too: it was billed.
     pub fn used(&mut self, usage: Usage) {
-        self.permit.settle_usage(&usage);
+        if self.call.request.operation().tells_tokens() {
+            let before = self.journal.entries().partial.unwrap_or_default();
+            self.permit.settle_usage(&usage.plus(&before));
+        } else {
+            self.permit.settle_at_estimate();
+        }
         self.is_settled = true;
         self.usage = usage;
+    }
+
+    /// Gives back what the call holds, because it is over although its books are still needed.
+    pub fn make_room(&mut self) {
+        self.permit = Permit::default();
+        self.reservation = None;
     }
 
     /// Notes that something of the answer has come.

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::trip::{Hop, Trip};
 use super::{Call, Reply, Settlement, admit, attempts, gate, media, plan, resume};
-use crate::canonical::{Answer, ChatChunk, RawJson, Request};
+use crate::canonical::{Answer, ChatChunk, Request};
 use crate::config::{FallbackTarget, StrategyName};
-use crate::dialect::{Controls, chat};
+use crate::dialect::laid_over;
 use crate::error::{Error, ErrorKind, Fallback, Result};
 use crate::limit::Permit;
 use crate::router::{Deployment, ModelGroup};
@@ -73,8 +73,12 @@ pub(super) async fn around(
         if !trip.attempted.is_new(&target) {
             continue;
         }
-        let Ok(next) = hop_to(&trip, &target, &Cow::Borrowed(&call.request)) else {
-            continue;
+        let next = match hop_to(&trip, &target, &Cow::Borrowed(&call.request)) {
+            Ok(next) => next,
+            Err(error) => {
+                passed_over(&trip, &target, &error);
+                continue;
+            }
         };
         if gate::enter(call, &next, parts, books).await.is_err() {
             continue;
@@ -86,7 +90,7 @@ pub(super) async fn around(
             None => fetched.insert(media::fetch(call, parts).await?).clone(),
         };
         if !target.overrides.is_empty() {
-            request = Cow::Owned(overlaid(&request, &target.overrides)?);
+            request = Cow::Owned(laid_over(&request, &target.overrides)?);
         }
         let next = Hop { request, ..next };
         let outcome = run(&mut trip, &next, 1).await;
@@ -238,8 +242,12 @@ async fn targets<'a>(
             continue;
         }
         // What the key may not call, and what is not there, is passed over.
-        let Ok(mut next) = hop_to(trip, &target, &hop.request) else {
-            continue;
+        let mut next = match hop_to(trip, &target, &hop.request) {
+            Ok(next) => next,
+            Err(error) => {
+                passed_over(trip, &target, &error);
+                continue;
+            }
         };
         if trip.resuming && !resume::goes_on_with(&target, &next.request) {
             continue;
@@ -268,46 +276,18 @@ fn hop_to<'a>(
     let request = if target.overrides.is_empty() {
         asked.clone()
     } else {
-        Cow::Owned(overlaid(asked, &target.overrides)?)
+        Cow::Owned(laid_over(asked, &target.overrides)?)
     };
     plan::hop(trip.call, trip.parts, &target.model, request)
 }
 
-/// The request with the members of a target laid over it.
-pub(super) fn overlaid(
-    request: &Request,
-    overrides: &serde_json::Map<String, serde_json::Value>,
-) -> Result<Request> {
-    let mut whole = request.clone();
-    let body = serde_json::to_vec(overrides)
-        .map_err(|error| Error::bad_request("fallbacks", error.to_string()))?;
-    let parsed = chat::parse(&bytes::Bytes::from(body), &http::HeaderMap::new())?;
-    if let Some(options) = whole.options_mut() {
-        let Controls {
-            credentials, other, ..
-        } = &parsed.controls;
-        let steers = |name: &str| {
-            name == "model"
-                || credentials.iter().any(|(known, _)| known == name)
-                || other.iter().any(|(known, _)| known == name)
-        };
-        for (name, value) in overrides.iter().filter(|(name, _)| !steers(name)) {
-            options.set(name, RawJson::from_value(value));
-        }
-    }
-    let Some(laid) = whole.chat_mut() else {
-        return Ok(whole);
-    };
-    let own = parsed.request;
-    if own.messages_present {
-        laid.messages = own.messages;
-        laid.native = None;
-    }
-    if !own.params.tools.is_empty() {
-        laid.params.tools.clear();
-    }
-    laid.params = own.params.over(&laid.params);
-    Ok(whole)
+/// Says that a target is passed over, and why: what the key may not call, what is not there, or what the request's operation
+/// cannot take.
+fn passed_over(trip: &Trip<'_>, target: &FallbackTarget, error: &Error) {
+    let (call_id, kind) = (&trip.call.id, error.kind().name());
+    let param = error.param().unwrap_or_default();
+    let model = target_label(trip, &target.model);
+    tracing::info!(%call_id, model, error = kind, param, "a fallback is passed over");
 }
 
 /// Counts a step to another tier or group.

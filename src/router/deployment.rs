@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::transformers::service;
 use super::{DeploymentRuntime, Gap, Profile, ProviderRuntime, Transformers, strategy_of};
-use crate::canonical::{ChatParams, RawJson, Usage};
+use crate::canonical::{ChatParams, Pieces, RawJson, Usage};
 use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
@@ -256,17 +256,11 @@ impl Deployment {
     ///
     /// Tokens read from the prompt cache, and those written to it, have prices of their own; where those are not known they
     /// cost what other input does.
-    pub fn cost(&self, usage: &Usage) -> f64 {
-        let facts = self.facts();
-        let input = self
-            .entry
-            .input_cost_per_token
-            .or(facts.input_cost_per_token);
-        let output = self
-            .entry
-            .output_cost_per_token
-            .or(facts.output_cost_per_token);
-        let (input, output) = (input.unwrap_or(0.0), output.unwrap_or(0.0));
+    pub fn cost(&self, usage: &Usage, pieces: Pieces) -> f64 {
+        let (facts, entry) = (self.facts(), &self.entry);
+        let price = |own: Option<f64>, known: Option<f64>| own.or(known).unwrap_or(0.0);
+        let input = price(entry.input_cost_per_token, facts.input_cost_per_token);
+        let output = price(entry.output_cost_per_token, facts.output_cost_per_token);
         let parts = [
             (usage.input_tokens, input),
             (usage.output_tokens, output),
@@ -278,10 +272,22 @@ impl Deployment {
                 usage.cache_write_tokens,
                 facts.cache_write_cost_per_token.unwrap_or(input),
             ),
+            (
+                pieces.input_images,
+                price(entry.input_cost_per_image, facts.input_cost_per_image),
+            ),
+            (
+                pieces.output_images,
+                price(entry.output_cost_per_image, facts.output_cost_per_image),
+            ),
+            (
+                pieces.queries,
+                price(entry.input_cost_per_query, facts.input_cost_per_query),
+            ),
         ];
         parts
             .into_iter()
-            .map(|(tokens, price)| f64::from(u32::try_from(tokens).unwrap_or(u32::MAX)) * price)
+            .map(|(total, price)| f64::from(u32::try_from(total).unwrap_or(u32::MAX)) * price)
             .sum()
     }
 

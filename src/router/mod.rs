@@ -37,7 +37,7 @@ pub use deployment::{Builder, Deployment, DeploymentHeaders, Timeouts};
 pub use filter::Stickiness;
 pub use gap::Gap;
 pub use group::ModelGroup;
-pub use names::{Match, Resolved, unknown_model};
+pub use names::{Match, Resolved};
 pub use plan::{Attempted, Fallbacks};
 pub use profile::{Known, Profile};
 pub use retry::{Allowance, Backoff, Decision, RetryRules, Situation};

@@ -42,15 +42,15 @@ impl Router {
     }
 
     /// Finds what `name` stands for, or says why it cannot be called; `unknown_status` is
-    /// `general_settings.unknown_model_status`.
+    /// `general_settings.unknown_model_status`, and `path` is the endpoint's.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a name that matches a pattern but can be no model;
     /// [`ErrorKind::Forbidden`] where all of its deployments are blocked.
-    pub fn admit(&self, name: &str, unknown_status: u16) -> Result<Resolved> {
+    pub fn admit(&self, name: &str, unknown_status: u16, path: &str) -> Result<Resolved> {
         let found = self.find(name)?;
-        let resolved = found.ok_or_else(|| unknown_model(name, unknown_status))?;
+        let resolved = found.ok_or_else(|| unknown_model(name, unknown_status, path))?;
         if resolved.group.is_blocked() {
             return Err(blocked());
         }
@@ -166,12 +166,12 @@ impl Router {
     }
 }
 
-/// Refuses a name that nobody knows; `status` is `general_settings.unknown_model_status`.
-pub fn unknown_model(name: &str, status: u16) -> Error {
+/// Refuses a name that nobody knows; `status` is `general_settings.unknown_model_status`, and `path` the endpoint's.
+fn unknown_model(name: &str, status: u16, path: &str) -> Error {
     // The name comes from the client, so only a bounded piece of it is repeated.
     let shown: String = name.chars().take(128).collect();
     let message = format!(
-        "/chat/completions: Invalid model name passed in model={shown}. Call `/v1/models` to view available models for your key."
+        "{path}: Invalid model name passed in model={shown}. Call `/v1/models` to view available models for your key."
     );
     let error = Error::new(ErrorKind::UnknownModel, message);
     match http::StatusCode::from_u16(status) {

@@ -87,18 +87,18 @@ fn gate_says_why_a_name_cannot_be_called() {
     entries[1].blocked = true;
     entries[1].id = Some("off".to_owned());
     let router = built(entries, RouterSettings::default());
-    assert!(router.admit("a", 400).is_ok());
+    assert!(router.admit("a", 400, "/rerank").is_ok());
     for name in ["paused", "off"] {
-        let error = router.admit(name, 400).unwrap_err();
+        let error = router.admit(name, 400, "/rerank").unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.message()),
             (403, "Model is blocked")
         );
     }
     for status in [400, 404] {
-        let error = router.admit("nope", status).unwrap_err();
+        let error = router.admit("nope", status, "/rerank").unwrap_err();
         assert_eq!(error.status().as_u16(), status);
-        let expected = "/chat/completions: Invalid model name passed in model=nope. \
+        let expected = "/rerank: Invalid model name passed in model=nope. \
                         Call `/v1/models` to view available models for your key.";
         assert_eq!(error.message(), expected);
     }

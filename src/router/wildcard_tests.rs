@@ -145,7 +145,7 @@ fn region_in_the_name_is_used_where_the_entry_has_none() {
 fn names_that_can_be_no_model_are_a_400() {
     let router = routes(&[("*", "bedrock/*")]);
     for name in ["two words", "*", "a*b", "", "converse_like/x", ".."] {
-        let error = router.admit(name, 404).unwrap_err();
+        let error = router.admit(name, 404, "/rerank").unwrap_err();
         assert_eq!(error.status().as_u16(), 400, "{name}: {error}");
         assert!(
             error.message().starts_with("You passed in model="),
@@ -154,7 +154,14 @@ fn names_that_can_be_no_model_are_a_400() {
         assert!(router.resolve(name).is_none());
     }
     let long = "x".repeat(5_000);
-    assert_eq!(router.admit(&long, 404).unwrap_err().status().as_u16(), 404);
+    assert_eq!(
+        router
+            .admit(&long, 404, "/rerank")
+            .unwrap_err()
+            .status()
+            .as_u16(),
+        404
+    );
 }
 
 #[test]

@@ -169,3 +169,50 @@ async fn tokens_are_prompts_too() {
     let sent: Value = serde_json::from_slice(&gateway.simulator.calls()[0].body).unwrap();
     assert_eq!(sent["messages"][0]["content"][0]["text"], "Hello world");
 }
+
+const KEY: &str = "sk-one-and-long-enough";
+
+async fn complete_as(gateway: &Gateway, prompts: Value) -> Answer {
+    let bearer = format!("Bearer {KEY}");
+    let body = json!({"model": "m", "prompt": prompts});
+    gateway
+        .post_to("/v1/completions", &body, &[("authorization", &bearer)])
+        .await
+}
+
+#[tokio::test]
+async fn prompts_of_one_request_do_not_refuse_each_other() {
+    let one_at_a_time = "max_parallel_requests: 1";
+    for (of_key, of_model) in [(one_at_a_time, ""), ("tpm_limit: 100000", one_at_a_time)] {
+        let params = if of_model.is_empty() {
+            String::new()
+        } else {
+            format!(", {of_model}")
+        };
+        let entry = Entry {
+            params: &params,
+            ..Entry::default()
+        };
+        let rest = format!(
+            "router_settings: {{num_retries: 0}}\nvirtual_keys:\n  - {{key: {KEY}, {of_key}}}\n"
+        );
+        let gateway = serving(&[entry], &rest).await;
+        let prompts = json!(["[[sim:say one]]", "[[sim:say two]]", "[[sim:say three]]"]);
+        let answer = complete_as(&gateway, prompts).await;
+        assert_eq!(answer.status, 200, "{of_key}: {}", answer.body);
+        let body = answer.json();
+        for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
+            assert_eq!(body["choices"][place]["text"], text, "{body}");
+        }
+        // The headers tell of all of them.
+        assert_eq!(answer.header("x-switchyard-total-attempts"), "3");
+    }
+}
+
+#[tokio::test]
+async fn prompts_beyond_a_limit_per_minute_are_refused() {
+    let rest = format!("virtual_keys:\n  - {{key: {KEY}, rpm_limit: 2}}\n");
+    let gateway = gateway(&rest).await;
+    let answer = complete_as(&gateway, json!(["a", "b", "c"])).await;
+    assert_eq!(answer.status, 429, "{}", answer.body);
+}

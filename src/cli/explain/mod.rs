@@ -114,7 +114,11 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
     let forced = config.general.completion_model.clone();
     let name = forced.as_deref().unwrap_or(requested);
     let resolved = router
-        .admit(name, config.general.unknown_model_status)
+        .admit(
+            name,
+            config.general.unknown_model_status,
+            "/chat/completions",
+        )
         .or_else(|error| known_anyway(&router, name, &error))?;
     let group = &resolved.group;
     let after = Following {

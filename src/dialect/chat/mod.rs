@@ -31,6 +31,18 @@ use crate::error::Error;
 pub struct ChatCompletions;
 
 impl Dialect for ChatCompletions {
+    fn path(&self) -> &'static str {
+        "/chat/completions"
+    }
+
+    fn call_type(&self) -> &'static str {
+        "completion"
+    }
+
+    fn is_chat_completions(&self) -> bool {
+        true
+    }
+
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed, Error> {
         parse(body, headers)
     }

@@ -23,6 +23,10 @@ use crate::error::Error;
 pub struct Completions;
 
 impl Dialect for Completions {
+    fn path(&self) -> &'static str {
+        "/completions"
+    }
+
     fn id_prefix(&self) -> &'static str {
         "cmpl-"
     }

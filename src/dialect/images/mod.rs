@@ -28,6 +28,10 @@ pub struct ImageGenerations;
 pub struct ImageEdits;
 
 impl WholeDialect<Image> for ImageGenerations {
+    fn path(&self) -> &'static str {
+        "/images/generations"
+    }
+
     fn parse(&self, body: &Bytes, _headers: &HeaderMap) -> Result<Parsed<ImageRequest>> {
         let mut reader = Reader::default();
         let mut prompt = None;
@@ -52,6 +56,10 @@ impl WholeDialect<Image> for ImageGenerations {
 }
 
 impl WholeDialect<Image> for ImageEdits {
+    fn path(&self) -> &'static str {
+        "/images/edits"
+    }
+
     fn parse(&self, body: &Bytes, headers: &HeaderMap) -> Result<Parsed<ImageRequest>> {
         let boundary = headers
             .get(CONTENT_TYPE)

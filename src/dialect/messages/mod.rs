@@ -28,6 +28,10 @@ use crate::error::Error;
 pub struct Messages;
 
 impl Dialect for Messages {
+    fn path(&self) -> &'static str {
+        "/messages"
+    }
+
     fn id_prefix(&self) -> &'static str {
         "msg_"
     }

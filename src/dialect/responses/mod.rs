@@ -34,6 +34,10 @@ use crate::error::Error;
 pub struct Responses;
 
 impl Dialect for Responses {
+    fn path(&self) -> &'static str {
+        "/responses"
+    }
+
     fn id_prefix(&self) -> &'static str {
         "resp_"
     }

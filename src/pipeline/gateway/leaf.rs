@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use super::{GatewayCall, Provider};
 use crate::canonical::Request;
 use crate::config::{AwsParams, GatewayConfig, GatewayRetry, Secret};
+use crate::dialect;
 use crate::error::{Error, Result};
 use crate::pipeline::plan::{self, At};
 use crate::pipeline::trip::{Hop, RetryWish};
-use crate::pipeline::walk::overlaid;
 use crate::pipeline::{Brought, Call, CallOptions};
 use crate::router::{Match, ModelGroup};
 use crate::state::Parts;
@@ -353,12 +353,14 @@ fn laid_over<'r>(
 ) -> Result<Cow<'r, Request>> {
     let mut laid = Cow::Borrowed(request);
     if inherited.overrides.keys().any(|name| name != "model") {
-        laid = Cow::Owned(overlaid(request, &inherited.overrides).map_err(|error| {
-            Error::bad_request(
-                asked.source,
-                format!("override_params: {}", error.message()),
-            )
-        })?);
+        laid = Cow::Owned(
+            dialect::laid_over(request, &inherited.overrides).map_err(|error| {
+                Error::bad_request(
+                    asked.source,
+                    format!("override_params: {}", error.message()),
+                )
+            })?,
+        );
     }
     let names = if inherited.forward_headers.is_empty() {
         &asked.forward_headers

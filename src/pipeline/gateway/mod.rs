@@ -302,9 +302,25 @@ fn chosen(asked: &GatewayCall, config: &GatewayConfig) -> Option<usize> {
     first.map(|condition| condition.then).or(*default)
 }
 
+/// Members that may hold what somebody wrote: they are in no header.
+const CONTENT: [&str; 12] = [
+    "messages",
+    "system",
+    "prompt",
+    "input",
+    "instructions",
+    "query",
+    "documents",
+    "image",
+    "image[]",
+    "mask",
+    "style_image",
+    "init_image",
+];
+
 /// What was laid over the request, as far as it fits into a header; no text of the conversation.
 fn shown(overrides: &Map<String, Value>) -> Option<String> {
-    let is_shown = |name: &str| !matches!(name, "messages" | "system" | "prompt");
+    let is_shown = |name: &str| !CONTENT.contains(&name);
     let shown: Map<_, _> = (overrides.iter())
         .filter(|(name, _)| is_shown(name))
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -355,7 +371,10 @@ mod tests {
     #[test]
     fn parameters_are_shown_without_the_conversation() {
         let members = |text: &str| serde_json::from_str(text).unwrap();
-        assert_eq!(shown(&members(r#"{"messages":["secret"]}"#)), None);
+        for name in CONTENT {
+            let text = format!(r#"{{"{name}":["secret"]}}"#);
+            assert_eq!(shown(&members(&text)), None, "{name}");
+        }
         let told = shown(&members(r#"{"model":"m","messages":[]}"#));
         assert_eq!(told.as_deref(), Some(r#"{"model":"m"}"#));
     }

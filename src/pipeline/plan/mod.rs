@@ -131,10 +131,10 @@ fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, Str
         return Ok((direct(call, parts)?, name.to_owned()));
     }
     let config = &call.snapshot.config;
-    let resolved = call
-        .snapshot
-        .router
-        .admit(name, config.general.unknown_model_status)?;
+    let resolved =
+        call.snapshot
+            .router
+            .admit(name, config.general.unknown_model_status, call.front.path())?;
     let group = if call.options.brought.is_empty() {
         resolved.group
     } else {

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use super::{Left, Scope};
+use crate::canonical::OperationKind;
 use crate::limit::{Cost, LimitName};
 use crate::router::NoPick;
 
 pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
+    // Counting tokens is no call of the model: it takes nothing from its limits.
+    if scope.asked.operation == OperationKind::Count {
+        return Ok(());
+    }
     let cost = Cost {
         requests: scope.asked.cost.requests.max(1),
         ..scope.asked.cost
