@@ -20,7 +20,7 @@ pub fn laid_over(request: &Request, members: &Map<String, Value>) -> Result<Requ
     let mut whole = request.clone();
     match &mut whole {
         Request::Chat(laid) | Request::Count(laid) => {
-            chat(laid, chat::parse(&body, &headers)?.request)
+            chat(laid, chat::parse(&body, &headers)?.request);
         }
         Request::Embed(laid) => {
             let own = embeddings::Embeddings.parse(&body, &headers)?.request;
