@@ -115,7 +115,7 @@ async fn open(
         created: app.clock.unix_seconds(),
         id,
     };
-    let call = opening.open_raw(RawCall::new(raw, signed_region(&head.headers)))?;
+    let call = opening.open_raw(RawCall::new(raw, signed_region(&head.headers))?)?;
     Ok((call, admission))
 }
 
