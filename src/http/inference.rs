@@ -19,7 +19,7 @@ use super::options::deadline;
 use super::portkey;
 use super::responses::{self, Keeping};
 use super::sse::{EventStream, Running};
-use super::{App, prompts, several};
+use super::{App, prompts, several, unread};
 use crate::canonical::Answer;
 use crate::dialect::chat::expand;
 use crate::dialect::{Asked, Envelope, Front, StreamWriter};
@@ -210,7 +210,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                         return failed(&outcome.err().unwrap_or_else(not_streamed), &call, books);
                     };
                     let body = EventStream::before_content(running, writer, app, admission);
-                    return event_stream(body.keep_alive(Some(period)), &call.id);
+                    return event_stream(app, body.keep_alive(Some(period)), &call);
                 }
             }
         }
@@ -229,7 +229,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 let headers = stream_headers(&settlement);
                 let period = silence(&call, &settlement);
                 let body = EventStream::new(first, source, writer, settlement, app, admission);
-                let mut response = event_stream(body.keep_alive(period), &call.id);
+                let mut response = event_stream(app, body.keep_alive(period), &call);
                 response.headers_mut().extend(headers);
                 response
             }
@@ -342,8 +342,8 @@ fn keepalive(call: &Call) -> Option<Duration> {
         .filter(|period| !period.is_zero())
 }
 
-fn event_stream(body: EventStream, id: &str) -> Response {
-    let mut response = Response::new(Body::new(body));
+fn event_stream(app: &App, body: EventStream, call: &Call) -> Response {
+    let mut response = Response::new(unread::body(body, call, app));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -354,7 +354,7 @@ fn event_stream(body: EventStream, id: &str) -> Response {
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
-    insert(headers, names::CALL_ID, id);
+    insert(headers, names::CALL_ID, &call.id);
     response
 }
 

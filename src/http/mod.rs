@@ -22,6 +22,7 @@ mod responses;
 mod router_state;
 mod several;
 mod sse;
+mod unread;
 
 use std::sync::Arc;
 

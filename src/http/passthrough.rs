@@ -29,6 +29,7 @@ use super::inference::{run, say, say_failure, say_success};
 use super::layers::catching;
 use super::opening::Opening;
 use super::options::deadline;
+use super::unread;
 use crate::dialect::chat::ChatCompletions as Chat;
 use crate::dialect::{Dialect, Front};
 use crate::error::{Error, ErrorKind, Result};
@@ -115,7 +116,7 @@ async fn open(
         created: app.clock.unix_seconds(),
         id,
     };
-    let call = opening.open_raw(RawCall::new(raw, signed_region(&head.headers)))?;
+    let call = opening.open_raw(RawCall::new(raw, signed_region(&head.headers))?)?;
     Ok((call, admission))
 }
 
@@ -175,7 +176,15 @@ fn relayed(app: &App, reply: RawReply, books: Settlement, admission: Admission) 
     let mut headers = back(&reply.headers);
     say_success(&mut headers, &books);
     insert(&mut headers, names::CALL_ID, &books.call().id);
-    let body = RelayBody {
+    let has_no_body = matches!(
+        reply.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) || books
+        .call()
+        .raw
+        .as_ref()
+        .is_some_and(|raw| raw.request.method == Method::HEAD);
+    let mut body = RelayBody {
         source: reply.source,
         books,
         status: reply.status,
@@ -184,7 +193,16 @@ fn relayed(app: &App, reply: RawReply, books: Settlement, admission: Admission) 
         is_over: false,
         _admission: admission,
     };
-    let mut response = Response::new(Body::new(body));
+    let body = if has_no_body || body.source.is_over() {
+        // Nobody would read it, and the books are closed where it ends.
+        body.source.close();
+        body.end();
+        Body::empty()
+    } else {
+        let call = Arc::clone(body.books.call());
+        unread::body(body, &call, app)
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = headers;
     response

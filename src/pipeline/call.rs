@@ -40,6 +40,8 @@ pub struct Call {
     pub traceparent: Option<HeaderValue>,
     /// Who calls.
     pub identity: Identity,
+    /// The version of HTTP that it came by.
+    pub version: http::Version,
     /// The id of its answer: `chatcmpl-…`.
     pub answer_id: String,
     /// What the answer needs to know of the request.

@@ -209,6 +209,7 @@ mod tests {
             raw: None,
             options: CallOptions::default(),
             traceparent: None,
+            version: http::Version::HTTP_11,
             identity: Identity::Anyone,
             answer_id: "chatcmpl-1".to_owned(),
             asked: crate::dialect::Asked::Nothing,

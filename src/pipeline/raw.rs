@@ -18,19 +18,22 @@ use super::silence::Silence;
 use super::trip::{Hop, Trip};
 use super::{Call, Pipeline, Reply, Served, Settlement, gate, plan, walk};
 use crate::catalog::Size;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Fallback, Result};
 use crate::provider::WireRequest;
 use crate::provider::bedrock::model_id::{base_of, names_a_model};
-use crate::provider::bedrock::raw::{Naming, Operation, RawRequest, Tap};
+use crate::provider::bedrock::raw::{Naming, Operation, RawRequest, Tap, check_route, guard};
 use crate::provider::bedrock::url::{Overrides, Precedence, endpoint};
-use crate::router::Deployment;
+use crate::router::{Deployment, ModelGroup};
+use crate::upstream::{SendError, SendFailure};
 
 /// What is passed through.
 #[derive(Debug)]
 pub struct RawCall {
     /// The request.
     pub request: RawRequest,
-    /// The model that its body names, of Bedrock's OpenAI-shaped API.
+    /// The models that its body names, where it is the body that names them.
+    pub(super) models: Vec<String>,
+    /// The one that the call is about, of Bedrock's OpenAI-shaped API.
     body_model: Option<String>,
     /// The region that the caller's own signature was made for.
     pub region: Option<String>,
@@ -41,21 +44,26 @@ pub struct RawCall {
 }
 
 impl RawCall {
-    /// Measures the request.
-    pub fn new(request: RawRequest, region: Option<String>) -> Self {
-        let (size, output_tokens) = request.size();
-        let of_body = if request.path.operation() == Operation::OpenAi {
-            request.models_in_body()
-        } else {
-            Vec::new()
+    /// Measures the request, and reads which models it names.
+    ///
+    /// # Errors
+    ///
+    /// A body in which that cannot be told.
+    pub fn new(request: RawRequest, region: Option<String>) -> Result<Self> {
+        let models = request.models_in_body()?;
+        let body_model = match (request.path.operation(), models.as_slice()) {
+            (Operation::OpenAi, [id]) if names_a_model(base_of(id)) => Some(plain(id)?),
+            _ => None,
         };
-        Self {
-            body_model: of_body.into_iter().find(|id| names_a_model(base_of(id))),
+        let (size, output_tokens) = request.size();
+        Ok(Self {
+            models,
+            body_model,
             request,
             region,
             size,
             output_tokens,
-        }
+        })
     }
 
     /// Returns the name that the call goes by: the model of its path, or of its body where the whole body is about one, else
@@ -66,6 +74,16 @@ impl RawCall {
             .or(self.body_model.as_deref())
             .unwrap_or_else(|| path.service().label())
     }
+}
+
+/// The id of a model that the body names. It is sent as it is, so what only this gateway reads as a route or a region, and
+/// chooses credentials and addresses by, has no place in it.
+fn plain(id: &str) -> Result<String> {
+    if id.contains('/') && !id.starts_with("arn:") {
+        let message = "the body goes to AWS as it is, so its model has to be an id of AWS's, without a prefix";
+        return Err(Error::bad_request("model", message));
+    }
+    Ok(id.to_owned())
 }
 
 /// AWS's answer to a call that was passed through.
@@ -126,6 +144,7 @@ pub(super) async fn attempt(
     let operation = raw.request.path.operation();
     let span = send::attempt_span(trip, &deployment, reason, operation.name());
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
+    let sends = trip.journal.sends();
     let result = bounded(trip, own, &mut attempt, raw, &request, &mut served)
         .instrument(span.clone())
         .await;
@@ -139,33 +158,76 @@ pub(super) async fn attempt(
         }
         Err(error) => {
             span.record("error.type", error.kind().name());
-            // Many models cannot be counted and answer all the same.
-            if operation != Operation::CountTokens {
+            if is_of_deployment(operation, &error) {
                 attempt.failed(&error);
+            }
+            let was_sent = trip.journal.sends() > sends;
+            if raw.request.acts() && was_sent && may_have_acted(&error) {
+                // Whatever the operator configured: AWS may have done it although its answer was lost.
+                return Err(error.with_fallback(Fallback::None));
             }
             Err(error)
         }
     }
 }
 
+/// Says whether a failure is the deployment's: many models cannot be counted and answer all the same, and an operation that
+/// AWS does not have is not there anywhere else either.
+fn is_of_deployment(operation: Operation, error: &Error) -> bool {
+    operation != Operation::CountTokens && !is_unknown_operation(error)
+}
+
+fn is_unknown_operation(error: &Error) -> bool {
+    const MESSAGE: &[u8] = b"Unable to determine service/operation";
+    let Some((StatusCode::NOT_FOUND, body)) = error.upstream_answer() else {
+        return false;
+    };
+    let name = error.upstream_headers().get("x-amzn-errortype");
+    name.is_some_and(|name| name.as_bytes().starts_with(b"UnknownOperationException"))
+        || body.windows(MESSAGE.len()).any(|part| part == MESSAGE)
+}
+
+/// Says whether AWS may have done what it was asked for although this came of it: not where it refused for the load, nor where
+/// nobody was reached. A stream that begins with such a refusal had begun to do it.
+fn may_have_acted(error: &Error) -> bool {
+    let is_refused = error.kind() == ErrorKind::Throttled && error.upstream_answer().is_some();
+    let failure = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<SendError>())
+        .map(SendError::failure);
+    let is_unreached = failure.is_some_and(|failure| {
+        matches!(
+            failure,
+            SendFailure::Address
+                | SendFailure::Dns
+                | SendFailure::Connect
+                | SendFailure::Tls
+                | SendFailure::Timeout
+                | SendFailure::Request
+        )
+    });
+    !is_refused && !is_unreached
+}
+
 /// The request for a deployment's place.
 fn wire(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Result<WireRequest> {
     let path = &raw.request.path;
-    let entry = &deployment.entry;
-    if entry.mock_response.is_some() {
-        let message =
-            "this model's answers are mocked, which calls that are passed through cannot be";
-        return Err(Error::bad_request("model", message));
-    }
-    let target = &deployment.target;
+    check_fit(trip.call, raw, deployment)?;
+    let (entry, target) = (&deployment.entry, &deployment.target);
     let naming = match path.model() {
         None => Naming::Nobody,
         Some(_) if entry.model_name == plan::raw::NOBODYS => Naming::AsAsked(&target.model),
         Some(_) => Naming::Deployment(&target.model),
     };
-    check_family(trip, raw, deployment)?;
     let base = base(trip.call, raw, deployment)?;
     let mut request = raw.request.wire(&base, naming, &target.extra_headers)?;
+    if let Some(guardrail) = target
+        .defaults
+        .guardrail
+        .as_ref()
+        .filter(|own| !own.is_null())
+    {
+        guard(&mut request, path.operation(), &target.model, guardrail)?;
+    }
     send::carry_trace(trip.call, &mut request);
     Ok(request)
 }
@@ -188,16 +250,42 @@ pub(super) fn base(call: &Call, raw: &RawCall, deployment: &Deployment) -> Resul
         .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
-/// A body in one family's format is not sent to a model of another, where a fallback leads to one.
-fn check_family(trip: &Trip<'_>, raw: &RawCall, deployment: &Deployment) -> Result<()> {
+/// Returns the deployments of a group, by id, that cannot be sent the call as it is.
+pub(super) fn unfit(call: &Call, raw: &RawCall, group: &ModelGroup) -> Vec<String> {
+    let deployments = group.deployments.iter();
+    deployments
+        .filter(|deployment| check_fit(call, raw, deployment).is_err())
+        .map(|deployment| deployment.id.clone())
+        .collect()
+}
+
+/// Refuses a deployment that cannot be sent the call as it is.
+fn check_fit(call: &Call, raw: &RawCall, deployment: &Deployment) -> Result<()> {
+    if deployment.entry.mock_response.is_some() {
+        let message =
+            "this model's answers are mocked, which calls that are passed through cannot be";
+        return Err(Error::bad_request("model", message));
+    }
+    if raw.request.path.model().is_some() {
+        check_route(&deployment.target.model)?;
+    }
+    check_family(call, raw, deployment)
+}
+
+/// A body in one family's format is not sent to a model of another: the format is that of the first deployment of the group
+/// that was asked for, and a fallback may lead to others.
+fn check_family(call: &Call, raw: &RawCall, deployment: &Deployment) -> Result<()> {
     let path = &raw.request.path;
     let (Some(asked), true) = (path.model(), path.operation().is_of_one_family()) else {
         return Ok(());
     };
-    let key = trip.call.identity.key();
+    let key = call.identity.key();
     let asked = key.map_or(asked, |key| key.rename(asked));
-    let first = trip.call.snapshot.router.resolve(asked);
-    let own = first.and_then(|first| first.group.deployments.first()?.target.model.family);
+    let first = call.snapshot.router.resolve(asked);
+    let own = first.and_then(|first| {
+        let mut deployments = first.group.deployments.iter().map(|one| &one.target.model);
+        deployments.find(|model| check_route(model).is_ok())?.family
+    });
     let family = deployment.target.model.family;
     if own.is_some() && family.is_some() && own != family {
         let message = "the body is in the format of another family than this model's";

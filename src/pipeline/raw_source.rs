@@ -88,6 +88,18 @@ impl RawSource {
         self.tap.fault()
     }
 
+    /// Says whether nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        self.first.is_empty() && self.body.is_none()
+    }
+
+    /// Ends it well: it is whole, whatever is left of it.
+    pub fn close(&mut self) {
+        self.first.clear();
+        self.body = None;
+        self.ended();
+    }
+
     /// Returns the next piece; `None` at the end.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ use crate::random::Dice;
 pub struct Asked {
     /// The operation that is asked for.
     pub operation: OperationKind,
+    /// Deployments, by id, that cannot be sent the request as it is: they serve only where all are such, and say why.
+    pub unfit: Vec<String>,
     /// Whether a stream is wanted.
     pub stream: bool,
     /// The strategy that the caller's key asks for, instead of the group's.
@@ -127,7 +129,7 @@ impl ModelGroup {
         let strategy = asked.strategy.unwrap_or(self.strategy.name);
         // A probe goes to one call alone. Who loses it looks again, at what is left then.
         for _ in 0..=self.deployments.len() {
-            let mut left = self.answering(asked.operation);
+            let mut left = self.answering(asked);
             filter::run(&scope, &mut left)?;
             let choice = Choice {
                 left: &left,
@@ -156,7 +158,7 @@ impl ModelGroup {
     /// `None` where that follows from what is learned, or the deployment is never picked.
     pub fn share_of(&self, deployment: &Deployment, now: Instant) -> Option<f64> {
         let tier = self.order_of(deployment);
-        let mut left = self.answering(OperationKind::Chat);
+        let mut left = self.answering(&Asked::default());
         left.retain(|one| !one.entry.blocked && self.order_of(one) == tier);
         let place = left.iter().position(|one| one.id == deployment.id)?;
         let choice = Choice {
@@ -171,11 +173,15 @@ impl ModelGroup {
             .copied()
     }
 
-    /// The deployments that can be asked for an operation; all, where there is none, so that the attempt says why.
-    fn answering(&self, operation: OperationKind) -> Vec<&Arc<Deployment>> {
+    /// The deployments that can be asked for what is asked; all, where there is none, so that the attempt says why.
+    fn answering(&self, asked: &Asked) -> Vec<&Arc<Deployment>> {
         let mut left = Vec::with_capacity(self.deployments.len());
-        let able = |one: &&Arc<Deployment>| one.transformers.take(operation);
-        left.extend(self.deployments.iter().filter(able));
+        let fits = |one: &&Arc<Deployment>| !asked.unfit.contains(&one.id);
+        let able = |one: &&Arc<Deployment>| one.transformers.take(asked.operation);
+        left.extend(self.deployments.iter().filter(fits).filter(able));
+        if left.is_empty() {
+            left.extend(self.deployments.iter().filter(fits));
+        }
         if left.is_empty() {
             left.extend(&self.deployments);
         }

@@ -1,5 +1,5 @@
-//! Plays the agent runtime, as far as people ask it through a gateway: `Retrieve`, `RetrieveAndGenerate`, `InvokeAgent`; and
-//! two readings of the build-time API.
+//! Plays the agent runtime, as far as people ask it through a gateway: `Retrieve`, `RetrieveAndGenerate`, `InvokeAgent`,
+//! `InvokeInlineAgent`; and two readings of the build-time API.
 //!
 //! Every knowledge base holds the same three sentences, and an agent repeats what it was asked. Source: service models of
 //! Bedrock agent runtime 2023-07-26 and Bedrock agent 2023-06-05.
@@ -120,6 +120,36 @@ static INVOKE: Shape = Shape::Structure(&[
     optional("promptCreationConfigurations", &Shape::Object),
 ]);
 
+static INVOKE_INLINE: Shape = Shape::Structure(&[
+    required("foundationModel", &text(1, 2048)),
+    required("instruction", &text(40, usize::MAX)),
+    optional("inputText", &text(0, 25_000_000)),
+    optional("enableTrace", &Shape::Flag),
+    optional("endSession", &Shape::Flag),
+    optional("agentName", &text(1, 200)),
+    optional("actionGroups", &list(&Shape::Object)),
+    optional(
+        "agentCollaboration",
+        &Shape::Choice(&["SUPERVISOR", "SUPERVISOR_ROUTER", "DISABLED"]),
+    ),
+    optional("bedrockModelConfigurations", &Shape::Object),
+    optional("collaboratorConfigurations", &list(&Shape::Object)),
+    optional("collaborators", &list(&Shape::Object)),
+    optional("customOrchestration", &Shape::Object),
+    optional("customerEncryptionKeyArn", &text(1, 2048)),
+    optional("guardrailConfiguration", &Shape::Object),
+    optional("idleSessionTTLInSeconds", &Shape::Integer { min: 60 }),
+    optional("inlineSessionState", &SESSION_STATE),
+    optional("knowledgeBases", &list(&Shape::Object)),
+    optional(
+        "orchestrationType",
+        &Shape::Choice(&["DEFAULT", "CUSTOM_ORCHESTRATION"]),
+    ),
+    optional("promptCreationConfigurations", &Shape::Object),
+    optional("promptOverrideConfiguration", &Shape::Object),
+    optional("streamingConfigurations", &Shape::Object),
+]);
+
 static LIST_AGENTS: Shape = Shape::Structure(&[
     optional("maxResults", &RESULTS),
     optional("nextToken", &NON_EMPTY),
@@ -145,6 +175,7 @@ pub(super) async fn answer(method: &Method, path: &str, call: &Call<'_>) -> Opti
             ],
         ) => invoke([id, alias], session, call).await,
         ("POST", ["agents", ""]) => list_agents(call).await,
+        ("POST", ["agents", session]) => invoke_inline(session, call).await,
         ("GET", ["agents", id, ""]) => send(&json!({"agent": agent(id)}), None, call),
         _ => return None,
     })
@@ -241,8 +272,19 @@ async fn invoke(ids: [&str; 2], session: &str, call: &Call<'_>) -> Answered {
     let [id, alias] = ids;
     check_id(id, "agentId")?;
     check_id(alias, "agentAliasId")?;
+    let who = json!({"agentId": id, "agentAliasId": alias, "agentVersion": "1"});
+    reply(&INVOKE, who, session, call).await
+}
+
+/// An agent that is described in its request, and has no id.
+async fn invoke_inline(session: &str, call: &Call<'_>) -> Answered {
+    reply(&INVOKE_INLINE, json!({}), session, call).await
+}
+
+/// Answers as an agent does: in pieces of text, after the trace of its one call of a model, which tells `who` it is.
+async fn reply(shape: &'static Shape, who: Value, session: &str, call: &Call<'_>) -> Answered {
     let body = parse(call.body)?;
-    check(&body, &INVOKE)?;
+    check(&body, shape)?;
     let fault = follow(&body, call).await?;
     let mut directions = call.directions.clone();
     let mut markers = Directions::default();
@@ -251,7 +293,7 @@ async fn invoke(ids: [&str; 2], session: &str, call: &Call<'_>) -> Answered {
     let asked = body.text_of("inputText").unwrap_or_default();
     let mut frames = Vec::new();
     if matches!(body.get("enableTrace"), Some(Node::Flag(true))) {
-        frames.push(frame("trace", &trace(id, alias, session, asked), false));
+        frames.push(frame("trace", &trace(who, session, asked), false));
     }
     for word in format!("This is a simulated agent's reply to: {asked}").split_inclusive(' ') {
         frames.push(frame(
@@ -271,12 +313,15 @@ async fn invoke(ids: [&str; 2], session: &str, call: &Call<'_>) -> Answered {
 }
 
 /// What an agent tells of its one call of a model.
-fn trace(id: &str, alias: &str, session: &str, asked: &str) -> Value {
+fn trace(mut who: Value, session: &str, asked: &str) -> Value {
     let usage = json!({"inputTokens": asked.chars().count().div_ceil(4) + 100, "outputTokens": 20});
-    json!({
-        "agentId": id, "agentAliasId": alias, "agentVersion": "1", "sessionId": session,
-        "trace": {"orchestrationTrace": {"modelInvocationOutput": {"traceId": "t-1", "metadata": {"usage": usage}}}},
-    })
+    let output = json!({"traceId": "t-1", "metadata": {"usage": usage}});
+    if let Some(members) = who.as_object_mut() {
+        members.insert("sessionId".to_owned(), json!(session));
+        let trace = json!({"orchestrationTrace": {"modelInvocationOutput": output}});
+        members.insert("trace".to_owned(), trace);
+    }
+    who
 }
 
 fn frame(name: &str, payload: &Value, is_delta: bool) -> EventFrame {

@@ -468,6 +468,8 @@ async fn keys_call_what_is_theirs() {
         json!({"name": "g", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no"});
     let raw = format!("/model/{MODEL}/converse");
     let (none, retrieve) = (Value::Null, json!({"retrievalQuery": {"text": "fox"}}));
+    let inline =
+        json!({"inputText": "hi", "foundationModel": MODEL, "instruction": "x".repeat(40)});
     let apply = json!({"source": "INPUT", "content": [{"text": {"text": "x"}}]});
     for (key, method, path, body, status) in [
         ("sk-nobodys", Method::POST, "/model/m/converse", &ask, 401),
@@ -495,6 +497,8 @@ async fn keys_call_what_is_theirs() {
             &retrieve,
             200,
         ),
+        (bound, Method::POST, "/agents/s1", &inline, 403),
+        (free, Method::POST, "/agents/s1", &inline, 200),
         (
             bound,
             Method::POST,
@@ -841,4 +845,236 @@ async fn aliases_of_a_key_say_what_is_called_and_open_nothing_else() {
             );
         }
     }
+}
+
+/// Calls a path with a body that no JSON library would write.
+async fn call_with(gateway: &Gateway, key: &str, path: &str, body: &str) -> Relayed {
+    let bearer = format!("Bearer {key}");
+    let url = format!("{}/bedrock{path}", gateway.url);
+    let headers = [("authorization", &*bearer)];
+    send(
+        &gateway.client,
+        Method::POST,
+        url,
+        &headers,
+        body.to_owned(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn body_that_hides_its_model_is_refused() {
+    let upstream = Upstream::answering(|_| (200, "{}".to_owned())).await;
+    let rest = format!("{}{KEYS}", settings(""));
+    let yaml = file(&[own_identity()], &rest).replace("\"$URL\"", &format!("\"{}\"", upstream.url));
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    let chat = "/openai/v1/chat/completions";
+    for (path, body, status) in [
+        (
+            chat,
+            r#"{"x":"\ud800","model":"openai.gpt-oss-20b-1:0"}"#,
+            400,
+        ),
+        (chat, r#"{"x":1e999,"model":"openai.gpt-oss-20b-1:0"}"#, 400),
+        (
+            chat,
+            r#"{"model":"m","model":"openai.gpt-oss-20b-1:0"}"#,
+            400,
+        ),
+        (
+            chat,
+            r#"{"model":"converse_like/openai.gpt-oss-20b-1:0"}"#,
+            400,
+        ),
+        (
+            "/async-invoke",
+            r#"{"x":"\ud800","modelId":"amazon.nova-reel-v1:0"}"#,
+            400,
+        ),
+        (
+            "/agents/s1",
+            r#"{"x":"\ud800","foundationModel":"amazon.nova-lite-v1:0"}"#,
+            400,
+        ),
+        (chat, "{}", 403),
+        ("/async-invoke", "{}", 403),
+        (
+            "/agents/s1",
+            r#"{"collaborators":[{"foundationModel":"amazon.nova-lite-v1:0"}]}"#,
+            403,
+        ),
+        (
+            "/optimize-prompt",
+            r#"{"targetModelId":"amazon.nova-lite-v1:0"}"#,
+            403,
+        ),
+        (chat, r#"{"model":"m"}"#, 200),
+    ] {
+        // A key of some models, and one of all.
+        let bound = call_with(&gateway, "sk-two-and-long-enough", path, body).await;
+        let free = call_with(&gateway, KEY, path, body).await;
+        let of_all = if status == 400 { 400 } else { 200 };
+        assert_eq!(
+            (bound.status, free.status),
+            (status, of_all),
+            "{path} {body}"
+        );
+    }
+    assert_eq!(upstream.calls(), 6, "what is refused is not sent");
+}
+
+#[tokio::test]
+async fn what_aws_does_not_have_cools_nobody() {
+    let rest = settings("").replace(", disable_cooldowns: true", "");
+    let gateway = serving(&[own_identity()], &rest).await;
+    for (method, path) in [
+        (Method::POST, "/model/m/nonsense"),
+        (Method::GET, "/model/m/converse"),
+    ] {
+        let answer = call(&gateway, MASTER, method, path, &Value::Null).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    assert_eq!(gateway.simulator.calls_total(), 0);
+
+    let told = "Unable to determine service/operation name to be authorized";
+    let upstream =
+        Upstream::answering(move |_| (404, json!({ "message": told }).to_string())).await;
+    let yaml = file(&[own_identity()], &rest).replace("\"$URL\"", &format!("\"{}\"", upstream.url));
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    for calls in 1..=3 {
+        let answer = post(&gateway, "/model/m/converse", &hello("x")).await;
+        assert_eq!((answer.status, upstream.calls()), (404, calls));
+        assert_eq!(answer.json()["message"], told);
+    }
+}
+
+#[tokio::test]
+async fn what_acts_is_sent_again_only_where_it_cannot_have_acted() {
+    let agent = "/agents/SIMAGENT01/agentAliases/SIMALIAS01/sessions/12345/text";
+    let job = json!({"modelId": "amazon.nova-reel-v1:0", "modelInput": {}, "outputDataConfig": {}});
+    let inline = json!({"inputText": "hi", "foundationModel": "m", "instruction": "x".repeat(40)});
+    for (fault, sent) in [("error500", 1), ("throttle", 2), ("reset", 1)] {
+        let failing = Entry {
+            fault,
+            params: ", use_in_pass_through: true",
+            ..Entry::default()
+        };
+        // Whatever the operator says of retries.
+        let rest = settings("").replace(
+            "num_retries: 1",
+            "num_retries: 1, retry_policy: {InternalServerErrorRetries: 1}",
+        );
+        let gateway = serving(&[failing], &rest).await;
+        for (path, body) in [
+            (agent, &json!({"inputText": "hi"})),
+            ("/agents/s1", &inline),
+            ("/async-invoke", &job),
+        ] {
+            let before = gateway.simulator.calls_total();
+            let answer = post(&gateway, path, body).await;
+            assert!(answer.status >= 429, "{fault} {path}");
+            let calls = gateway.simulator.calls_total() - before;
+            assert_eq!(calls, sent, "{fault} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_without_a_body_are_complete() {
+    let upstream = Upstream::answering(|path| {
+        let status = if path.ends_with("memories") { 204 } else { 200 };
+        (status, String::new())
+    })
+    .await;
+    let rest = settings("").replace("BEDROCK: $URL", &format!("BEDROCK: {}", upstream.url));
+    let yaml = file(&[own_identity()], &rest).replace("\"$URL\"", &format!("\"{}\"", upstream.url));
+    let gateway = Gateway::with(&yaml, std::sync::Arc::new(switchyard::clock::SystemClock)).await;
+    for (method, path, status) in [
+        (Method::DELETE, "/agents/a/agentAliases/b/memories", 204),
+        (Method::HEAD, "/foundation-models", 200),
+        (Method::GET, "/foundation-models", 200),
+    ] {
+        let answer = call(&gateway, MASTER, method.clone(), path, &Value::Null).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(answer.body.is_empty());
+    }
+    gateway.comes_to_rest().await;
+    let scraped = gateway
+        .call(Method::GET, "/metrics", Some(MASTER))
+        .await
+        .body;
+    assert!(scraped.contains(r#"status_code="204""#), "{scraped}");
+    assert!(!scraped.contains(r#"status_code="499""#), "{scraped}");
+}
+
+#[tokio::test]
+async fn deployments_that_cannot_take_the_call_are_passed_over() {
+    let entry = |name, id, model| Entry {
+        name,
+        id,
+        model,
+        ..Entry::default()
+    };
+    let elsewhere = "bedrock/converse_like/anything";
+    let group = [
+        entry("m", "like", elsewhere),
+        entry("m", "claude", crate::support::entry::CLAUDE),
+        entry("m", "nova", "bedrock/us.amazon.nova-pro-v1:0"),
+        entry("none", "none", elsewhere),
+    ];
+    let gateway = serving(&group, &settings("")).await;
+    let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+    for _ in 0..12 {
+        let answer = post(&gateway, "/model/m/invoke", &body).await;
+        let by = answer.header("x-litellm-model-id");
+        assert_eq!((answer.status, by), (200, "claude"));
+        let answer = post(&gateway, "/model/m/converse", &hello("x")).await;
+        assert_eq!(answer.status, 200);
+        assert_ne!(answer.header("x-litellm-model-id"), "like");
+    }
+    let answer = post(&gateway, "/model/none/converse", &hello("x")).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["error"]["param"], "model");
+}
+
+#[tokio::test]
+async fn guardrail_of_a_deployment_holds_here_too() {
+    let guarded = Entry {
+        params: ", guardrailConfig: {guardrailIdentifier: gr1, guardrailVersion: \"1\"}",
+        ..Entry::default()
+    };
+    let gateway = serving(&[guarded], &settings("")).await;
+    let own = json!({"guardrailIdentifier": "gr1", "guardrailVersion": "1"});
+    let answer = post(&gateway, "/model/m/converse", &hello("x")).await;
+    assert_eq!(answer.status, 200);
+    let sent = gateway.simulator.calls().pop().unwrap();
+    let body: Value = serde_json::from_str(&sent.body).unwrap();
+    assert_eq!(body["guardrailConfig"], own);
+    assert_eq!(body["messages"], hello("x")["messages"]);
+
+    let theirs = json!({"guardrailIdentifier": "gr2", "guardrailVersion": "2"});
+    let mut asked = hello("x");
+    asked["guardrailConfig"] = theirs;
+    assert_eq!(
+        post(&gateway, "/model/m/converse", &asked).await.status,
+        200
+    );
+    let sent = gateway.simulator.calls().pop().unwrap();
+    assert_eq!(
+        sent.body,
+        asked.to_string(),
+        "a guardrail of the caller's stays"
+    );
+    asked["guardrailConfig"] = Value::Null;
+    assert_eq!(
+        post(&gateway, "/model/m/converse", &asked).await.status,
+        400
+    );
+
+    let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+    assert_eq!(post(&gateway, "/model/m/invoke", &body).await.status, 200);
+    let sent = gateway.simulator.calls().pop().unwrap();
+    assert_eq!(sent.body, body.to_string());
+    assert_eq!(sent.headers["x-amzn-bedrock-guardrailidentifier"], "gr1");
+    assert_eq!(sent.headers["x-amzn-bedrock-guardrailversion"], "1");
 }

@@ -107,6 +107,7 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
         }
     }
     if let Some(raw) = &call.raw {
+        asked.unfit = super::raw::unfit(call, raw, group);
         asked.size = Some(raw.size);
         asked.cost.output_tokens = raw.output_tokens;
     }

@@ -7,15 +7,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 
 use super::super::raw::{RawCall, base};
 use super::super::trip::{Hop, RetryWish};
 use super::super::{Call, gate};
 use crate::config::{AwsParams, DeploymentConfig, Secret};
-use crate::error::Result;
-use crate::keys::VirtualKey;
+use crate::error::{Error, ErrorKind, Result};
+use crate::keys::{Access, ModelName, VirtualKey};
 use crate::provider::bedrock::model_id::is_region;
+use crate::provider::bedrock::raw::Operation;
 use crate::provider::bedrock::url::Service;
 use crate::router::ModelGroup;
 use crate::state::Parts;
@@ -38,12 +39,25 @@ pub(in crate::pipeline) fn check_key(call: &Call, raw: &RawCall, parts: &Parts) 
         None if key.config.models.is_empty() => {}
         // The body goes on as it is, so what it names is what is called, whatever the key's aliases say.
         None => {
-            for model in raw.request.models_in_body() {
-                check_id(key, &model)?;
+            check_unnamed(key, raw)?;
+            for model in &raw.models {
+                check_id(key, model)?;
             }
         }
     }
     gate::check_standing(call, key, parts)
+}
+
+/// Refuses a key of some models where the body has to say which is meant and does not.
+fn check_unnamed(key: &VirtualKey, raw: &RawCall) -> Result<()> {
+    let operation = raw.request.path.operation();
+    let has_to = matches!(operation, Operation::OpenAi | Operation::AsyncInvoke)
+        && raw.request.method == Method::POST;
+    if !has_to || !raw.models.is_empty() || key.access(&ModelName::default()) != Access::Denied {
+        return Ok(());
+    }
+    let message = "the body names no model, and the key may call some models only";
+    Err(Error::new(ErrorKind::Forbidden, message))
 }
 
 /// Whether a name stands for a group of the file.

@@ -17,16 +17,16 @@ pub(super) enum Leaf<'l> {
 }
 
 /// Calls `read` with every string and count of a JSON body, the name of its member, and how deep it stands: a member of the
-/// whole at 1. What is no JSON ends the walk.
-pub(super) fn walk(body: &[u8], read: &mut dyn FnMut(Option<&str>, usize, Leaf<'_>)) {
+/// whole at 1. What is no JSON ends the walk, and so does what this reader cannot take although another might (half a
+/// surrogate pair, a number beyond all bounds, deep nesting): returns whether the end was reached.
+pub(super) fn walk(body: &[u8], read: &mut dyn FnMut(Option<&str>, usize, Leaf<'_>)) -> bool {
     let mut json = serde_json::Deserializer::from_slice(body);
     let whole = Walk {
         name: None,
         depth: 0,
         read,
     };
-    // It has been walked as far as it is JSON.
-    let _walked = whole.deserialize(&mut json);
+    whole.deserialize(&mut json).is_ok() && json.end().is_ok()
 }
 
 struct Walk<'w> {

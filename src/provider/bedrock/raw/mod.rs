@@ -6,6 +6,7 @@
 
 mod body;
 mod counts;
+mod guardrail;
 mod headers;
 mod member;
 mod path;
@@ -16,14 +17,16 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 
 use body::{Leaf, walk};
+pub use guardrail::guard;
 pub use headers::{back, onward};
 pub use path::RawPath;
 pub use place::Operation;
 pub use tap::Tap;
 
 use super::model_id::{ModelId, Route, names_a_model};
+use super::url::Service;
 use crate::catalog::Size;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::provider::WireRequest;
 
 /// Tokens that an answer is taken to have where the request does not bound it.
@@ -39,6 +42,11 @@ const LIMITS: [&str; 6] = [
     "max_gen_len",
     "maxTokenCount",
 ];
+
+/// Members that name a model in requests of the agent runtime, at any depth: `InvokeInlineAgent` has `foundationModel` in
+/// itself, in its collaborators and in its prompts, `OptimizePrompt` has `targetModelId`, all others `modelArn`.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Agents_for_Amazon_Bedrock_Runtime.html>.
+const NAMES_OF_AGENTS: [&str; 4] = ["modelArn", "foundationModel", "targetModelId", "modelId"];
 
 /// A request that is passed through.
 #[derive(Debug, Clone)]
@@ -120,30 +128,58 @@ impl RawRequest {
     }
 
     /// Returns the models that the body names where it is the body that names them: Bedrock's OpenAI-shaped API, jobs, and
-    /// the agent runtime. What is no JSON names none.
-    pub fn models_in_body(&self) -> Vec<String> {
-        let (name, is_at_top) = match self.path.operation() {
-            Operation::OpenAi => ("model", true),
-            Operation::AsyncInvoke => ("modelId", true),
-            _ => ("modelArn", false),
+    /// the agent runtime.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a body that cannot be read to its end, because AWS might find a model where we did not look; and for one that
+    /// names several where it may name one, because AWS might mean another than we do.
+    pub fn models_in_body(&self) -> Result<Vec<String>> {
+        let (names, is_at_top) = match self.path.operation() {
+            Operation::OpenAi => (&["model"][..], true),
+            Operation::AsyncInvoke => (&["modelId"][..], true),
+            _ if self.path.service() == Service::AgentRuntime => (&NAMES_OF_AGENTS[..], false),
+            _ => return Ok(Vec::new()),
         };
+        if self.body.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut models = Vec::new();
-        walk(&self.body, &mut |member, depth, leaf| {
+        let is_whole = walk(&self.body, &mut |member, depth, leaf| {
             if let Leaf::Text(text) = leaf
-                && member == Some(name)
+                && member.is_some_and(|member| names.contains(&member))
                 && (depth == 1 || !is_at_top)
             {
                 models.push(text.to_owned());
             }
         });
-        models
+        if !is_whole {
+            let message = "the body cannot be read as JSON to its end, so nobody can tell which model it names";
+            return Err(Error::new(ErrorKind::BadRequest, message));
+        }
+        match names {
+            [name] if models.len() > 1 => {
+                let message = format!("the body has the member '{name}' more than once");
+                Err(Error::bad_request(*name, message))
+            }
+            _ => Ok(models),
+        }
+    }
+
+    /// Says whether the call does something by itself (an agent that acts, a job that is started, a session that grows), so that
+    /// sending it again may do it twice.
+    pub fn acts(&self) -> bool {
+        let is_of_these = self.path.service() == Service::AgentRuntime
+            || self.path.operation() == Operation::AsyncInvoke;
+        is_of_these && !self.method.is_safe() && !self.path.is_a_reading()
     }
 
     /// Measures the request's text, and returns how many tokens its answer may have.
     pub fn size(&self) -> (Size, u64) {
         let mut size = Size::default();
         let mut limit = None;
-        walk(&self.body, &mut |member, depth, leaf| match leaf {
+        // What cannot be read is not measured.
+        let _is_whole = walk(&self.body, &mut |member, depth, leaf| match leaf {
             Leaf::Text(text) if text.len() <= LONGEST_WORD || text.contains(' ') => {
                 size.add_json(text);
             }
@@ -159,7 +195,11 @@ impl RawRequest {
 }
 
 /// Refuses a model that AWS has behind another API.
-fn check_route(model: &ModelId) -> Result<()> {
+///
+/// # Errors
+///
+/// 400, by the member `model`.
+pub fn check_route(model: &ModelId) -> Result<()> {
     match model.route {
         Route::Converse | Route::Invoke | Route::ChatCompletions | Route::AsyncInvoke => Ok(()),
         Route::ConverseLike

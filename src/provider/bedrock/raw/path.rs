@@ -81,6 +81,12 @@ impl RawPath {
         self.operation
     }
 
+    /// Says whether a `POST` to it only looks something up: of knowledge bases the runtime has nothing else.
+    pub(super) fn is_a_reading(&self) -> bool {
+        let first = self.text.split('/').nth(1);
+        first.is_some_and(|first| ["knowledgebases", "rerank", "generateQuery"].contains(&first))
+    }
+
     /// Returns the id of the model that it names, decoded.
     pub fn model(&self) -> Option<&str> {
         self.model.as_ref().map(|model| model.id.as_str())

@@ -24,8 +24,6 @@ pub enum Operation {
     CountTokens,
     /// A stream in both directions, which needs HTTP/2 up to the model.
     Bidirectional,
-    /// Any other operation on a model.
-    OtherOfModel,
     /// Bedrock's OpenAI-shaped API; its body names the model.
     OpenAi,
     /// `StartAsyncInvoke`; its body names the model.
@@ -48,7 +46,6 @@ impl Operation {
             Self::InvokeStream => "invoke_model_with_response_stream",
             Self::CountTokens => "count_tokens",
             Self::Bidirectional => "invoke_model_with_bidirectional_stream",
-            Self::OtherOfModel => "model",
             Self::OpenAi => "openai",
             Self::AsyncInvoke => "async_invoke",
             Self::Agent => "invoke_agent",
@@ -70,17 +67,18 @@ impl Operation {
         matches!(self, Self::Invoke | Self::InvokeStream)
     }
 
-    /// Returns the operation on a model that the last segment of its path names.
-    pub(super) fn on_model(action: &str) -> Self {
-        match action {
+    /// Returns the operation on a model that the last segment of its path names. AWS would answer any other with 404, which
+    /// must not be taken for a model that is missing.
+    fn on_model(action: &str) -> Option<Self> {
+        Some(match action {
             "converse" => Self::Converse,
             "converse-stream" => Self::ConverseStream,
             "invoke" => Self::Invoke,
             "invoke-with-response-stream" => Self::InvokeStream,
             "invoke-with-bidirectional-stream" => Self::Bidirectional,
             "count-tokens" => Self::CountTokens,
-            _ => Self::OtherOfModel,
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -130,8 +128,8 @@ pub(super) fn place(method: &Method, segments: &[&str]) -> Option<(Service, Oper
     let agent_runtime = |operation| Some((Service::AgentRuntime, operation));
     match first {
         "model" => match segments {
-            [_, .., id, action] if !id.is_empty() && !action.is_empty() => {
-                runtime(Operation::on_model(action))
+            [_, .., id, action] if *method == Method::POST && !id.is_empty() => {
+                runtime(Operation::on_model(action)?)
             }
             _ => None,
         },

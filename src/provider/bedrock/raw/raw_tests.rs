@@ -57,12 +57,6 @@ fn each_path_belongs_to_one_service() {
         ),
         (
             "POST",
-            "/model/m/next-years",
-            Runtime,
-            Operation::OtherOfModel,
-        ),
-        (
-            "POST",
             "/guardrail/g/version/1/apply",
             Runtime,
             Operation::Other,
@@ -167,6 +161,7 @@ fn what_bedrock_does_not_have_is_not_found() {
         "/bedrock/model",
         "/bedrock/model/m",
         "/bedrock/model/m/",
+        "/bedrock/model/m/nonsense",
         "/bedrock/%6dodel/m/converse",
         "/bedrock/MODEL/m/converse",
         "/bedrock/v2",
@@ -175,6 +170,10 @@ fn what_bedrock_does_not_have_is_not_found() {
     ] {
         let error = parse(&Method::POST, path).unwrap_err();
         assert_eq!(error.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+        let error = parse(&method, "/bedrock/model/m/converse").unwrap_err();
+        assert_eq!(error.status(), StatusCode::NOT_FOUND, "{method}");
     }
     let both = "/bedrock/model/m/invoke-with-bidirectional-stream";
     let error = parse(&Method::POST, both).unwrap_err();
@@ -353,7 +352,10 @@ fn deployment_decides_what_is_sent_in_the_place_of_its_name() {
 
 #[test]
 fn models_are_found_where_the_body_names_them() {
-    let models = |path: &str, body: &str| request(&Method::POST, path, None, body).models_in_body();
+    let models = |path: &str, body: &str| {
+        let asked = request(&Method::POST, path, None, body);
+        asked.models_in_body().unwrap()
+    };
     let generate = r#"{"input":{"text":"x"},"retrieveAndGenerateConfiguration":{"knowledgeBaseConfiguration":
         {"modelArn":"arn:a","orchestrationConfiguration":{"modelArn":"b"}}}}"#;
     assert_eq!(
@@ -369,7 +371,59 @@ fn models_are_found_where_the_body_names_them() {
         ["openai.gpt-oss-20b-1:0"]
     );
     assert_eq!(models("/bedrock/async-invoke", r#"{"modelId":"m"}"#), ["m"]);
-    assert!(models(chat, "not json").is_empty());
+    assert!(models(chat, "").is_empty());
+    assert!(
+        models(
+            "/bedrock/model/m/converse",
+            r#"{"model":"x","modelArn":"y"}"#
+        )
+        .is_empty()
+    );
+    let inline = r#"{"foundationModel":"a","collaborators":[{"foundationModel":"b"}],"promptOverrideConfiguration":
+        {"promptConfigurations":[{"foundationModel":"c"}]},"knowledgeBases":[{"x":{"modelArn":"d"}}]}"#;
+    assert_eq!(models("/bedrock/agents/s", inline), ["a", "b", "c", "d"]);
+    let optimize = r#"{"input":{"textPrompt":{"text":"x"}},"targetModelId":"m"}"#;
+    assert_eq!(models("/bedrock/optimize-prompt", optimize), ["m"]);
+}
+
+#[test]
+fn body_whose_models_cannot_all_be_seen_is_refused() {
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for (path, name) in [
+        ("/bedrock/openai/v1/chat/completions", "model"),
+        ("/bedrock/async-invoke", "modelId"),
+        ("/bedrock/retrieveAndGenerate", "modelArn"),
+        ("/bedrock/agents/s", "foundationModel"),
+    ] {
+        for before in [
+            r#""x":"\ud800""#,
+            r#""\ud800":1"#,
+            r#""x":1e999"#,
+            &format!(r#""x":{deep}"#),
+        ] {
+            let body = format!(r#"{{{before},"{name}":"m"}}"#);
+            let asked = request(&Method::POST, path, None, &body);
+            let error = asked.models_in_body().unwrap_err();
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{path} {before}");
+        }
+        for body in [format!(r#"{{"{name}":"m"}} x"#), "not json".to_owned()] {
+            let asked = request(&Method::POST, path, None, &body);
+            assert!(asked.models_in_body().is_err(), "{path} {body}");
+        }
+    }
+}
+
+#[test]
+fn body_that_names_one_model_twice_is_refused() {
+    for (path, name) in [
+        ("/bedrock/openai/v1/chat/completions", "model"),
+        ("/bedrock/async-invoke", "modelId"),
+    ] {
+        let body = format!(r#"{{"{name}":"a","{name}":"b"}}"#);
+        let asked = request(&Method::POST, path, None, &body);
+        let error = asked.models_in_body().unwrap_err();
+        assert_eq!(error.param(), Some(name));
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ const WRITTEN: [&str; 9] = [
 #[derive(Debug)]
 pub struct Tap {
     shape: Shape,
+    /// Whether the pieces of its stream are text, of which nothing is to be believed.
+    is_agents: bool,
     counts: Counts,
     /// What the model wrote, as far as it was a stream.
     written: Size,
@@ -83,6 +85,7 @@ impl Tap {
         };
         Self {
             shape,
+            is_agents: operation == Operation::Agent,
             counts: Counts::of_headers(headers),
             written: Size::default(),
             has_begun: false,
@@ -169,17 +172,18 @@ impl Tap {
     fn event(&mut self, name: &str, event: &Value) {
         match name {
             "chunk" => {
-                // A model's own JSON, or an agent's text.
                 let bytes = event.get("bytes").and_then(Value::as_str);
                 let inner = bytes.and_then(|text| STANDARD.decode(text).ok());
                 let Some(inner) = inner else { return };
+                // A model's own JSON, or an agent's text, which may be JSON too.
                 match serde_json::from_slice::<Value>(&inner) {
-                    Ok(chunk) => self.chunk(&chunk),
-                    Err(_) => self.write(std::str::from_utf8(&inner).unwrap_or_default()),
+                    Ok(chunk) if !self.is_agents => self.chunk(&chunk),
+                    _ => self.write(std::str::from_utf8(&inner).unwrap_or_default()),
                 }
             }
             // One for each call of a model that the agent made.
             "trace" => self.traced(event, 0),
+            _ if self.is_agents => self.texts(event, 0),
             _ => self.chunk(event),
         }
     }

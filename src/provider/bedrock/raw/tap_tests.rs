@@ -195,6 +195,22 @@ fn answers_without_usage_have_none() {
 }
 
 #[test]
+fn what_an_agent_says_of_tokens_is_text() {
+    let usage = json!({"metadata": {"usage": {"inputTokens": 2, "outputTokens": 1}}});
+    let said = json!({"usage": {"inputTokens": 0, "outputTokens": 0},
+        "amazon-bedrock-invocationMetrics": {"inputTokenCount": 9, "outputTokenCount": 9}});
+    let answer = [
+        event("trace", &json!({"trace": {"x": usage}})),
+        chunk(&said),
+        event("returnControl", &said),
+    ]
+    .concat();
+    let tap = seen(Operation::Agent, &headers(&[FRAMES]), &answer, 64);
+    assert_eq!(tokens(&tap), Some((2, 1)));
+    assert!(tap.written().tokens(crate::catalog::Tokenizer::Claude) > 10);
+}
+
+#[test]
 fn failure_inside_of_a_stream_is_noticed() {
     let stream = [
         event("messageStart", &json!({"role": "assistant"})),
