@@ -2,7 +2,6 @@
 //!
 //! They are in the response cache, so there are none where no cache is configured. A key finds its own only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,7 +19,7 @@ use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
 use crate::cache::{CacheControls, Tenant};
 use crate::canonical::{ChatChunk, RawJson};
-use crate::dialect::responses::{Order, Page, continued, input_items, references, response_of};
+use crate::dialect::responses::{Found, Order, Page, input_items, references, response_of};
 use crate::dialect::{Asked, Front, Kept, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
@@ -28,6 +27,10 @@ use crate::pipeline::Call;
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
+/// How many kept responses are in hand at a time while a request is put together.
+const AT_ONCE: usize = 4;
+/// How much of them is read for one request, in bytes.
+const MOST_READ: usize = 256 * 1024 * 1024;
 /// How many items are listed at once, if the client does not say.
 const PAGE: usize = 20;
 /// How many a client may ask for.
@@ -62,7 +65,7 @@ pub(super) fn owner(identity: &Identity) -> Tenant {
 ///
 /// # Errors
 ///
-/// Something that is not kept, or nothing is kept at all.
+/// Something that is not kept, or nothing is kept at all; more than a request may have.
 pub(super) async fn complete(
     snapshot: &Snapshot,
     identity: &Identity,
@@ -81,11 +84,29 @@ pub(super) async fn complete(
                        (`litellm_settings.cache`); send the whole conversation in `input`";
         return Err(Error::bad_request("previous_response_id", message));
     };
-    let found = cache.recall(&owner(identity), references.responses()).await;
-    let records = found
-        .into_iter()
-        .filter_map(|(id, record)| Some((id, read(record)?)));
-    continued(&body, &references, &records.collect::<BTreeMap<_, _>>())
+    let owner = owner(identity);
+    let most = snapshot.config.general.max_request_bytes;
+    let mut found = Found::new(&references, most);
+    let mut room = MOST_READ;
+    for ids in references.responses().chunks(AT_ONCE) {
+        for (id, record) in cache.recall(&owner, ids.to_vec()).await {
+            room = room.checked_sub(record.len()).ok_or_else(too_much)?;
+            if let Some(record) = read(record) {
+                found.add(&id, &record)?;
+            }
+            // They may be large, and this is not the only call.
+            tokio::task::yield_now().await;
+        }
+    }
+    found.put_into(&body)
+}
+
+fn too_much() -> Error {
+    let message = format!(
+        "input: the responses that it names are larger than {} MB together; send the items themselves",
+        MOST_READ / 1024 / 1024
+    );
+    Error::bad_request("input", message)
 }
 
 /// What comes from a store may be anybody's: it is JSON, or nothing.
