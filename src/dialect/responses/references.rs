@@ -182,6 +182,10 @@ impl<'r> Found<'r> {
             for item in conversation {
                 self.write(item, items)?;
             }
+            if new == "\"\"" {
+                let message = "Invalid value for 'input': it must not be empty.";
+                return Err(Error::bad_request("input", message));
+            }
             if new.starts_with('"') {
                 let item = format!(r#"{{"type":"message","role":"user","content":{new}}}"#);
                 self.write(&item, items)?;

@@ -117,6 +117,10 @@ fn what_is_not_kept_is_named() {
             "previous_response_id",
         ),
         (
+            json!({"input": "", "previous_response_id": "resp_a"}),
+            "input",
+        ),
+        (
             json!({"input": [{"type": "item_reference", "id": "msg_b_1"}]}),
             "input[0].id",
         ),
