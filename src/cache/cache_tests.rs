@@ -572,3 +572,18 @@ async fn caching_groups_and_scope_come_from_the_configuration() {
     instance.cache = ResponseCache::build(&config, with, None);
     assert_eq!(instance.cache.as_ref().unwrap().groups.len(), 1);
 }
+
+#[tokio::test]
+async fn a_store_that_is_away_does_not_say_that_a_response_is_not_there() {
+    let store = Arc::new(Fake::default());
+    let instance = Instance::redis(&store);
+    let cache = instance.cache.as_ref().unwrap();
+    let owner = Tenant::default();
+    let ask = |id: &'static str| cache.recall(&owner, vec![id.to_owned()]);
+    assert!(cache.remember(&owner, "resp_1", Bytes::from_static(b"{}")));
+    assert!(ask("resp_2").await.unwrap().is_empty());
+    store.is_away.store(true, Ordering::SeqCst);
+    assert!(ask("resp_2").await.is_err());
+    // What this process has itself it still has.
+    assert_eq!(ask("resp_1").await.unwrap().len(), 1);
+}

@@ -19,9 +19,18 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 impl ResponseCache {
+    /// Returns how many bytes of a response and the conversation that led to it can be kept.
+    pub fn most_remembered(&self) -> usize {
+        if self.remote.is_some() {
+            return MOST_BYTES;
+        }
+        let all = usize::try_from(self.config.max_bytes).unwrap_or(usize::MAX);
+        super::memory::MOST_BYTES.min(all)
+    }
+
     /// Keeps what a response left behind, and says whether it did.
     pub fn remember(&self, owner: &Tenant, id: &str, record: Bytes) -> bool {
-        if record.len() > MOST_BYTES {
+        if record.len() > self.most_remembered() {
             return false;
         }
         self.keep(&key(owner, id), record, &self.times(Some(KEPT)))
@@ -29,10 +38,18 @@ impl ResponseCache {
 
     /// Returns what the responses called `ids` left behind, as far as it is kept.
     ///
+    /// # Errors
+    ///
+    /// The shared store failed: nobody knows what it keeps.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.
-    pub async fn recall(&self, owner: &Tenant, ids: Vec<String>) -> BTreeMap<String, Bytes> {
+    pub async fn recall(
+        &self,
+        owner: &Tenant,
+        ids: Vec<String>,
+    ) -> Result<BTreeMap<String, Bytes>, AdminError> {
         let mut found = BTreeMap::new();
         let mut elsewhere = Vec::new();
         for id in ids {
@@ -48,11 +65,11 @@ impl ResponseCache {
             && !elsewhere.is_empty()
         {
             let keys: Vec<&str> = elsewhere.iter().map(|(_, key)| key.as_str()).collect();
-            let records = remote.read(&keys).await;
+            let records = remote.try_read(&keys).await?;
             let records = elsewhere.into_iter().zip(records);
             found.extend(records.filter_map(|((id, _), record)| Some((id, record?))));
         }
-        found
+        Ok(found)
     }
 
     /// Forgets a response. Other instances may have a copy for a minute.
@@ -121,7 +138,7 @@ mod tests {
             let cache = Arc::clone(&cache);
             async move {
                 let ids = vec!["resp_1".to_owned(), "resp_2".to_owned()];
-                cache.recall(&owner(key), ids).await
+                cache.recall(&owner(key), ids).await.unwrap()
             }
         };
         assert_eq!(
@@ -136,9 +153,11 @@ mod tests {
     #[test]
     fn too_large_a_conversation_is_not_kept() {
         let cache = cache();
-        for length in [super::super::memory::MOST_BYTES + 1, MOST_BYTES + 1] {
+        let most = cache.most_remembered();
+        assert_eq!(most, super::super::memory::MOST_BYTES);
+        for (length, is_kept) in [(most, true), (most + 1, false), (MOST_BYTES + 1, false)] {
             let record = Bytes::from(vec![b' '; length]);
-            assert!(!cache.remember(&owner("a"), "resp_1", record));
+            assert_eq!(cache.remember(&owner("a"), "resp_1", record), is_kept);
         }
     }
 

@@ -43,14 +43,16 @@ impl Remote {
 
     /// Reads values, in the order of their keys; a store that is away has none.
     pub(super) async fn read(&self, keys: &[&str]) -> Vec<Option<Bytes>> {
+        self.try_read(keys).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "cached answer was not read");
+            Vec::new()
+        })
+    }
+
+    /// Reads values, in the order of their keys, for those to whom one that is not there matters.
+    pub(super) async fn try_read(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let keys: Vec<String> = keys.iter().map(|key| named(key)).collect();
-        match self.store.read(&keys).await {
-            Ok(values) => values,
-            Err(error) => {
-                tracing::debug!(%error, "cached answer was not read");
-                Vec::new()
-            }
-        }
+        self.store.read(&keys).await
     }
 
     /// Begins to write values, one after the other; `None`: they do not expire.

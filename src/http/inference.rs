@@ -223,7 +223,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
         }
     }
     match outcome {
-        Ok(Reply::Whole(reply)) => whole(&reply, &call, &envelope, settlement),
+        Ok(Reply::Whole(reply)) => whole(&reply, &call, envelope, settlement),
         Ok(Reply::Stream(first, source)) => match writer(&call, envelope) {
             Some(writer) => {
                 let headers = stream_headers(&settlement);
@@ -261,17 +261,33 @@ fn not_streamed() -> Error {
     )
 }
 
-fn whole(reply: &Answer, call: &Call, envelope: &Envelope, mut settlement: Settlement) -> Response {
+fn whole(
+    reply: &Answer,
+    call: &Call,
+    mut envelope: Envelope,
+    mut settlement: Settlement,
+) -> Response {
     settlement.used(reply.usage());
-    let body = match call.front.answer(reply, envelope) {
+    let kept = call.front.kept(reply, &envelope);
+    let not_kept = match kept {
+        Some(_) => None,
+        None => responses::not_kept(&envelope.asked),
+    };
+    if let Some(asked) = &not_kept {
+        envelope.asked = asked.clone();
+    }
+    let body = match call.front.answer(reply, &envelope) {
         Ok(body) => body,
         Err(error) => return failed(&error, call, settlement),
     };
-    if let Some(kept) = call.front.kept(reply, envelope) {
+    if let Some(kept) = kept {
         responses::keep(call, &kept);
     }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
+    if let Some(asked) = &not_kept {
+        say_left_out(response.headers_mut(), asked);
+    }
     insert(response.headers_mut(), names::CALL_ID, &call.id);
     settlement.completed();
     response
@@ -419,7 +435,7 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
         insert(headers, names::PRIORITIZED, "True");
     }
     let (call, journal) = (settlement.call(), settlement.journal());
-    say_left_out(headers, call);
+    say_left_out(headers, &call.asked);
     portkey::say(headers, call, journal, settlement.cache_status());
     if let Some(facts) = settlement.cache_facts() {
         let hit = if facts.hit { "true" } else { "false" };
@@ -431,18 +447,24 @@ fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
 }
 
 /// Adds what was left out of the request as it was read to what was left out as it was written.
-fn say_left_out(headers: &mut HeaderMap, call: &Call) {
-    let Asked::Response(asked) = &call.asked else {
+fn say_left_out(headers: &mut HeaderMap, asked: &Asked) {
+    let Asked::Response(asked) = asked else {
         return;
     };
-    if asked.warnings().is_empty() {
-        return;
+    let known = headers.get(names::WARNINGS).map(HeaderValue::to_str);
+    let known = known.and_then(Result::ok).unwrap_or_default();
+    let of_answer = known.split("; ").filter(|known| !known.is_empty());
+    let of_request = asked.warnings().iter().map(String::as_str);
+    let mut warnings: Vec<&str> = of_request.collect();
+    for warning in of_answer {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
-    let mut warnings = asked.warnings().join("; ");
-    if let Some(Ok(more)) = headers.get(names::WARNINGS).map(HeaderValue::to_str) {
-        warnings = format!("{warnings}; {more}");
+    if !warnings.is_empty() {
+        let warnings = warnings.join("; ");
+        insert(headers, names::WARNINGS, &warnings);
     }
-    insert(headers, names::WARNINGS, &warnings);
 }
 
 /// The headers that every answer after authentication has.

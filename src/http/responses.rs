@@ -2,7 +2,6 @@
 //!
 //! They are in the response cache, so there are none where no cache is configured. A key finds its own only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,9 +17,9 @@ use serde_json::value::RawValue;
 use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
-use crate::cache::{CacheControls, Tenant};
+use crate::cache::{AdminError, CacheControls, Tenant};
 use crate::canonical::{ChatChunk, RawJson};
-use crate::dialect::responses::{Order, Page, continued, input_items, references, response_of};
+use crate::dialect::responses::{Found, Order, Page, input_items, references, response_of};
 use crate::dialect::{Asked, Front, Kept, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
@@ -28,6 +27,12 @@ use crate::pipeline::Call;
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
+/// The owner of what was asked with the master key; ids of keys are hexadecimal.
+const ADMINISTRATOR: &str = "administrator";
+/// How many kept responses are in hand at a time while a request is put together.
+const AT_ONCE: usize = 4;
+/// How much of them is read for one request, in bytes.
+const MOST_READ: usize = 256 * 1024 * 1024;
 /// How many items are listed at once, if the client does not say.
 const PAGE: usize = 20;
 /// How many a client may ask for.
@@ -52,8 +57,13 @@ pub(super) fn add(mut table: Router<Arc<App>>) -> Router<Arc<App>> {
 /// Whose responses a caller finds.
 pub(super) fn owner(identity: &Identity) -> Tenant {
     let key = identity.key();
+    let id = key.map(|key| key.id.clone());
+    // Where some paths are public, what anyone asks there is not the administrator's.
+    let administrator = identity
+        .is_administrator()
+        .then(|| ADMINISTRATOR.to_owned());
     Tenant {
-        key: key.map(|key| key.id.clone()),
+        key: id.or(administrator),
         team: key.and_then(|key| key.config.team_id.clone()),
     }
 }
@@ -62,7 +72,7 @@ pub(super) fn owner(identity: &Identity) -> Tenant {
 ///
 /// # Errors
 ///
-/// Something that is not kept, or nothing is kept at all.
+/// Something that is not kept, or nothing is kept at all; more than a request may have.
 pub(super) async fn complete(
     snapshot: &Snapshot,
     identity: &Identity,
@@ -81,11 +91,36 @@ pub(super) async fn complete(
                        (`litellm_settings.cache`); send the whole conversation in `input`";
         return Err(Error::bad_request("previous_response_id", message));
     };
-    let found = cache.recall(&owner(identity), references.responses()).await;
-    let records = found
-        .into_iter()
-        .filter_map(|(id, record)| Some((id, read(record)?)));
-    continued(&body, &references, &records.collect::<BTreeMap<_, _>>())
+    let owner = owner(identity);
+    let most = snapshot.config.general.max_request_bytes;
+    let mut found = Found::new(&references, most);
+    let mut room = MOST_READ;
+    for ids in references.responses().chunks(AT_ONCE) {
+        let records = cache.recall(&owner, ids.to_vec()).await;
+        for (id, record) in records.map_err(store_failed)? {
+            room = room.checked_sub(record.len()).ok_or_else(too_much)?;
+            if let Some(record) = read(record) {
+                found.add(&id, &record)?;
+            }
+            // They may be large, and this is not the only call.
+            tokio::task::yield_now().await;
+        }
+    }
+    found.put_into(&body)
+}
+
+fn too_much() -> Error {
+    let message = format!(
+        "input: the responses that it names are larger than {} MB together; send the items themselves",
+        MOST_READ / 1024 / 1024
+    );
+    Error::bad_request("input", message)
+}
+
+/// Nobody knows now what is kept; later that may be otherwise.
+fn store_failed(error: AdminError) -> Error {
+    let message = "the store that has the kept responses does not answer";
+    Error::new(ErrorKind::Overloaded, message).with_source(error)
 }
 
 /// What comes from a store may be anybody's: it is JSON, or nothing.
@@ -97,15 +132,23 @@ fn read(record: Bytes) -> Option<RawJson> {
 /// Says in `asked` that the response will be kept, if it will.
 pub(super) fn to_keep(asked: Asked, snapshot: &Snapshot, controls: &CacheControls) -> Asked {
     match asked {
-        Asked::Response(asked)
-            if snapshot.cache.is_some()
-                && asked.may_keep()
-                && !controls.no_store
-                && !controls.off =>
-        {
-            Asked::Response(Arc::new(asked.kept()))
+        Asked::Response(asked) if asked.may_keep() && !controls.no_store && !controls.off => {
+            Asked::Response(match &snapshot.cache {
+                Some(cache) => Arc::new(asked.kept(cache.most_remembered())),
+                None => asked,
+            })
         }
         asked => asked,
+    }
+}
+
+/// Says in `asked` that the response is not kept after all; `None` where it was not to be kept.
+pub(super) fn not_kept(asked: &Asked) -> Option<Asked> {
+    match asked {
+        Asked::Response(asked) if asked.is_kept() => {
+            Some(Asked::Response(Arc::new(asked.not_kept())))
+        }
+        _ => None,
     }
 }
 
@@ -114,7 +157,7 @@ pub(super) fn keep(call: &Call, kept: &Kept) {
     if let Some(cache) = &call.snapshot.cache
         && !cache.remember(&call.options.tenant, &kept.id, kept.record.bytes().clone())
     {
-        tracing::debug!(call_id = %call.id, "response was not kept: it is too large");
+        tracing::debug!(call_id = %call.id, "response was not kept");
     }
 }
 
@@ -165,6 +208,11 @@ async fn show(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMa
     let asking = Asking::of(&app, path, &uri, &headers);
     asking
         .answer(|asking| async move {
+            if asking.all("stream").iter().any(|value| value != "false") {
+                let message =
+                    "stream: a response that is kept is shown as a whole, and not streamed";
+                return Err(Error::bad_request("stream", message));
+            }
             let record = asking.record().await?;
             let encrypted = asking.says("include", "reasoning.encrypted_content")
                 || asking.says("include[]", "reasoning.encrypted_content");
@@ -194,13 +242,8 @@ async fn forget(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: Header
         .answer(|asking| async move {
             asking.record().await?;
             if let Some(cache) = &asking.snapshot.cache {
-                cache
-                    .forget(&asking.owner()?, &asking.id)
-                    .await
-                    .map_err(|error| {
-                        Error::new(ErrorKind::Overloaded, "the response could not be deleted")
-                            .with_source(error)
-                    })?;
+                let forgotten = cache.forget(&asking.owner()?, &asking.id).await;
+                forgotten.map_err(store_failed)?;
             }
             Ok(RawJson::from_value(&json!({
                 "id": asking.id, "object": "response", "deleted": true,
@@ -277,7 +320,8 @@ impl Asking {
         let Some(cache) = &self.snapshot.cache else {
             return Err(self.unknown());
         };
-        let mut found = cache.recall(&owner, vec![self.id.clone()]).await;
+        let found = cache.recall(&owner, vec![self.id.clone()]).await;
+        let mut found = found.map_err(store_failed)?;
         let record = found.remove(&self.id).and_then(read);
         record.ok_or_else(|| self.unknown())
     }

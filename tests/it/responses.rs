@@ -225,6 +225,12 @@ async fn what_is_wrong_is_told_in_openais_shape() {
         (json!({"model": "nope"}), 400, Value::Null),
         (json!({"model": 7}), 400, json!("model")),
         (json!({"input": null}), 400, json!("input")),
+        (json!({"input": ""}), 400, json!("input")),
+        (
+            json!({"max_output_tokens": 0}),
+            400,
+            json!("max_output_tokens"),
+        ),
         (
             json!({"input": [{"role": "user"}]}),
             400,
@@ -332,6 +338,14 @@ async fn a_response_is_shown_and_forgotten() {
     let path = format!("/v1/responses/{}", first["id"].as_str().unwrap());
     let shown = gateway.call(Method::GET, &path, None).await;
     assert_eq!((shown.status, shown.json()), (200, first.clone()));
+    for (asks, status) in [("true", 400), ("false", 200)] {
+        let path = format!("{path}?stream={asks}");
+        let answer = gateway.call(Method::GET, &path, None).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        if status == 400 {
+            assert_eq!(answer.json()["error"]["param"], "stream");
+        }
+    }
     let items = gateway
         .call(Method::GET, &format!("{path}/input_items?order=asc"), None)
         .await
@@ -403,6 +417,105 @@ async fn only_what_may_be_kept_is_kept() {
         let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
         let found = gateway.call(Method::GET, &path, None).await.status;
         assert_eq!(found, if is_kept { 200 } else { 404 }, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_keep_says_so() {
+    let gateway = gateway(CACHE).await;
+    // The largest that is kept in memory is 1 MB: with its response the second is larger, the third is by itself.
+    for (length, is_kept) in [
+        (1024, true),
+        (1024 * 1024 - 300, false),
+        (1024 * 1024, false),
+    ] {
+        let input = "a ".repeat(length / 2);
+        let answer = ask(&gateway, json!({"input": input}), &[]).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let response = answer.json();
+        assert_eq!(response["store"], is_kept, "{length}");
+        let warning = answer.header("x-switchyard-warnings");
+        assert_eq!(warning.contains("not kept"), !is_kept, "{length}");
+        let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+        let found = gateway.call(Method::GET, &path, None).await.status;
+        assert_eq!(found, if is_kept { 200 } else { 404 }, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_goes_on_from_counts_as_its_own() {
+    let settings = "general_settings: {max_request_size_mb: 1}\n";
+    let gateway = gateway(&format!("{CACHE}{settings}")).await;
+    let input = "a ".repeat(300 * 1024);
+    let first = respond(&gateway, json!({"input": input})).await;
+    let more = json!({"previous_response_id": first["id"], "input": "and?"});
+    respond(&gateway, more).await;
+    let more = json!({"previous_response_id": first["id"], "input": input});
+    let answer = ask(&gateway, more, &[]).await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["param"]),
+        (400, &json!("input"))
+    );
+}
+
+#[tokio::test]
+async fn what_extra_body_goes_on_from_is_gone_on_from() {
+    let gateway = gateway(CACHE).await;
+    let first = respond(&gateway, json!({"input": "first [[sim:say One.]]"})).await;
+    let more = json!({"extra_body": {"previous_response_id": first["id"], "input": "second"}});
+    let second = respond(&gateway, more).await;
+    assert_eq!(second["previous_response_id"], first["id"]);
+    assert_eq!(sent(&gateway)["messages"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_the_administrator_asked_is_nobody_elses() {
+    let general = "general_settings: {master_key: sk-0, public_routes: [/v1/responses]}\n";
+    let gateway = gateway(&format!("{CACHE}{general}")).await;
+    // One path is public, and not the other.
+    let callers = [
+        ("/responses", vec![("authorization", "Bearer sk-0")]),
+        ("/v1/responses", vec![]),
+    ];
+    let mut ids = Vec::new();
+    for (path, headers) in &callers {
+        let first = json!({"model": "m", "input": "first"});
+        let first = gateway.post_to(path, &first, headers).await;
+        assert_eq!(first.status, 200, "{}", first.body);
+        ids.push(first.json()["id"].clone());
+    }
+    // Each finds its own by its path, and not the other's.
+    for (asks, (path, headers)) in callers.iter().enumerate() {
+        for (owns, id) in ids.iter().enumerate() {
+            let more = json!({"model": "m", "previous_response_id": id, "input": "and?"});
+            let status = gateway.post_to(path, &more, headers).await.status;
+            assert_eq!(status, if asks == owns { 200 } else { 400 });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_answer_has_an_id_of_the_format_that_asks() {
+    let gateway = gateway(CACHE).await;
+    let text = "hi [[sim:say Good day.]]";
+    let first = respond(&gateway, json!({"input": text})).await;
+    let bare = first["id"].as_str().unwrap().strip_prefix("resp_").unwrap();
+    let messages = json!([{"role": "user", "content": text}]);
+    for (path, body, prefix) in [
+        (
+            "/v1/chat/completions",
+            json!({"model": "m", "messages": messages}),
+            "chatcmpl-",
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "m", "prompt": text}),
+            "cmpl-",
+        ),
+    ] {
+        let answer = gateway.post_to(path, &body, &[]).await;
+        assert_eq!(answer.header("x-litellm-cache-hit"), "true", "{path}");
+        assert_eq!(answer.json()["id"], format!("{prefix}{bare}"), "{path}");
     }
 }
 

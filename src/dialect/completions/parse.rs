@@ -8,7 +8,7 @@ use crate::canonical::{Content, Message, RawJson, Text};
 use crate::dialect::controls::set;
 use crate::dialect::params::Reader;
 use crate::dialect::read::{Node, Path};
-use crate::dialect::request::members;
+use crate::dialect::request::{check_count, members};
 use crate::dialect::tokens::{MOST_TOKENS, detokenized, is_token};
 use crate::dialect::{Asked, Parsed, headers as request_headers};
 use crate::error::{Error, Result};
@@ -42,7 +42,12 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
             "messages" => {
                 return Err(node.error("text completions have a prompt, and no messages"));
             }
-            _ => reader.member(&name, raw)?,
+            _ => {
+                if matches!(&*name, "max_tokens" | "max_completion_tokens") {
+                    check_count(&node)?;
+                }
+                reader.member(&name, raw)?;
+            }
         }
     }
     let (mut request, model, controls) = reader.finish();
@@ -88,10 +93,10 @@ pub(crate) fn message_of(prompt: Text) -> Message {
 
 fn read_prompts(node: &Node<'_, '_>) -> Result<Vec<Text>> {
     if !node.is_list() {
-        let text = node.text();
-        return Ok(vec![text.map_err(|_| {
-            node.expected("a string, a list of strings, or the numbers of tokens")
-        })?]);
+        if !node.is_string() {
+            return Err(node.expected("a string, a list of strings, or the numbers of tokens"));
+        }
+        return Ok(vec![said(node)?]);
     }
     let elements: Vec<&RawValue> =
         serde_json::from_str(node.raw.get()).map_err(|error| node.error(&error.to_string()))?;
@@ -106,9 +111,18 @@ fn read_prompts(node: &Node<'_, '_>) -> Result<Vec<Text>> {
         if element.is_list() {
             detokenized(&element, &mut room)
         } else {
-            element.text()
+            said(&element)
         }
     })
+}
+
+/// Reads a prompt that is a string: no model answers to nothing.
+fn said(node: &Node<'_, '_>) -> Result<Text> {
+    let text = node.text()?;
+    if text.is_empty() {
+        return Err(node.error("it must not be empty"));
+    }
+    Ok(text)
 }
 
 /// Says whether a parameter that no model here takes asks for what happens anyway.

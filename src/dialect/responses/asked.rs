@@ -7,6 +7,9 @@ use crate::canonical::{ObjectWriter, RawJson};
 use crate::dialect::in_line::write_in_line;
 use crate::dialect::{self, Envelope};
 
+/// What the client is told where its response cannot be kept.
+const NOT_KEPT: &str = "the response is not kept: its conversation is too large";
+
 /// Members that a response repeats, and what it says where the request does not have them.
 const REPEATED: [(&str, &str); 19] = [
     ("background", "false"),
@@ -43,8 +46,8 @@ pub struct Asked {
     pub(super) input: RawList,
     /// Whether the client lets the response be kept (`store`).
     pub(super) may_keep: bool,
-    /// Whether the response will be kept.
-    pub(super) is_kept: bool,
+    /// How many bytes of it and its conversation are kept; `None` where it will not be kept.
+    pub(super) room: Option<usize>,
     /// What was left out of the request.
     pub(super) warnings: Vec<String>,
 }
@@ -78,16 +81,29 @@ impl Asked {
 
     /// Says whether the response will be kept.
     pub fn is_kept(&self) -> bool {
-        self.is_kept
+        self.room.is_some()
     }
 
-    /// Returns the same for a response that will be kept.
+    /// Returns the same for a response that will be kept if it and its conversation have no more than `most` bytes. Where
+    /// the conversation alone has more, it will not, and the warnings say so.
     #[must_use]
-    pub fn kept(&self) -> Self {
-        Self {
-            is_kept: true,
-            ..self.clone()
+    pub fn kept(&self, most: usize) -> Self {
+        let mut asked = self.clone();
+        if self.input.0.get().len() < most {
+            asked.room = Some(most);
+        } else {
+            asked.warnings.push(NOT_KEPT.to_owned());
         }
+        asked
+    }
+
+    /// Returns the same for a response that turned out too large to be kept.
+    #[must_use]
+    pub fn not_kept(&self) -> Self {
+        let mut asked = self.clone();
+        asked.room = None;
+        asked.warnings.push(NOT_KEPT.to_owned());
+        asked
     }
 
     /// Returns what was left out of the request.
@@ -119,6 +135,6 @@ impl Asked {
                 None => object.raw(name, default),
             }
         }
-        object.raw("store", if self.is_kept { "true" } else { "false" });
+        object.raw("store", if self.is_kept() { "true" } else { "false" });
     }
 }

@@ -78,7 +78,11 @@ pub(super) struct InputRead {
 pub(super) fn input(node: &Node<'_, '_>) -> Result<InputRead> {
     let mut out = InputRead::default();
     if node.is_string() {
-        out.push(Role::User, Content::Text(node.text()?));
+        let text = node.text()?;
+        if text.is_empty() {
+            return Err(node.error("it must not be empty"));
+        }
+        out.push(Role::User, Content::Text(text));
         return Ok(out);
     }
     if !node.is_list() {

@@ -13,6 +13,7 @@ mod item;
 mod packed;
 mod parse;
 mod record;
+mod references;
 mod response;
 mod stream;
 mod tool_choice;
@@ -23,7 +24,8 @@ use http::HeaderMap;
 
 pub use asked::Asked;
 pub use parse::{parse, parse_count};
-pub use record::{Order, Page, References, continued, input_items, references, response_of};
+pub use record::{Order, Page, input_items, response_of};
+pub use references::{Found, References, references};
 
 use super::{Dialect, Envelope, Kept, Parsed, StreamWriter, openai_error};
 use crate::canonical::{ChatAnswer, CountAnswer};

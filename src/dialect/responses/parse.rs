@@ -23,7 +23,7 @@ use crate::dialect::choice::response_format;
 use crate::dialect::controls::set;
 use crate::dialect::params::Reader;
 use crate::dialect::read::{Node, Path};
-use crate::dialect::request::members;
+use crate::dialect::request::{check_count, members};
 use crate::dialect::{self, Parsed, headers as request_headers};
 use crate::error::{Error, Result};
 
@@ -111,7 +111,10 @@ impl Own {
         match name {
             "input" => self.input(node)?,
             "instructions" => self.instructions = Some(node.text()?),
-            "max_output_tokens" => self.limit = Some(node.whole()?),
+            "max_output_tokens" => {
+                check_count(node)?;
+                self.limit = Some(node.whole()?);
+            }
             "reasoning" => self.reasoning(node)?,
             "text" => self.text(node)?,
             "tools" => self.read_tools(node)?,

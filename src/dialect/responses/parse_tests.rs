@@ -89,6 +89,9 @@ fn what_nobody_here_can_do_is_refused_by_name() {
             "tool_choice.name",
         ),
         ("max_output_tokens", json!("many"), "max_output_tokens"),
+        ("max_output_tokens", json!(0), "max_output_tokens"),
+        ("input", json!(""), "input"),
+        ("input", json!([]), "input"),
     ] {
         let mut body = json!({"model": "m", "input": "hi"});
         body[member] = value;

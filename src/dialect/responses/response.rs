@@ -118,11 +118,9 @@ pub(super) fn kept(answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
     record(&state_of(answer, &items), &envelope, &asked)
 }
 
-/// Writes down a response with the conversation that led to it, if it is to be kept.
+/// Writes down a response with the conversation that led to it, if it is to be kept and not too large.
 pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> Option<Kept> {
-    if !asked.is_kept {
-        return None;
-    }
+    let room = asked.room?;
     let state = State {
         encrypted: true,
         ..*state
@@ -132,6 +130,9 @@ pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> O
     object.raw("input", asked.input.0.get());
     state.write(envelope, asked, object.member("response"));
     object.close();
+    if out.len() > room {
+        return None;
+    }
     Some(Kept {
         id: envelope.id.clone(),
         record: RawJson::from_checked(out.into()),

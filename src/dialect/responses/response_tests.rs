@@ -27,7 +27,7 @@ fn keeping(envelope: &Envelope) -> Envelope {
         panic!("{envelope:?}");
     };
     Envelope {
-        asked: dialect::Asked::Response(Arc::new(asked.kept())),
+        asked: dialect::Asked::Response(Arc::new(asked.kept(usize::MAX))),
         ..envelope.clone()
     }
 }
@@ -229,4 +229,24 @@ fn an_id_from_elsewhere_becomes_a_responses() {
         envelope.id = id.to_owned();
         assert_eq!(own(&envelope).id, own_id);
     }
+}
+
+#[test]
+fn what_is_too_large_is_not_kept_and_says_so() {
+    let envelope = envelope(&json!({"input": "0123456789"}));
+    let dialect::Asked::Response(asked) = &envelope.asked else {
+        panic!("{envelope:?}");
+    };
+    let of_input = asked.kept(20);
+    assert!(!of_input.is_kept() && of_input.warnings().len() == 1);
+    let asked = asked.kept(2_000);
+    assert!(asked.is_kept() && asked.warnings().is_empty());
+    let room = Envelope {
+        asked: dialect::Asked::Response(Arc::new(asked.clone())),
+        ..envelope.clone()
+    };
+    assert!(Responses.kept(&of(vec![text("yes")]), &room).is_some());
+    let long = of(vec![text(&"a".repeat(2_000))]);
+    assert!(Responses.kept(&long, &room).is_none());
+    assert!(!asked.not_kept().is_kept() && asked.not_kept().warnings().len() == 1);
 }

@@ -38,6 +38,8 @@ pub(super) struct ResponseStream {
     service_tier: Option<String>,
     /// How often the stream continued elsewhere, and where.
     resumed: Option<(u32, Vec<String>)>,
+    /// What is kept of it, when it has ended.
+    kept: Option<Kept>,
 }
 
 impl ResponseStream {
@@ -57,6 +59,7 @@ impl ResponseStream {
             usage: None,
             service_tier: None,
             resumed: None,
+            kept: None,
         }
     }
 
@@ -490,6 +493,10 @@ impl StreamWriter for ResponseStream {
         let stop = self.stop.clone();
         // An answer that said nothing has begun by now, one that broke off has not been finished.
         self.finish(&stop, out);
+        self.kept = record(&self.state(), &self.envelope, &self.asked);
+        if self.asked.is_kept() && self.kept.is_none() {
+            self.asked = Arc::new(self.asked.not_kept());
+        }
         let kind = format!("response.{}", self.state().status);
         let mut event = self.event(&kind, out);
         event.with("response", |out| {
@@ -503,6 +510,18 @@ impl StreamWriter for ResponseStream {
 
     fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
         self.begin(out);
+        // What was being written stays as far as it came.
+        let calls = std::mem::take(&mut self.calls);
+        for place in self
+            .open()
+            .into_iter()
+            .chain(calls.iter().map(|call| call.1))
+        {
+            if let Some(item) = self.items.get_mut(place) {
+                item.is_cut = true;
+            }
+        }
+        self.is_open = false;
         let mut failure = Vec::new();
         write_failure(error, &mut failure);
         let failure = RawJson::from_checked(failure.into());
@@ -520,7 +539,7 @@ impl StreamWriter for ResponseStream {
     }
 
     fn kept(&mut self) -> Option<Kept> {
-        record(&self.state(), &self.envelope, &self.asked)
+        self.kept.take()
     }
 }
 

@@ -465,6 +465,7 @@ fn a_stream_that_failed_says_why_and_nothing_else() {
         json!({"code": "rate_limit_exceeded", "message": "slow \"down\""})
     );
     assert_eq!(last["response"]["output"][0]["content"][0]["text"], "He");
+    assert_eq!(last["response"]["output"][0]["status"], "incomplete");
 }
 
 #[test]
@@ -476,12 +477,69 @@ fn a_stream_that_failed_before_it_began_begins_first() {
 }
 
 #[test]
+fn what_a_failed_stream_was_writing_is_not_completed() {
+    let mut stream = ResponseStream::new(&envelope(&json!({"input": "hi"})));
+    let mut out = Vec::new();
+    let start = |index, id: &str| ChatChunk::ToolStart {
+        block: index,
+        index,
+        id: id.into(),
+        name: "f".into(),
+    };
+    let input = |index, fragment: &str| ChatChunk::ToolInput {
+        block: index,
+        index,
+        fragment: fragment.into(),
+    };
+    for chunk in [
+        text(0, "Hello"),
+        start(1, "a"),
+        input(1, "{}"),
+        start(2, "b"),
+        input(2, "{\"x"),
+        start(3, "c"),
+    ] {
+        stream.chunk(&chunk, &mut out);
+    }
+    stream.error(&Error::new(ErrorKind::Internal, "no"), &mut out);
+    let last = events(&out).pop().unwrap();
+    let output = &last["response"]["output"];
+    let statuses: Vec<&Value> = (output.as_array().unwrap().iter())
+        .map(|item| &item["status"])
+        .collect();
+    assert_eq!(
+        statuses,
+        ["completed", "completed", "incomplete", "incomplete"]
+    );
+}
+
+#[test]
+fn a_stream_that_is_too_large_to_keep_says_so_at_its_end() {
+    let mut envelope = envelope(&json!({"input": "hi"}));
+    let AnyAsked::Response(asked) = &envelope.asked else {
+        panic!("{envelope:?}");
+    };
+    envelope.asked = AnyAsked::Response(Arc::new(asked.kept(5_000)));
+    for (length, is_kept) in [(10, true), (5_000, false)] {
+        let mut stream = ResponseStream::new(&envelope);
+        let mut out = Vec::new();
+        for chunk in [text(0, &"a".repeat(length)), finish("stop"), usage()] {
+            stream.chunk(&chunk, &mut out);
+        }
+        stream.end(&mut out);
+        let last = &events(&out).pop().unwrap()["response"];
+        assert_eq!(last["store"], is_kept);
+        assert_eq!(stream.kept().is_some(), is_kept);
+    }
+}
+
+#[test]
 fn a_kept_stream_is_kept_as_it_ended() {
     let mut envelope = envelope(&json!({"input": "hi"}));
     let AnyAsked::Response(asked) = &envelope.asked else {
         panic!("{envelope:?}");
     };
-    envelope.asked = AnyAsked::Response(Arc::new(asked.kept()));
+    envelope.asked = AnyAsked::Response(Arc::new(asked.kept(usize::MAX)));
     let mut stream = ResponseStream::new(&envelope);
     let mut out = Vec::new();
     for chunk in [text(0, "yes"), finish("stop"), usage()] {
