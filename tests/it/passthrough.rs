@@ -1048,7 +1048,7 @@ async fn guardrail_of_a_deployment_holds_here_too() {
     let answer = post(&gateway, "/model/m/converse", &hello("x")).await;
     assert_eq!(answer.status, 200);
     let sent = gateway.simulator.calls().pop().unwrap();
-    let body: Value = serde_json::from_str(&sent.body).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
     assert_eq!(body["guardrailConfig"], own);
     assert_eq!(body["messages"], hello("x")["messages"]);
 

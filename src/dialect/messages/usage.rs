@@ -24,6 +24,12 @@ pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
 
 /// Returns `stop_reason`.
 pub(super) fn stop_reason(stop: &StopReason) -> &'static str {
+    match stop.raw.as_str() {
+        // Words that only this format has; an answer out of the cache has no other trace of them.
+        "pause_turn" => return "pause_turn",
+        "refusal" => return "refusal",
+        _ => {}
+    }
     match stop.finish_reason {
         "length" => "max_tokens",
         "tool_calls" => "tool_use",

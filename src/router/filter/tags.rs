@@ -3,7 +3,9 @@
 //! A plain tag asks for deployments that carry it, `&t` for only those, `!t` for none of those; patterns of the
 //! `User-Agent` are a deployment's second chance. It is a policy, so what it refuses falls back nowhere.
 
-use super::{Left, Scope};
+use std::sync::Arc;
+
+use super::{Left, Scope, budget, context_window, cooldown};
 use crate::error::{Error, ErrorKind, Fallback};
 use crate::router::{Deployment, NoPick};
 
@@ -24,16 +26,28 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     }
     let wanted = Wanted::of(&scope.asked.tags, &scope.settings.tags.prefix);
     let agent = scope.asked.user_agent.as_deref();
-    let by_agent = agent.is_some() && left.iter().any(|one| !one.tag_patterns.is_empty());
+    // Who is for the tags does not depend on who is well now: a policy does not leak while a deployment cools.
+    let mut everyone: Left<'a> = scope.group.deployments.iter().collect();
+    everyone.retain(|one| !one.entry.blocked);
+    let by_agent = agent.is_some() && everyone.iter().any(|one| !one.tag_patterns.is_empty());
     let kept = if !wanted.plain.is_empty() || (wanted.is_empty() && by_agent) {
-        matched(scope, &wanted, left)
+        matched(scope, &wanted, &everyone)
     } else if wanted.is_empty() {
-        Some(defaults_or_all(left))
+        Some(defaults_or_all(&everyone))
     } else {
-        constrained(&wanted, scope, left)
+        constrained(&wanted, scope, &everyone)
     };
-    *left = kept.ok_or_else(refused)?;
-    Ok(())
+    let mut kept = kept.ok_or_else(|| refused(scope))?;
+    left.retain(|one| kept.iter().any(|kept| Arc::ptr_eq(kept, one)));
+    if !left.is_empty() {
+        return Ok(());
+    }
+    // Those that are for the tags are there, and something else keeps them from serving.
+    super::allowed(scope, &mut kept)?;
+    cooldown::filter(scope, &mut kept)?;
+    budget::filter(scope, &mut kept)?;
+    context_window::filter(scope, &mut kept)?;
+    Err(refused(scope))
 }
 
 fn is_enabled(scope: &Scope<'_>) -> bool {
@@ -138,8 +152,14 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn refused() -> NoPick {
-    let message = "Not allowed to access model due to tags configuration";
+fn refused(scope: &Scope<'_>) -> NoPick {
+    /// How much of what the caller sent is said again.
+    const LONGEST: usize = 200;
+    let tags: String = scope.asked.tags.join(", ").chars().take(LONGEST).collect();
+    let message = format!(
+        "Not allowed to access model due to tags configuration. Passed model={} and tags=[{tags}]",
+        scope.group.name
+    );
     let error = Error::new(ErrorKind::BadRequest, message).with_param("tags");
     NoPick::Error(error.with_fallback(Fallback::None))
 }
