@@ -951,7 +951,6 @@ async fn what_aws_does_not_have_cools_nobody() {
 #[tokio::test]
 async fn what_acts_is_sent_again_only_where_it_cannot_have_acted() {
     let agent = "/agents/SIMAGENT01/agentAliases/SIMALIAS01/sessions/12345/text";
-    let job = json!({"modelId": "amazon.nova-reel-v1:0", "modelInput": {}, "outputDataConfig": {}});
     let inline = json!({"inputText": "hi", "foundationModel": "m", "instruction": "x".repeat(40)});
     for (fault, sent) in [("error500", 1), ("throttle", 2), ("reset", 1)] {
         let failing = Entry {
@@ -968,7 +967,6 @@ async fn what_acts_is_sent_again_only_where_it_cannot_have_acted() {
         for (path, body) in [
             (agent, &json!({"inputText": "hi"})),
             ("/agents/s1", &inline),
-            ("/async-invoke", &job),
         ] {
             let before = gateway.simulator.calls_total();
             let answer = post(&gateway, path, body).await;

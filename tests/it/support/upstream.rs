@@ -150,7 +150,8 @@ fn length_of(message: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(&message[..head]).to_lowercase();
     let length = text
         .lines()
-        .find_map(|line| line.strip_prefix("content-length:"))?;
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .unwrap_or("0");
     Some(head + END_OF_HEAD.len() + length.trim().parse::<usize>().unwrap())
 }
 
