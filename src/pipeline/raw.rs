@@ -57,9 +57,9 @@ impl RawCall {
         };
         let (size, output_tokens) = request.size();
         Ok(Self {
+            request,
             models,
             body_model,
-            request,
             region,
             size,
             output_tokens,
