@@ -81,6 +81,7 @@ impl Gateway {
             options: CallOptions::default(),
             traceparent: None,
             identity: Identity::Anyone,
+            version: http::Version::HTTP_11,
             answer_id: "chatcmpl-1".to_owned(),
             asked: switchyard::dialect::Asked::Nothing,
             created: 0,

@@ -315,3 +315,28 @@ router_settings:
         "a1"
     );
 }
+
+#[tokio::test]
+async fn nobody_without_tags_is_led_to_others_while_the_default_cools() {
+    let entries = [
+        tagged("paid", ", tags: [paid]"),
+        tagged("free", ", tags: [default]"),
+    ];
+    let gateway = serving(
+        &entries,
+        &format!("router_settings: {{num_retries: 0, {ON}}}"),
+    )
+    .await;
+    let throttled = json!({"messages": [{"role": "user", "content": "[[sim:throttle]]"}]});
+    assert_eq!(
+        gateway
+            .chat("m", throttled)
+            .await
+            .header("x-litellm-model-id"),
+        "free"
+    );
+    let waiting = gateway.chat("m", json!({})).await;
+    assert_eq!(waiting.status, 429, "{}", waiting.body);
+    assert!(!waiting.header("retry-after").is_empty());
+    assert_eq!(gateway.calls_of("paid"), 0);
+}

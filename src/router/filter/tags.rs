@@ -42,7 +42,11 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     if !left.is_empty() {
         return Ok(());
     }
-    // Those that are for the tags are there, and something else keeps them from serving.
+    // Known tags whose deployments cannot serve are an error of the policy (router.md 13.1, case 29).
+    if !wanted.plain.is_empty() {
+        return Err(refused(scope));
+    }
+    // What is there for everyone, is there; something else keeps it from serving.
     super::allowed(scope, &mut kept)?;
     cooldown::filter(scope, &mut kept)?;
     budget::filter(scope, &mut kept)?;
