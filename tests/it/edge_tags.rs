@@ -322,11 +322,7 @@ async fn nobody_without_tags_is_led_to_others_while_the_default_cools() {
         tagged("paid", ", tags: [paid]"),
         tagged("free", ", tags: [default]"),
     ];
-    let gateway = serving(
-        &entries,
-        &format!("router_settings: {{num_retries: 0, {ON}}}"),
-    )
-    .await;
+    let gateway = serving(&entries, &format!("router_settings: {{{ON}}}")).await;
     let throttled = json!({"messages": [{"role": "user", "content": "[[sim:throttle]]"}]});
     assert_eq!(
         gateway
