@@ -44,7 +44,7 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("prometheus", &["telemetry/"]),
     ("redis", &["store/redis/"]),
     ("reqwest", &["upstream/"]),
-    ("rustix", &["state/aside.rs"]),
+    ("thread_priority", &["state/aside.rs"]),
     ("aws_config", &["upstream/"]),
     ("aws_sigv4", &["provider/bedrock/sign.rs"]),
     ("opentelemetry", &["telemetry/"]),

@@ -1,20 +1,16 @@
 //! Work that is in no hurry, on a thread of its own that makes way for those that serve.
 //!
 //! A reload reads and builds for milliseconds on end. On a thread of the pool it has as good a claim to a core as one that
-//! serves, and where there are as many cores as threads that want one, a call waits for the rest of the kernel's slice. A
-//! thread of lower priority is put off as soon as one that serves wakes up. It cannot have its priority back without
-//! privileges, so it is not the pool's, and ends with its work.
+//! serves, and where there are as many cores as threads that want one, a call waits for the rest of the kernel's slice. So
+//! does one behind a thread that is only nicer; one of the idle policy is put off as soon as a thread that serves wakes up.
+//! Of a busy core it still gets a small share: a reload is late, but it comes. What it was, it cannot be again without
+//! privileges, so the thread is not the pool's, and ends with its work.
 
 use std::io;
 use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-
-/// How far the thread steps back. Of a core that is fought over it still gets a tenth: a reload is late, but it comes, and
-/// what it locks for a moment it does not keep for long.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// Runs `work` on such a thread and returns what it comes to. Whoever stops waiting does not stop it.
 ///
@@ -42,8 +38,16 @@ pub(super) async fn aside<T: Send + 'static>(
 /// Lowers the priority of this thread, where the system has one for each.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the priority of a thread stays as it is");
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+            set_thread_priority_and_policy, thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+        if let Err(error) = set {
+            tracing::debug!(?error, "the priority of a thread stays as it is");
+        }
     }
 }
 
@@ -60,10 +64,12 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn thread_that_works_steps_back_and_the_one_that_waits_does_not() {
-        let niceness = || rustix::process::getpriority_process(None).unwrap();
-        let here = niceness();
-        let there = aside(niceness).await.unwrap();
-        assert_eq!((there, niceness()), ((here + NICENESS).min(19), here));
+        use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy};
+        let policy = || thread_priority::thread_schedule_policy().unwrap();
+        let here = policy();
+        let there = aside(policy).await.unwrap();
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!((there, policy()), (idle, here));
     }
 
     #[tokio::test]
