@@ -68,7 +68,7 @@ impl Inputs {
     }
 }
 
-/// What the inputs of a request have alike; each of them is appended to it ([`Begun::with`]).
+/// What the inputs of a request have alike; each of them is appended to it (`Begun::with`).
 impl Keyed for EmbedRequest {
     const OPERATION: &'static str = "aembedding";
 
