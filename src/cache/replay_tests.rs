@@ -43,6 +43,7 @@ fn full() -> ChatAnswer {
         stop: StopReason {
             finish_reason: "tool_calls",
             raw: "tool_use".to_owned(),
+            format: None,
         },
         usage: Some(Usage {
             input_tokens: 3,

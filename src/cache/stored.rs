@@ -11,7 +11,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::canonical::{AnswerBlock, ChatAnswer, RawJson, StopReason, Text, Usage};
+use crate::canonical::{
+    AnswerBlock, ChatAnswer, Native, NativeFormat, RawJson, StopReason, Text, Usage,
+};
 
 /// The form that this version writes and reads.
 const VERSION: u32 = 1;
@@ -100,6 +102,12 @@ struct Answer<'a> {
     finish_reason: Cow<'a, str>,
     #[serde(borrow)]
     stop: Cow<'a, str>,
+    /// Whether `stop` is a word of Anthropic's Messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_messages: bool,
+    /// The answer in that format, as the model wrote it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    native: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<Tokens>,
     /// One or none: a trace may be `null`.
@@ -199,24 +207,37 @@ fn written_answer(answer: &ChatAnswer) -> Option<Answer<'_>> {
         details,
         native,
     } = answer;
-    // A kept answer is written in the words of whoever asks for it, and so must be sayable in them.
+    // A kept answer is as it was written only for who speaks that format; it must be sayable in all others.
     if native.as_ref().is_some_and(|native| native.is_alone) {
         return None;
     }
     let StopReason {
         finish_reason,
         raw: stop,
+        format,
     } = stop;
     Some(Answer {
         blocks: blocks.iter().map(written_block).collect::<Option<_>>()?,
         finish_reason: Cow::Borrowed(known_reason(finish_reason)?),
         stop: Cow::Borrowed(stop),
+        is_messages: format.is_some_and(is_messages),
+        native: match native {
+            Some(native) if is_messages(native.format) => Some(json(&native.body)?),
+            _ => None,
+        },
         usage: usage.map(written_usage),
         trace: trace.iter().map(json).collect::<Option<_>>()?,
         service_tier: service_tier.as_deref().map(Cow::Borrowed),
         provider_fields: members(provider_fields)?,
         details: members(details)?,
     })
+}
+
+/// Says whether a format is Anthropic's Messages: one that is added has to be kept, too.
+fn is_messages(format: NativeFormat) -> bool {
+    match format {
+        NativeFormat::Messages => true,
+    }
 }
 
 fn json(value: &RawJson) -> Option<&RawValue> {
@@ -289,6 +310,7 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
         stop: StopReason {
             finish_reason: known_reason(&answer.finish_reason)?,
             raw: answer.stop.into_owned(),
+            format: answer.is_messages.then_some(NativeFormat::Messages),
         },
         usage: answer.usage.map(|tokens| Usage {
             input_tokens: tokens.input,
@@ -304,7 +326,11 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
         service_tier: answer.service_tier.map(Cow::into_owned),
         provider_fields: named(answer.provider_fields),
         details: named(answer.details),
-        native: None,
+        native: answer.native.map(|body| Native {
+            format: NativeFormat::Messages,
+            body: shared(body),
+            is_alone: false,
+        }),
     })
 }
 

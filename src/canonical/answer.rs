@@ -1,6 +1,6 @@
 //! A whole answer to a chat request.
 
-use super::{Native, RawJson, Text, Usage};
+use super::{Native, NativeFormat, RawJson, Text, Usage};
 
 /// A whole answer, in the order in which the model gave its blocks.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +70,8 @@ pub struct StopReason {
     pub finish_reason: &'static str,
     /// Bedrock's word, as it came.
     pub raw: String,
+    /// The clients' format that the word is one of, if the model spoke that.
+    pub format: Option<NativeFormat>,
 }
 
 impl Default for StopReason {
@@ -77,6 +79,7 @@ impl Default for StopReason {
         Self {
             finish_reason: "stop",
             raw: String::new(),
+            format: None,
         }
     }
 }

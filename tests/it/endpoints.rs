@@ -348,3 +348,29 @@ general_settings: {{master_key: sk-1}}
         assert_eq!(answer.json()["content"][0]["text"], "Good day.");
     }
 }
+
+#[tokio::test]
+async fn a_kept_message_of_claude_ends_as_it_did() {
+    let gateway = gateway("litellm_settings: {cache: true, cache_params: {type: local}}\n").await;
+    for word in [
+        "pause_turn",
+        "model_context_window_exceeded",
+        "stop_sequence",
+        "refusal",
+    ] {
+        for stream in [false, true] {
+            let mut asked = said("claude", stream);
+            asked["messages"][0]["content"] = json!(format!("hi [[sim:stop-reason={word}]]"));
+            let mut seen = Vec::new();
+            for hit in ["false", "true"] {
+                let answer = gateway.post_to("/v1/messages", &asked, &[]).await;
+                assert_eq!(answer.header("x-litellm-cache-hit"), hit, "{}", answer.body);
+                let expected = format!("\"stop_reason\":\"{word}\"");
+                let body = answer.body.replace("\": \"", "\":\"");
+                assert!(body.contains(&expected), "{hit} {stream}: {body}");
+                seen.push(answer.body);
+            }
+            assert!(stream || seen[0] == seen[1], "{seen:?}");
+        }
+    }
+}

@@ -37,6 +37,7 @@ fn stop(finish_reason: &'static str, raw: &str) -> StopReason {
     StopReason {
         finish_reason,
         raw: raw.into(),
+        format: None,
     }
 }
 

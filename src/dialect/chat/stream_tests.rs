@@ -56,6 +56,7 @@ fn finish(finish_reason: &'static str, raw: &str) -> ChatChunk {
     let stop = StopReason {
         finish_reason,
         raw: raw.into(),
+        format: None,
     };
     ChatChunk::Finish {
         stop,

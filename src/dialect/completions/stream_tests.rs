@@ -44,6 +44,7 @@ fn stop(finish_reason: &'static str) -> StopReason {
     StopReason {
         finish_reason,
         raw: "x".into(),
+        format: None,
     }
 }
 

@@ -59,9 +59,9 @@ fn built(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
         }
         write_block(block, &mut out);
     }
-    out.extend_from_slice(br#"],"stop_reason":""#);
-    out.extend_from_slice(stop_reason(&answer.stop).as_bytes());
-    out.extend_from_slice(br#"","stop_sequence":null,"usage":"#);
+    out.extend_from_slice(br#"],"stop_reason":"#);
+    write_escaped(stop_reason(&answer.stop), &mut out);
+    out.extend_from_slice(br#","stop_sequence":null,"usage":"#);
     write_usage(&answer.usage.unwrap_or_default(), &mut out);
     out.push(b'}');
     Bytes::from(out)

@@ -52,6 +52,7 @@ fn blocks_keep_their_order() {
         stop: StopReason {
             finish_reason: "tool_calls",
             raw: String::new(),
+            format: None,
         },
         ..ChatAnswer::default()
     };

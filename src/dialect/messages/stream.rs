@@ -9,7 +9,8 @@ use super::error::write_error;
 use super::render::{write_head, write_renamed};
 use super::usage::{stop_reason, write_usage};
 use crate::canonical::{
-    ChatChunk, NativeEvent, ObjectWriter, RawJson, RawObject, StopReason, Text, Usage, write_value,
+    ChatChunk, NativeEvent, ObjectWriter, RawJson, RawObject, StopReason, Text, Usage,
+    write_escaped, write_value,
 };
 use crate::dialect::in_line::write_in_line;
 use crate::dialect::resumed::write_resumed;
@@ -245,9 +246,9 @@ impl MessageStream {
             return;
         };
         begin("message_delta", out);
-        out.extend_from_slice(br#"{"type":"message_delta","delta":{"stop_reason":""#);
-        out.extend_from_slice(stop_reason(&stop).as_bytes());
-        out.extend_from_slice(br#"","stop_sequence":null},"usage":"#);
+        out.extend_from_slice(br#"{"type":"message_delta","delta":{"stop_reason":"#);
+        write_escaped(stop_reason(&stop), out);
+        out.extend_from_slice(br#","stop_sequence":null},"usage":"#);
         write_usage(usage, out);
         if let Some((times, deployments)) = &self.resumed {
             write_resumed(*times, deployments, out);

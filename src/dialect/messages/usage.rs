@@ -1,6 +1,6 @@
 //! `usage` and stop reasons in Anthropic's words.
 
-use crate::canonical::{StopReason, Usage};
+use crate::canonical::{NativeFormat, StopReason, Usage};
 
 /// Appends the usage object: cached input tokens stand apart here, as they do in [`Usage`].
 pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
@@ -22,13 +22,10 @@ pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Returns `stop_reason`.
-pub(super) fn stop_reason(stop: &StopReason) -> &'static str {
-    match stop.raw.as_str() {
-        // Words that only this format has; an answer out of the cache has no other trace of them.
-        "pause_turn" => return "pause_turn",
-        "refusal" => return "refusal",
-        _ => {}
+/// Returns `stop_reason`: the model's own word, where that is this format's.
+pub(super) fn stop_reason(stop: &StopReason) -> &str {
+    if stop.format == Some(NativeFormat::Messages) && !stop.raw.is_empty() {
+        return &stop.raw;
     }
     match stop.finish_reason {
         "length" => "max_tokens",

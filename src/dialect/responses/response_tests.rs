@@ -193,6 +193,7 @@ fn an_answer_that_was_cut_off_is_incomplete() {
             stop: StopReason {
                 finish_reason: word,
                 raw: String::new(),
+                format: None,
             },
             ..of(vec![text("a")])
         };

@@ -94,6 +94,7 @@ fn finish(finish_reason: &'static str) -> ChatChunk {
         stop: StopReason {
             finish_reason,
             raw: String::new(),
+            format: None,
         },
         provider_fields: Vec::new(),
     }

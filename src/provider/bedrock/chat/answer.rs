@@ -29,7 +29,11 @@ pub(crate) fn stop_reason(raw: String, calls: Calls) -> StopReason {
         ("tool_use", Calls::AsReported) | (_, Calls::InText) => "tool_calls",
         _ => "stop",
     };
-    StopReason { finish_reason, raw }
+    StopReason {
+        finish_reason,
+        raw,
+        format: None,
+    }
 }
 
 /// Collects the blocks of one answer.

@@ -238,6 +238,7 @@ fn intervened() -> StopReason {
     StopReason {
         finish_reason: "content_filter",
         raw: "guardrail_intervened".to_owned(),
+        format: None,
     }
 }
 

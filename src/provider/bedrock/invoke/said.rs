@@ -55,6 +55,7 @@ pub(in crate::provider::bedrock) fn stop(finish_reason: &'static str, raw: &str)
     StopReason {
         finish_reason,
         raw: raw.to_owned(),
+        format: None,
     }
 }
 
@@ -275,6 +276,7 @@ fn noted(stop: StopReason, notes: &Notes) -> StopReason {
             stop.finish_reason
         },
         raw: notes.stop(stop.raw),
+        format: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::envelope::{Counts, Notes, Unwrapper, garbled, parse};
 use super::reply::{Block, Reply};
 use super::stream::StreamState;
 use crate::canonical::{
-    AnswerBlock, Chat, ChatAnswer, ChatChunk, Native, NativeFormat, RawJson, Text,
+    AnswerBlock, Chat, ChatAnswer, ChatChunk, Native, NativeFormat, RawJson, StopReason, Text,
 };
 use crate::provider::bedrock::chat::answer::{Blocks, stop_reason};
 use crate::provider::bedrock::chat::chunks::into_chunks;
@@ -124,7 +124,10 @@ fn read_answer(
     }
     Ok(ChatAnswer {
         blocks,
-        stop: stop_reason(raw, calls),
+        stop: StopReason {
+            format: Some(NativeFormat::Messages),
+            ..stop_reason(raw, calls)
+        },
         usage: Some(reply.usage.unwrap_or_default().read(counts, thought)),
         trace: notes.trace,
         provider_fields,

@@ -8,7 +8,7 @@ use super::decode::text;
 use super::keeper::Keeper;
 use super::reply::{Block, Delta, Event};
 use super::usage::WireUsage;
-use crate::canonical::{ChatChunk, Text};
+use crate::canonical::{ChatChunk, NativeFormat, StopReason, Text};
 use crate::error::{Error, ErrorKind};
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::answer::stop_reason;
@@ -162,7 +162,10 @@ impl StreamState {
         let calls = self.blocks.close_all(out);
         let raw = self.notes.stop(self.stop_reason.take().unwrap_or_default());
         out.push(ChatChunk::Finish {
-            stop: stop_reason(raw, calls),
+            stop: StopReason {
+                format: Some(NativeFormat::Messages),
+                ..stop_reason(raw, calls)
+            },
             provider_fields: Vec::new(),
         });
         out.extend(self.notes.trace.take().map(ChatChunk::Trace));
