@@ -9,8 +9,8 @@ use super::converse::parse;
 use super::converse::shape::{Shape, TEXT, list, optional, required};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
+use super::faults::FaultKind;
 use super::json::Node;
-use super::misbehave::FaultKind;
 use super::operation::{follow, send};
 
 /// Characters of one text unit: <https://aws.amazon.com/bedrock/pricing/>.

@@ -26,8 +26,9 @@ use std::sync::atomic::Ordering;
 
 use super::dispatch::{Answered, Call, Failure};
 use super::error::AwsError;
+use super::faults::FaultKind;
 use super::json::Node;
-use super::misbehave::{Directions, Fault, FaultKind};
+use super::misbehave::{Directions, Fault};
 use super::model_id::Model;
 use super::state::OpenStream;
 use request::Request;
