@@ -27,13 +27,15 @@ use switchyard::provider::bedrock::converse::{
     ConverseDecoder, DecodeContext, JsonTool, ToolNames,
 };
 use switchyard::provider::bedrock::event_stream::FrameReader;
-use switchyard::provider::bedrock::model_id::ModelId;
 use switchyard::provider::bedrock::server_events::EventReader;
-use switchyard::provider::{Decoded, Decoder, Repairs, Target, WireAnswer, WireEvent};
+use switchyard::provider::{Decoded, Decoder, WireAnswer, WireEvent};
 
+#[path = "golden/entry.rs"]
+mod entry;
 #[path = "golden/reassemble.rs"]
 mod reassemble;
 
+use entry::Entry;
 use reassemble::reassemble;
 
 const MODEL: &str = "the \"model\"";
@@ -128,23 +130,13 @@ impl Fixture {
 
     /// The decoder that comes of writing the request.
     fn decoder_of_request(&self) -> Box<dyn Decoder<Chat>> {
-        let model = ModelId::parse(self.case["model"].as_str().unwrap(), None, None).unwrap();
+        let target = Entry::of(self.case["model"].as_str().unwrap()).target();
         let mut body = self.case["request"].clone();
         body["model"] = json!("m");
         let body = Bytes::from(serde_json::to_vec(&body).unwrap());
         let mut request = chat::parse(&body, &HeaderMap::new()).unwrap().request;
         request.session = Some("s-1".to_owned());
-        let transformer = chat_transformer(model.route, model.family).unwrap();
-        let target = Target {
-            facts: model.facts(),
-            model,
-            endpoint: "https://bedrock.test".to_owned(),
-            region: "us-west-2".to_owned(),
-            defaults: chat::params(&[]).unwrap(),
-            repairs: Repairs::default(),
-            extra_headers: Vec::new(),
-            allow_caller_authorization: false,
-        };
+        let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
         transformer.encode(&request, &target).unwrap().decoder
     }
 

@@ -97,6 +97,11 @@ impl Store for Fake {
     }
 }
 
+/// A cache of this process alone, with the settings of an empty section.
+pub(super) fn local_cache() -> Arc<ResponseCache> {
+    Instance::local().cache.unwrap()
+}
+
 /// One instance with its cache.
 struct Instance {
     clock: Arc<ManualClock>,

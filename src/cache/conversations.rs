@@ -101,26 +101,8 @@ fn key(owner: &Tenant, id: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use tokio_util::task::TaskTracker;
-
     use super::*;
-    use crate::cache::Surroundings;
-    use crate::clock::{ManualClock, SharedClock};
-    use crate::config::{CacheConfig, Config};
-
-    fn cache() -> Arc<ResponseCache> {
-        let clock: SharedClock = Arc::new(ManualClock::at(std::time::UNIX_EPOCH));
-        let config = Config {
-            cache: Some(CacheConfig::default()),
-            ..Config::default()
-        };
-        let with = Surroundings {
-            store: None,
-            clock: &clock,
-            tracker: &TaskTracker::new(),
-        };
-        ResponseCache::build(&config, with, None).unwrap()
-    }
+    use crate::cache::tests::local_cache;
 
     fn owner(key: &str) -> Tenant {
         Tenant {
@@ -131,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_is_found_by_its_owner_until_it_is_forgotten() {
-        let cache = cache();
+        let cache = local_cache();
         let record = Bytes::from_static(b"{}");
         assert!(cache.remember(&owner("a"), "resp_1", record.clone()));
         let ask = |key: &'static str| {
@@ -152,7 +134,7 @@ mod tests {
 
     #[test]
     fn too_large_a_conversation_is_not_kept() {
-        let cache = cache();
+        let cache = local_cache();
         let most = cache.most_remembered();
         assert_eq!(most, super::super::memory::MOST_BYTES);
         for (length, is_kept) in [(most, true), (most + 1, false), (MOST_BYTES + 1, false)] {

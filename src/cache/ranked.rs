@@ -1,14 +1,12 @@
 //! Rerank: kept whole, by its question and documents.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::canon::{Canon, Canonical};
 use super::key::{KeyWriter, Keyed};
-use super::stored::{Kept, is_fresh};
+use super::stored::Kept;
 use super::{Question, ResponseCache, Skip, Slot};
 use crate::canonical::{Document, Ranked, RawJson, RerankAnswer, RerankRequest, Text};
 
@@ -114,12 +112,12 @@ impl Kept for StoredRanks {
         })
     }
 
-    fn expires_ms(&self) -> Option<u64> {
-        self.expires_ms
+    fn stored_ms(&self) -> u64 {
+        self.stored_ms
     }
 
-    fn is_fresh(&self, now_ms: u64, max_age: Option<Duration>) -> bool {
-        is_fresh(self.stored_ms, self.expires_ms, now_ms, max_age)
+    fn expires_ms(&self) -> Option<u64> {
+        self.expires_ms
     }
 }
 

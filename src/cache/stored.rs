@@ -37,10 +37,18 @@ pub struct Stored {
 pub(super) trait Kept: Sized {
     /// Reads it; `None` where the bytes are something else.
     fn decode(bytes: &Bytes) -> Option<Self>;
+    /// Returns when it was kept, in milliseconds since 1970.
+    fn stored_ms(&self) -> u64;
     /// Returns when it is no answer any more, in milliseconds since 1970.
     fn expires_ms(&self) -> Option<u64>;
+
     /// Says whether it still holds at `now_ms`, and is younger than `max_age`.
-    fn is_fresh(&self, now_ms: u64, max_age: Option<Duration>) -> bool;
+    fn is_fresh(&self, now_ms: u64, max_age: Option<Duration>) -> bool {
+        // Another instance's clock may be ahead of this one: its answer is new.
+        let age = Duration::from_millis(now_ms.saturating_sub(self.stored_ms()));
+        self.expires_ms().is_none_or(|expires| now_ms < expires)
+            && max_age.is_none_or(|most| age < most)
+    }
 }
 
 impl Kept for Stored {
@@ -48,25 +56,13 @@ impl Kept for Stored {
         decode(bytes)
     }
 
+    fn stored_ms(&self) -> u64 {
+        self.stored_ms
+    }
+
     fn expires_ms(&self) -> Option<u64> {
         self.expires_ms
     }
-
-    fn is_fresh(&self, now_ms: u64, max_age: Option<Duration>) -> bool {
-        is_fresh(self.stored_ms, self.expires_ms, now_ms, max_age)
-    }
-}
-
-/// Says whether what was kept at one time still holds at another, and is younger than `max_age`.
-pub(super) fn is_fresh(
-    stored_ms: u64,
-    expires_ms: Option<u64>,
-    now_ms: u64,
-    max_age: Option<Duration>,
-) -> bool {
-    // Another instance's clock may be ahead of this one: its answer is new.
-    let age = Duration::from_millis(now_ms.saturating_sub(stored_ms));
-    expires_ms.is_none_or(|expires| now_ms < expires) && max_age.is_none_or(|most| age < most)
 }
 
 /// Says whether an answer has anything in it; one that has not is not kept.

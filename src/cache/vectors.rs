@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use serde_json::value::RawValue;
 use super::canon::{Canon, Canonical};
 use super::chat::ByName;
 use super::key::{Begun, KeyWriter, Keyed};
-use super::stored::{Kept, is_fresh};
+use super::stored::Kept;
 use super::{Question, ResponseCache, Skip, Slot, Times};
 use crate::canonical::{EmbedInput, EmbedRequest, Options, RawJson, Vector, VectorValues};
 
@@ -183,12 +182,12 @@ impl Kept for StoredVectors {
         })
     }
 
-    fn expires_ms(&self) -> Option<u64> {
-        self.expires_ms
+    fn stored_ms(&self) -> u64 {
+        self.stored_ms
     }
 
-    fn is_fresh(&self, now_ms: u64, max_age: Option<Duration>) -> bool {
-        is_fresh(self.stored_ms, self.expires_ms, now_ms, max_age)
+    fn expires_ms(&self) -> Option<u64> {
+        self.expires_ms
     }
 }
 
@@ -289,15 +288,12 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::UNIX_EPOCH;
-
-    use tokio_util::task::TaskTracker;
 
     use super::*;
-    use crate::cache::{CacheControls, Surroundings, Tenant};
+    use crate::cache::tests::local_cache;
+    use crate::cache::{CacheControls, Tenant};
     use crate::canonical::Text;
-    use crate::clock::{ManualClock, SharedClock};
-    use crate::config::{AwsParams, CacheConfig, Config};
+    use crate::config::AwsParams;
 
     thread_local! {
         /// How often options were written into a key.
@@ -306,17 +302,7 @@ mod tests {
 
     /// The keys of inputs whose request has these options, and how often those were hashed.
     async fn keys(inputs: &[&str], options: &Options) -> (Vec<String>, usize) {
-        let clock: SharedClock = Arc::new(ManualClock::at(UNIX_EPOCH));
-        let config = Config {
-            cache: Some(CacheConfig::default()),
-            ..Config::default()
-        };
-        let with = Surroundings {
-            store: None,
-            clock: &clock,
-            tracker: &TaskTracker::new(),
-        };
-        let cache = ResponseCache::build(&config, with, None).unwrap();
+        let cache = local_cache();
         let request = EmbedRequest {
             input: None,
             options: options.clone(),

@@ -6,14 +6,17 @@
 
 pub mod cl100k;
 mod flag;
+mod letters;
 mod stem;
 mod table;
+mod tokenizer;
 mod tokens;
 
 use std::sync::Arc;
 
 pub use flag::{Flag, Flags};
-pub use tokens::{Size, Tokenizer, estimate};
+pub use tokenizer::Tokenizer;
+pub use tokens::{Size, estimate};
 
 use crate::config::ModelInfo;
 use table::TABLE;

@@ -6,55 +6,12 @@
 //! and a third above it, other scripts up to twice it; base64 and the like may be off by half either way. Images and
 //! documents count a fixed amount, whatever their size. What a call really used settles it afterwards.
 
+use super::letters::{KINDS, Kind, escape};
+use super::tokenizer::Tokenizer;
 use crate::canonical::{
     ChatRequest, Content, Document, EmbedInput, Media, MediaKind, MediaSource, Message, PartKind,
     Request, Text, Thinking,
 };
-
-/// How a model cuts text into tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Tokenizer {
-    /// Anthropic's.
-    Claude,
-    /// Amazon Nova's.
-    Nova,
-    /// Meta's, since Llama 3.
-    Llama,
-    /// Mistral's.
-    Mistral,
-    /// Cohere's.
-    Cohere,
-    /// Anybody else's.
-    #[default]
-    Other,
-}
-
-/// What one unit of each kind costs, in thousandths of a token.
-struct Rates {
-    /// The beginning of a word.
-    word: u64,
-    /// A letter of a word, up to [`LONG_WORD`].
-    letter: u64,
-    /// A letter after that: no word is so long, so this is an identifier, base64 or the like.
-    tail: u64,
-    digit: u64,
-    /// Anything else that is ASCII and not white space.
-    mark: u64,
-    /// A line end, or white space that is more than one space.
-    gap: u64,
-    /// A character of two bytes: Latin with accents, Greek, Cyrillic, Hebrew, Arabic.
-    two_bytes: u64,
-    /// A character of South and South-East Asia.
-    indic: u64,
-    /// Any other character of three bytes: Chinese, Japanese, Korean, typographic marks.
-    three_bytes: u64,
-    /// A character of four bytes: emoji, rare signs.
-    four_bytes: u64,
-    /// What the model's own instructions for tools take, where there are tools, in tokens.
-    tools: u64,
-    /// An image, in tokens.
-    image: u64,
-}
 
 /// Letters after which a run of them is no word any more.
 const LONG_WORD: u32 = 12;
@@ -66,83 +23,6 @@ const DOCUMENT: u64 = 3_000;
 const VIDEO: u64 = 3_000;
 /// Tokens of a sound.
 const SOUND: u64 = 1_000;
-
-impl Tokenizer {
-    /// Returns the tokenizer of a base model: an id without what says where it runs.
-    pub fn of(base: &str) -> Self {
-        if base.starts_with("anthropic.") || base.contains("claude") {
-            Self::Claude
-        } else if base.starts_with("amazon.") {
-            Self::Nova
-        } else if base.starts_with("meta.") {
-            Self::Llama
-        } else if base.starts_with("mistral.") {
-            Self::Mistral
-        } else if base.starts_with("cohere.") {
-            Self::Cohere
-        } else {
-            Self::Other
-        }
-    }
-
-    fn rates(self) -> &'static Rates {
-        match self {
-            Self::Claude => &CLAUDE,
-            Self::Llama => &LLAMA,
-            Self::Mistral => &MISTRAL,
-            Self::Nova | Self::Cohere | Self::Other => &OTHER,
-        }
-    }
-}
-
-// An image of Claude's takes width × height / 750, at most about 1600 tokens; the instructions for tools 346:
-// <https://docs.anthropic.com/en/docs/build-with-claude/vision>,
-// <https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview>.
-const CLAUDE: Rates = Rates {
-    word: 900,
-    letter: 130,
-    tail: 450,
-    digit: 700,
-    mark: 750,
-    gap: 600,
-    two_bytes: 800,
-    indic: 1_600,
-    three_bytes: 1_200,
-    four_bytes: 3_000,
-    tools: 346,
-    image: 1_600,
-};
-const OTHER: Rates = Rates {
-    word: 820,
-    letter: 115,
-    tail: 400,
-    digit: 600,
-    mark: 700,
-    gap: 600,
-    two_bytes: 700,
-    indic: 1_400,
-    three_bytes: 1_100,
-    four_bytes: 2_500,
-    tools: 200,
-    image: 1_800,
-};
-const LLAMA: Rates = Rates {
-    word: 780,
-    letter: 105,
-    digit: 400,
-    two_bytes: 650,
-    indic: 1_200,
-    three_bytes: 950,
-    image: 1_600,
-    ..OTHER
-};
-const MISTRAL: Rates = Rates {
-    word: 880,
-    letter: 130,
-    digit: 1_000,
-    three_bytes: 1_300,
-    ..OTHER
-};
 
 /// How much there is of everything that takes tokens; counted once, then weighed for any tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -386,90 +266,6 @@ fn is_plain_text(media: &Media) -> bool {
 
 fn is_image(media: &Media) -> bool {
     says(media, &["image/", "png", "jpeg", "jpg", "gif", "webp"])
-}
-
-/// What a byte begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Lower,
-    Upper,
-    Digit,
-    Mark,
-    Line,
-    Space,
-    Two,
-    Indic,
-    Three,
-    Four,
-    /// Half of a pair of `\u` escapes that is one character of four bytes.
-    Half,
-    /// A byte inside a character.
-    Inside,
-}
-
-impl Kind {
-    fn is_letter(self) -> bool {
-        matches!(self, Self::Lower | Self::Upper)
-    }
-
-    const fn of(byte: u8) -> Self {
-        match byte {
-            b'a'..=b'z' => Self::Lower,
-            b'A'..=b'Z' => Self::Upper,
-            b'0'..=b'9' => Self::Digit,
-            b'\n' | b'\r' => Self::Line,
-            b' ' | b'\t' => Self::Space,
-            0x80..=0xBF => Self::Inside,
-            0xC0..=0xDF => Self::Two,
-            0xE0 | 0xE1 => Self::Indic,
-            0xE2..=0xEF => Self::Three,
-            0xF0..=0xFF => Self::Four,
-            _ => Self::Mark,
-        }
-    }
-}
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "a byte is a place in a table of 256, and the compiler works it out"
-)]
-const KINDS: [Kind; 256] = {
-    let mut kinds = [Kind::Mark; 256];
-    let mut byte = 0_u8;
-    loop {
-        kinds[byte as usize] = Kind::of(byte);
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
-    }
-    kinds
-};
-
-/// Reads the escape whose backslash stands before `place`: what it stands for, and how many bytes it has.
-fn escape(bytes: &[u8], place: usize) -> (Kind, usize) {
-    match bytes.get(place) {
-        Some(b'n' | b'r') => (Kind::Line, 1),
-        Some(b't') => (Kind::Space, 1),
-        Some(b'u') => (unicode(bytes, place + 1), 5),
-        Some(_) => (Kind::Mark, 1),
-        None => (Kind::Mark, 0),
-    }
-}
-
-fn unicode(bytes: &[u8], place: usize) -> Kind {
-    let digits = bytes.get(place..place + 4).unwrap_or_default();
-    let code = digits.iter().fold(0_u32, |code, digit| {
-        let value = char::from(*digit).to_digit(16).unwrap_or(0);
-        code * 16 + value
-    });
-    match code {
-        0..0x80 => Kind::of(u8::try_from(code).unwrap_or(b'?')),
-        0x80..0x800 => Kind::Two,
-        0x800..0x2000 => Kind::Indic,
-        0xD800..0xE000 => Kind::Half,
-        _ => Kind::Three,
-    }
 }
 
 #[cfg(test)]

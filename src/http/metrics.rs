@@ -13,9 +13,8 @@ use super::App;
 use super::admin::{refused, require_admin};
 use crate::router::{GroupRuntime, Standing};
 use crate::state::Snapshot;
-use crate::telemetry::metrics::{
-    CONTENT_TYPE, DeploymentLevels, DeploymentState, GroupLevels, Levels,
-};
+use crate::telemetry::levels::{DeploymentLevels, DeploymentState, GroupLevels, Levels};
+use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// Writes all metrics; the administrator's, unless `require_auth_for_metrics_endpoint: false`.
 pub(super) async fn scrape(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {

@@ -10,9 +10,7 @@ use bytes::BytesMut;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::converse::check::check;
-use super::converse::parse;
-use super::converse::shape::{NON_EMPTY, Shape, list, optional, required, text};
+use super::check::check;
 use super::converse::stream::{self, EventFrame};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
@@ -20,6 +18,7 @@ use super::event_stream::push_event;
 use super::json::Node;
 use super::misbehave::Directions;
 use super::operation::{each_text, follow, send};
+use super::shape::{NON_EMPTY, Shape, list, optional, required, text};
 
 /// What every knowledge base knows.
 const KNOWN: [&str; 3] = [
@@ -221,7 +220,7 @@ fn wanted(configuration: Option<&Node<'_>>) -> u64 {
 
 async fn retrieve(id: &str, call: &Call<'_>) -> Answered {
     check_id(id, "knowledgeBaseId")?;
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, &RETRIEVE)?;
     let fault = follow(&body, call).await?;
     let question = body.at(&["retrievalQuery", "text"]).and_then(Node::text);
@@ -237,7 +236,7 @@ async fn retrieve(id: &str, call: &Call<'_>) -> Answered {
 }
 
 async fn generate(call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, &GENERATE)?;
     let fault = follow(&body, call).await?;
     let question = body
@@ -283,7 +282,7 @@ async fn invoke_inline(session: &str, call: &Call<'_>) -> Answered {
 
 /// Answers as an agent does: in pieces of text, after the trace of its one call of a model, which tells `who` it is.
 async fn reply(shape: &'static Shape, who: Value, session: &str, call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, shape)?;
     let fault = follow(&body, call).await?;
     let mut directions = call.directions.clone();
@@ -335,7 +334,7 @@ fn frame(name: &str, payload: &Value, is_delta: bool) -> EventFrame {
 }
 
 async fn list_agents(call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, &LIST_AGENTS)?;
     let fault = follow(&body, call).await?;
     let agent = agent("SIMAGENT01");

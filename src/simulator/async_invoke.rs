@@ -4,15 +4,14 @@
 
 use serde_json::{Value, json};
 
-use super::converse::check::check;
-use super::converse::parse;
-use super::converse::shape::{NON_EMPTY, Pattern, Shape, TEXT, list, optional, required, text};
+use super::check::check;
 use super::dispatch::{Answered, Call};
 use super::embed;
 use super::error::AwsError;
 use super::json::Node;
 use super::model_id::Model;
 use super::operation::{Operation, follow, send};
+use super::shape::{NON_EMPTY, Pattern, Shape, TEXT, list, optional, required, text};
 use super::state::hash_of;
 
 static S3_URI: Pattern = Pattern {
@@ -71,7 +70,7 @@ pub(super) fn check_start<'n>(body: &'n Node<'_>) -> Result<&'n str, AwsError> {
 
 /// Checks a job and starts it.
 pub(super) async fn start(call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     let model = check_start(&body)?;
     let fault = follow(&body, call).await?;
     let id = hash_of(&(call.number, model)) & 0xffff_ffff_ffff;

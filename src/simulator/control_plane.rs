@@ -6,12 +6,12 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::converse::check::check;
-use super::converse::parse;
-use super::converse::shape::{Shape, list, optional, required, text};
+use super::check::check;
 use super::dispatch::{Answered, Call, decode};
 use super::error::AwsError;
+use super::json::Node;
 use super::operation::{follow, send};
+use super::shape::{Shape, list, optional, required, text};
 
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "us-west-2";
@@ -152,7 +152,7 @@ fn profile(id: &str) -> Value {
 }
 
 async fn create_guardrail(call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, &CREATE_GUARDRAIL)?;
     let fault = follow(&body, call).await?;
     let id = format!("sim{:07}", call.number);

@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::check::check;
 use super::converse::request::Request;
-use super::converse::{Mode, check, count, parse, shape};
+use super::converse::{Mode, count, shape};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
 use super::invoke;
@@ -31,11 +32,11 @@ pub(super) async fn answer(model_id: &str, call: &Call<'_>) -> Answered {
         let message = "The provided model doesn't support counting tokens.";
         return Err(AwsError::validation(message).into());
     }
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     let input = body.get("input").unwrap_or(&Node::Null);
     let (tokens, fault) = match input.members() {
         [(name, asked)] if name == "converse" => {
-            check::check(asked, &shape::CONVERSE)?;
+            check(asked, &shape::CONVERSE)?;
             let foreign = (asked.members().iter()).find(|(name, _)| !COUNTED.contains(&&**name));
             if let Some((name, _)) = foreign {
                 return Err(AwsError::validation(format!(
@@ -50,7 +51,7 @@ pub(super) async fn answer(model_id: &str, call: &Call<'_>) -> Answered {
             let inner = STANDARD.decode(inner).map_err(|_| {
                 AwsError::validation("input.invokeModel.body must be base64 of a JSON object")
             })?;
-            let meant = invoke::meant(&model, &parse(&inner)?)?;
+            let meant = invoke::meant(&model, &Node::parse(&inner)?)?;
             let root: Node<'_> = serde_json::from_str(&meant).unwrap_or(Node::Null);
             count(&request(&root, &model), call).await?
         }

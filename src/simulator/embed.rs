@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::converse::shape::Shape;
 use super::embed_shape;
 use super::error::AwsError;
 use super::json::Node;
 use super::operation::{exactly_one, one_of};
+use super::shape::Shape;
 use super::state::hash_of;
 
 /// A format of bodies and answers.

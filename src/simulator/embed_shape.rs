@@ -3,17 +3,11 @@
 //! Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>, one page for each family, and
 //! <https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html>.
 
-use super::converse::shape::{NON_EMPTY, Shape, TEXT, list, optional, required, text};
 use super::embed::Format;
-
-const FLAG: Shape = Shape::Flag;
-const NUMBER: Shape = Shape::Decimal {
-    min: 0.0,
-    max: f64::MAX,
+use super::shape::{
+    BLOB, COUNT, FLAG, NON_EMPTY, NUMBER, OBJECT, Shape, TEXT, list, optional, required, text,
 };
-const COUNT: Shape = Shape::Integer { min: 1 };
-const BASE64: Shape = Shape::Blob { min: 1 };
-const OBJECT: Shape = Shape::Object;
+
 const LONG_TEXT: Shape = text(1, 50_000);
 
 static TITAN_TEXT_1: Shape = Shape::Structure(&[required("inputText", &LONG_TEXT)]);
@@ -30,7 +24,7 @@ static TITAN_TEXT_2: Shape = Shape::Structure(&[
 
 static TITAN_IMAGE: Shape = Shape::Structure(&[
     optional("inputText", &NON_EMPTY),
-    optional("inputImage", &BASE64),
+    optional("inputImage", &BLOB),
     optional(
         "embeddingConfig",
         &Shape::Structure(&[optional("outputEmbeddingLength", &COUNT)]),
@@ -91,7 +85,7 @@ static COHERE_4: Shape = Shape::Structure(&[
 ]);
 
 const S3: Shape = Shape::Structure(&[required("uri", &NON_EMPTY), optional("bucketOwner", &TEXT)]);
-const NOVA_SOURCE: Shape = Shape::Union(&[optional("bytes", &BASE64), optional("s3Location", &S3)]);
+const NOVA_SOURCE: Shape = Shape::Union(&[optional("bytes", &BLOB), optional("s3Location", &S3)]);
 const SEGMENTATION: Shape = OBJECT;
 const NOVA_PARAMS: Shape = Shape::Structure(&[
     required(
@@ -169,10 +163,8 @@ static NOVA: Shape = Shape::Structure(&[
     optional("segmentedEmbeddingParams", &NOVA_PARAMS),
 ]);
 
-const MARENGO_SOURCE: Shape = Shape::Union(&[
-    optional("base64String", &BASE64),
-    optional("s3Location", &S3),
-]);
+const MARENGO_SOURCE: Shape =
+    Shape::Union(&[optional("base64String", &BLOB), optional("s3Location", &S3)]);
 
 static MARENGO_2: Shape = Shape::Structure(&[
     required(

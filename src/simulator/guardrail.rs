@@ -4,49 +4,21 @@
 
 use serde_json::{Value, json};
 
-use super::converse::check::check;
-use super::converse::parse;
-use super::converse::shape::{Shape, TEXT, list, optional, required};
+use super::check::check;
+use super::converse::blocks::GUARD_CONTENT;
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
+use super::faults::FaultKind;
 use super::json::Node;
-use super::misbehave::FaultKind;
 use super::operation::{follow, send};
+use super::shape::{Shape, list, optional, required};
 
 /// Characters of one text unit: <https://aws.amazon.com/bedrock/pricing/>.
 const UNIT_CHARS: usize = 1000;
 
 static APPLY: Shape = Shape::Structure(&[
     required("source", &Shape::Choice(&["INPUT", "OUTPUT"])),
-    required(
-        "content",
-        &list(&Shape::Union(&[
-            optional(
-                "text",
-                &Shape::Structure(&[
-                    required("text", &TEXT),
-                    optional(
-                        "qualifiers",
-                        &list(&Shape::Choice(&[
-                            "grounding_source",
-                            "query",
-                            "guard_content",
-                        ])),
-                    ),
-                ]),
-            ),
-            optional(
-                "image",
-                &Shape::Structure(&[
-                    required("format", &Shape::Choice(&["png", "jpeg"])),
-                    required(
-                        "source",
-                        &Shape::Union(&[optional("bytes", &Shape::Blob { min: 1 })]),
-                    ),
-                ]),
-            ),
-        ])),
-    ),
+    required("content", &list(&GUARD_CONTENT)),
     optional("outputScope", &Shape::Choice(&["INTERVENTIONS", "FULL"])),
 ]);
 
@@ -70,7 +42,7 @@ pub(super) async fn apply(version: &str, call: &Call<'_>) -> Answered {
         ))
         .into());
     }
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check(&body, &APPLY)?;
     let fault = follow(&body, call).await?;
     let blocks = (fault.as_ref()).is_some_and(|fault| fault.kind == FaultKind::Guardrail);

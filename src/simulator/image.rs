@@ -6,10 +6,12 @@
 
 use serde_json::{Value, json};
 
-use super::converse::shape::{NON_EMPTY, Shape, TEXT, list, optional, required, text};
 use super::error::AwsError;
 use super::json::Node;
 use super::operation::exactly_one;
+use super::shape::{
+    BLOB, COUNT, FROM_ZERO, NON_EMPTY, NUMBER, RATIO, Shape, TEXT, list, optional, required, text,
+};
 
 /// A format of bodies and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +25,6 @@ pub(super) enum Format {
 /// One transparent pixel, a PNG.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-const COUNT: Shape = Shape::Integer { min: 1 };
-const FROM_ZERO: Shape = Shape::Integer { min: 0 };
-const RATIO: Shape = Shape::Decimal { min: 0.0, max: 1.0 };
-const NUMBER: Shape = Shape::Decimal {
-    min: 0.0,
-    max: 1000.0,
-};
-const BASE64: Shape = Shape::Blob { min: 1 };
 const PROMPT: Shape = text(1, 10_000);
 const RATIOS: Shape = Shape::Choice(&[
     "16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21",
@@ -61,11 +55,11 @@ static DIFFUSION_XL: Shape = Shape::Structure(&[
     optional("steps", &COUNT),
     optional("style_preset", &TEXT),
     optional("extras", &Shape::Object),
-    optional("init_image", &BASE64),
+    optional("init_image", &BLOB),
     optional("init_image_mode", &TEXT),
     optional("image_strength", &RATIO),
     optional("mask_source", &TEXT),
-    optional("mask_image", &BASE64),
+    optional("mask_image", &BLOB),
 ]);
 
 static STABLE_IMAGE: Shape = Shape::Structure(&[
@@ -73,17 +67,17 @@ static STABLE_IMAGE: Shape = Shape::Structure(&[
     optional("negative_prompt", &TEXT),
     optional("aspect_ratio", &RATIOS),
     optional("mode", &Shape::Choice(&["text-to-image", "image-to-image"])),
-    optional("image", &BASE64),
+    optional("image", &BLOB),
     optional("strength", &RATIO),
     optional("seed", &FROM_ZERO),
     optional("output_format", &FORMATS),
 ]);
 
 static STABILITY_EDITS: Shape = Shape::Structure(&[
-    optional("image", &BASE64),
-    optional("init_image", &BASE64),
-    optional("style_image", &BASE64),
-    optional("mask", &BASE64),
+    optional("image", &BLOB),
+    optional("init_image", &BLOB),
+    optional("style_image", &BLOB),
+    optional("mask", &BLOB),
     optional("prompt", &PROMPT),
     optional("negative_prompt", &TEXT),
     optional("select_prompt", &TEXT),
@@ -109,7 +103,7 @@ static STABILITY_EDITS: Shape = Shape::Structure(&[
 
 const WORDS: Shape = text(1, 1024);
 const IMAGES: Shape = Shape::List {
-    item: &BASE64,
+    item: &BLOB,
     min: 1,
     max: 5,
 };
@@ -132,7 +126,7 @@ static AMAZON: Shape = Shape::Structure(&[
         &Shape::Structure(&[
             required("text", &WORDS),
             optional("negativeText", &WORDS),
-            optional("conditionImage", &BASE64),
+            optional("conditionImage", &BLOB),
             optional(
                 "controlMode",
                 &Shape::Choice(&["CANNY_EDGE", "SEGMENTATION"]),
@@ -147,7 +141,7 @@ static AMAZON: Shape = Shape::Structure(&[
             required("text", &WORDS),
             optional("negativeText", &WORDS),
             required("colors", &list(&NON_EMPTY)),
-            optional("referenceImage", &BASE64),
+            optional("referenceImage", &BLOB),
         ]),
     ),
     optional(
@@ -162,27 +156,27 @@ static AMAZON: Shape = Shape::Structure(&[
     optional(
         "inPaintingParams",
         &Shape::Structure(&[
-            required("image", &BASE64),
+            required("image", &BLOB),
             optional("text", &WORDS),
             optional("negativeText", &WORDS),
             optional("maskPrompt", &WORDS),
-            optional("maskImage", &BASE64),
+            optional("maskImage", &BLOB),
         ]),
     ),
     optional(
         "outPaintingParams",
         &Shape::Structure(&[
-            required("image", &BASE64),
+            required("image", &BLOB),
             required("text", &WORDS),
             optional("negativeText", &WORDS),
             optional("maskPrompt", &WORDS),
-            optional("maskImage", &BASE64),
+            optional("maskImage", &BLOB),
             optional("outPaintingMode", &Shape::Choice(&["DEFAULT", "PRECISE"])),
         ]),
     ),
     optional(
         "backgroundRemovalParams",
-        &Shape::Structure(&[required("image", &BASE64)]),
+        &Shape::Structure(&[required("image", &BLOB)]),
     ),
     optional("virtualTryOnParams", &Shape::Object),
     optional(

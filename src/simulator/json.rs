@@ -11,6 +11,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
+use super::error::AwsError;
+
 /// One JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node<'a> {
@@ -23,6 +25,20 @@ pub(super) enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Reads a body; an empty one is an empty object.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, AwsError> {
+        if body.is_empty() {
+            return Ok(Node::Object(Vec::new()));
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            AwsError::new(
+                "SerializationException",
+                400,
+                format!("The request body isn't valid JSON: {error}"),
+            )
+        })
+    }
+
     /// Returns a member of an object; `null` counts as absent, as AWS reads it.
     pub(super) fn get(&self, name: &str) -> Option<&Node<'a>> {
         let found = self

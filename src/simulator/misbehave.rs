@@ -23,77 +23,10 @@
 
 use std::time::Duration;
 
-use memchr::memmem;
-use serde_json::json;
-
 use super::error::AwsError;
+use super::faults::{FaultKind, NAMES};
+use super::marker::{Marker, split};
 use super::state::{Shared, hash_of};
-
-/// Ways to fail. The text of each is its name in markers and prefixes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FaultKind {
-    Throttle,
-    Error500,
-    Error503,
-    NotReady,
-    Timeout408,
-    ModelError,
-    AccessDenied,
-    Unauthorized,
-    Missing,
-    ModelRefusal,
-    ContextWindow,
-    Validation,
-    Quota,
-    ExpiredToken,
-    Stall,
-    StallMid,
-    Cut,
-    CutEnd,
-    CutFirst,
-    Corrupt,
-    CorruptFirst,
-    ExceptionFirst,
-    ExceptionStart,
-    ExceptionMid,
-    NotJson,
-    EmptyStream,
-    Guardrail,
-    Reset,
-    Garbage,
-}
-
-const NAMES: [(&str, FaultKind); 29] = [
-    ("throttle", FaultKind::Throttle),
-    ("error500", FaultKind::Error500),
-    ("error503", FaultKind::Error503),
-    ("not-ready", FaultKind::NotReady),
-    ("timeout408", FaultKind::Timeout408),
-    ("model-error", FaultKind::ModelError),
-    ("access-denied", FaultKind::AccessDenied),
-    ("unauthorized", FaultKind::Unauthorized),
-    ("missing", FaultKind::Missing),
-    ("model-refusal", FaultKind::ModelRefusal),
-    ("context-window", FaultKind::ContextWindow),
-    ("validation", FaultKind::Validation),
-    ("quota", FaultKind::Quota),
-    ("expired-token", FaultKind::ExpiredToken),
-    ("stall", FaultKind::Stall),
-    ("stall-mid", FaultKind::StallMid),
-    ("cut", FaultKind::Cut),
-    ("cut-end", FaultKind::CutEnd),
-    ("cut-first", FaultKind::CutFirst),
-    ("corrupt", FaultKind::Corrupt),
-    ("corrupt-first", FaultKind::CorruptFirst),
-    ("exception-first", FaultKind::ExceptionFirst),
-    ("exception-start", FaultKind::ExceptionStart),
-    ("exception-mid", FaultKind::ExceptionMid),
-    ("not-json", FaultKind::NotJson),
-    ("empty-stream", FaultKind::EmptyStream),
-    ("guardrail", FaultKind::Guardrail),
-    ("reset", FaultKind::Reset),
-    ("garbage", FaultKind::Garbage),
-];
 
 /// Markers that shape the answer instead of spoiling it; `converse/answer.rs` says how.
 const SHAPES: [&str; 9] = [
@@ -111,159 +44,6 @@ const SHAPES: [&str; 9] = [
 /// Directions that are no faults.
 const MODIFIERS: [&str; 5] = ["throttle-after", "slow-start", "slow", "at", "long"];
 
-const UNEXPECTED: &str =
-    "The system encountered an unexpected error during processing. Try your request again.";
-
-/// The faults that are plain HTTP errors.
-const ERRORS: [(FaultKind, &str, u16, &str); 14] = [
-    (
-        FaultKind::Throttle,
-        "ThrottlingException",
-        429,
-        "Too many requests, please wait before trying again.",
-    ),
-    (
-        FaultKind::Error500,
-        "InternalServerException",
-        500,
-        UNEXPECTED,
-    ),
-    (
-        FaultKind::Error503,
-        "ServiceUnavailableException",
-        503,
-        "Bedrock is unable to process your request.",
-    ),
-    (
-        FaultKind::NotReady,
-        "ModelNotReadyException",
-        429,
-        "Model is not ready for inference. Wait and try your request again.",
-    ),
-    (
-        FaultKind::Timeout408,
-        "ModelTimeoutException",
-        408,
-        "Model has timed out in processing the request. Try your request again.",
-    ),
-    (
-        FaultKind::ModelError,
-        "ModelErrorException",
-        424,
-        UNEXPECTED,
-    ),
-    (
-        FaultKind::AccessDenied,
-        "AccessDeniedException",
-        403,
-        "You don't have access to the model with the specified model ID.",
-    ),
-    (
-        FaultKind::Unauthorized,
-        "UnauthorizedException",
-        401,
-        "The credentials are not accepted.",
-    ),
-    (
-        FaultKind::Missing,
-        "ResourceNotFoundException",
-        404,
-        "The specified model was not found.",
-    ),
-    (
-        FaultKind::ModelRefusal,
-        "ModelErrorException",
-        424,
-        "The model could not process this input.",
-    ),
-    (
-        FaultKind::ContextWindow,
-        "ValidationException",
-        400,
-        "Input is too long for requested model.",
-    ),
-    (
-        FaultKind::Validation,
-        "ValidationException",
-        400,
-        "Malformed input request, please reformat your input and try again.",
-    ),
-    (
-        FaultKind::Quota,
-        "ServiceQuotaExceededException",
-        400,
-        "Your request exceeds the service quota for your account.",
-    ),
-    (
-        FaultKind::ExpiredToken,
-        "ExpiredTokenException",
-        403,
-        "The security token included in the request is expired",
-    ),
-];
-
-/// Exceptions that a stream can carry, with the status each stands for.
-/// Source: `ConverseStreamOutput` in the Bedrock runtime service model.
-const STREAM_EXCEPTIONS: [(&str, &str, u16, &str); 5] = [
-    (
-        "throttlingException",
-        "ThrottlingException",
-        429,
-        "Too many requests, please wait before trying again.",
-    ),
-    (
-        "modelStreamErrorException",
-        "ModelStreamErrorException",
-        424,
-        "The model encountered an error while streaming its answer. Try your request again.",
-    ),
-    (
-        "internalServerException",
-        "InternalServerException",
-        500,
-        UNEXPECTED,
-    ),
-    (
-        "serviceUnavailableException",
-        "ServiceUnavailableException",
-        503,
-        "Bedrock is unable to process your request.",
-    ),
-    (
-        "validationException",
-        "ValidationException",
-        400,
-        "The model refused to go on with this request.",
-    ),
-];
-
-impl FaultKind {
-    fn named(name: &str) -> Option<Self> {
-        NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, kind)| *kind)
-    }
-
-    /// Returns the plain HTTP error of those faults that are one.
-    fn error(self) -> Option<AwsError> {
-        let (_, name, status, message) = ERRORS.iter().find(|(kind, ..)| *kind == self)?;
-        let mut error = AwsError::new(name, *status, *message);
-        let original = match self {
-            FaultKind::ModelError => Some(500),
-            FaultKind::ModelRefusal => Some(400),
-            _ => None,
-        };
-        if let Some(original) = original {
-            error.details = vec![
-                ("originalStatusCode", json!(original)),
-                ("resourceName", json!("simulated-model")),
-            ];
-        }
-        Some(error)
-    }
-}
-
 /// A fault that strikes this call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fault {
@@ -277,24 +57,7 @@ pub(super) struct Fault {
 impl Fault {
     /// Returns the exception a stream carries: its type in a frame, and the same as a plain error.
     pub(super) fn exception(&self) -> (String, AwsError) {
-        let usual = match self.kind {
-            FaultKind::ExceptionMid => "modelStreamErrorException",
-            _ => "throttlingException",
-        };
-        let wanted = self.exception.as_deref().unwrap_or(usual);
-        let known = STREAM_EXCEPTIONS
-            .iter()
-            .find(|(name, ..)| name.eq_ignore_ascii_case(wanted));
-        match known {
-            Some((name, error, status, message)) => {
-                ((*name).to_owned(), AwsError::new(error, *status, *message))
-            }
-            // A type that clients do not know yet.
-            None => (
-                wanted.to_owned(),
-                AwsError::new("UnknownException", 500, "A simulated exception."),
-            ),
-        }
+        self.kind.exception(self.exception.as_deref())
     }
 }
 
@@ -411,60 +174,6 @@ impl Directions {
     }
 }
 
-/// One `[[sim:…]]` in a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Marker<'a> {
-    /// Everything between `sim:` and the brackets.
-    pub(super) whole: &'a str,
-    pub(super) name: &'a str,
-    pub(super) argument: &'a str,
-}
-
-impl<'a> Marker<'a> {
-    /// Finds the markers of a text, in order.
-    pub(super) fn all(text: &'a str) -> impl Iterator<Item = Marker<'a>> {
-        let mut rest = text;
-        std::iter::from_fn(move || {
-            let start = memmem::find(rest.as_bytes(), OPENING.as_bytes())? + OPENING.len();
-            let inner = rest.get(start..)?;
-            let length = end_of_marker(inner)?;
-            rest = inner.get(length..)?;
-            let whole = inner.get(..length)?;
-            let (name, argument) = split(whole);
-            Some(Marker {
-                whole,
-                name,
-                argument,
-            })
-        })
-    }
-
-    /// Returns the text without its markers.
-    pub(super) fn strip(text: &str) -> String {
-        let mut kept = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find(OPENING) {
-            let inner = rest.get(start + OPENING.len()..).unwrap_or_default();
-            let Some(length) = end_of_marker(inner) else {
-                break;
-            };
-            kept.push_str(rest.get(..start).unwrap_or_default());
-            rest = inner.get(length + CLOSING.len()..).unwrap_or_default();
-        }
-        kept.push_str(rest);
-        kept
-    }
-}
-
-const OPENING: &str = "[[sim:";
-const CLOSING: &str = "]]";
-
-/// Splits `name`, `name=argument`, `name argument` or `name:argument`.
-fn split(item: &str) -> (&str, &str) {
-    let (name, argument) = item.split_once(['=', ' ', ':']).unwrap_or((item, ""));
-    (name.trim(), argument.trim())
-}
-
 /// Says whether an item was meant as a name, and is not other text that happens to stand in such brackets.
 fn looks_like_a_name(item: &str) -> bool {
     let name = split(item).0;
@@ -484,37 +193,10 @@ fn unknown_marker(item: &str) -> AwsError {
     ))
 }
 
-/// Finds the brackets that close a marker: the first pair outside the brackets of its argument.
-fn end_of_marker(inner: &str) -> Option<usize> {
-    let bytes = inner.as_bytes();
-    let mut depth = 0_usize;
-    for (position, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'[' => depth += 1,
-            b']' if depth > 0 => depth -= 1,
-            b']' if bytes.get(position + 1) == Some(&b']') => return Some(position),
-            _ => {}
-        }
-    }
-    // Brackets inside a JSON string need not pair up.
-    inner.find(CLOSING)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::simulator::Options;
-
-    #[test]
-    fn markers_are_found_with_their_arguments() {
-        let markers: Vec<_> =
-            Marker::all("a [[sim:tool=get {\"l\": [[1]]}]] b [[sim:throttle]] [[sim:open")
-                .map(|m| (m.name, m.argument))
-                .collect();
-        assert_eq!(markers, [("tool", "get {\"l\": [[1]]}"), ("throttle", "")]);
-        assert_eq!(Marker::strip("a [[sim:x]]b[[sim:y=1]]"), "a b");
-        assert_eq!(Marker::strip("a [[sim:x"), "a [[sim:x");
-    }
 
     #[test]
     fn a_prefix_lists_faults_and_modifiers() {
@@ -583,17 +265,6 @@ mod tests {
             "write [[sim:<name>]] into the prompt",
         ] {
             assert_eq!(Directions::default().add_markers(text), Ok(()), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_fault_has_one_name() {
-        for (index, (name, kind)) in NAMES.iter().enumerate() {
-            assert_eq!(FaultKind::named(name), Some(*kind));
-            assert!(
-                NAMES.iter().skip(index + 1).all(|(_, other)| other != kind),
-                "{name}"
-            );
         }
     }
 }

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::converse::check::check;
-use super::converse::shape::Shape;
-use super::converse::{parse, wait, whole};
+use super::check::check;
+use super::converse::{wait, whole};
 use super::dispatch::{Answered, Call, Failure};
 use super::error::AwsError;
 use super::json::Node;
 use super::misbehave::{Directions, Fault};
 use super::model_id::Model;
+use super::shape::Shape;
 use super::{embed, image, rerank};
 
 /// What is asked of a model that does not chat.
@@ -37,7 +37,7 @@ impl Operation {
         if base.contains('.') {
             return None;
         }
-        let body = parse(body).ok()?;
+        let body = Node::parse(body).ok()?;
         if body.has("query") && body.has("documents") {
             Some(Self::Rerank)
         } else if body.has("texts") {
@@ -74,7 +74,7 @@ impl Operation {
 
     /// Checks the body of a call and answers it.
     pub(super) async fn answer(self, call: &Call<'_>) -> Answered {
-        let body = parse(call.body)?;
+        let body = Node::parse(call.body)?;
         self.check(&body)?;
         let fault = follow(&body, call).await?;
         let (answer, tokens) = match self {

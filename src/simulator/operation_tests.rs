@@ -28,7 +28,7 @@ fn sent() -> Vec<(String, Value)> {
 
 fn check_call(path: &str, body: &Value) -> Result<(), AwsError> {
     let text = body.to_string();
-    let node = parse(text.as_bytes())?;
+    let node = Node::parse(text.as_bytes())?;
     match path {
         "/rerank" => rerank::check_agent_runtime(&node),
         "/async-invoke" => async_invoke::check_start(&node).map(drop),
@@ -119,7 +119,7 @@ fn bodies_that_aws_refuses_do_not_pass() {
 fn answers_fit_what_was_asked() {
     let answer = |model: &str, body: &Value| {
         let text = body.to_string();
-        let node = parse(text.as_bytes()).unwrap();
+        let node = Node::parse(text.as_bytes()).unwrap();
         let model = Model::parse(model).unwrap();
         match Operation::of(&model, text.as_bytes()).unwrap() {
             Operation::Embed(format) => format.answer(&node),

@@ -4,13 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::converse::check::check;
-use super::converse::parse;
-use super::converse::shape::{NON_EMPTY, Pattern, Shape, TEXT, optional, required, text};
+use super::check::check;
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
 use super::json::Node;
 use super::operation::{follow, send};
+use super::shape::{NON_EMPTY, Pattern, Shape, TEXT, optional, required, text};
 
 /// How many results a page has.
 const PAGE: usize = 100;
@@ -120,7 +119,7 @@ pub(super) fn check_agent_runtime(body: &Node<'_>) -> Result<(), AwsError> {
 
 /// Checks and answers `Rerank` of the agent runtime.
 pub(super) async fn by_agent_runtime(call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     check_agent_runtime(&body)?;
     let fault = follow(&body, call).await?;
     let query = body

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::clock::{ManualClock, SharedClock};
 use crate::config::load;
-use crate::telemetry::metrics::Levels;
+use crate::telemetry::levels::Levels;
 use crate::upstream::{Upstream, UpstreamOptions};
 
 struct Running {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::telemetry::events;
+use crate::telemetry::levels::{DeploymentLevels, DeploymentState, GroupLevels};
 
 fn key(id: &str) -> DeploymentKey {
     DeploymentKey {

@@ -6,6 +6,7 @@
 pub mod events;
 mod export;
 mod json;
+pub mod levels;
 mod lines;
 pub mod metrics;
 pub mod names;

@@ -97,373 +97,110 @@ impl MetricKind {
     }
 }
 
-/// Calls of models that run now.
-pub const INFLIGHT: Metric = Metric {
-    name: "switchyard_inflight",
-    kind: MetricKind::Gauge,
-    labels: &["model_group"],
-    help: "Calls of models that run now",
-};
-/// Calls that wait for a free slot.
-pub const QUEUED: Metric = Metric {
-    name: "switchyard_queued",
-    kind: MetricKind::Gauge,
-    labels: &["model_group"],
-    help: "Calls that wait for a free slot",
-};
-/// How long calls waited for a free slot.
-pub const QUEUE_WAIT: Metric = Metric {
-    name: "switchyard_queue_wait_seconds",
-    kind: MetricKind::Histogram,
-    labels: &[],
-    help: "How long calls waited for a free slot",
-};
-/// Sends to a deployment, by `ok` or the kind of error.
-pub const ATTEMPTS: Metric = Metric {
-    name: "switchyard_attempts_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "model_id", "outcome"],
-    help: "Sends to a deployment, by `ok` or the kind of error",
-};
-/// Retries within a model group, by the kind of error before.
-pub const RETRIES: Metric = Metric {
-    name: "switchyard_retries_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "reason"],
-    help: "Retries within a model group, by the kind of error before",
-};
-/// Fallbacks to another model group, by the kind of error before.
-pub const FALLBACKS: Metric = Metric {
-    name: "switchyard_fallbacks_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "target", "reason"],
-    help: "Fallbacks to another model group, by the kind of error before",
-};
-/// What is left of the retry budget.
-pub const RETRY_BUDGET_TOKENS: Metric = Metric {
-    name: "switchyard_retry_budget_tokens",
-    kind: MetricKind::Gauge,
-    labels: &["model_group"],
-    help: "What is left of the retry budget",
-};
-/// Retries that the retry budget refused.
-pub const RETRY_BUDGET_REFUSED: Metric = Metric {
-    name: "switchyard_retry_budget_refused_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group"],
-    help: "Retries that the retry budget refused",
-};
-/// Hedges: `won` answered first, `lost` did not.
-pub const HEDGES: Metric = Metric {
-    name: "switchyard_hedges_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "outcome"],
-    help: "Hedges: `won` answered first, `lost` did not",
-};
-/// Broken streams that were continued elsewhere, by `ok` or the kind of error.
-pub const STREAM_RESUMES: Metric = Metric {
-    name: "switchyard_stream_resumes_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "outcome"],
-    help: "Broken streams that were continued elsewhere, by `ok` or the kind of error",
-};
-/// Calls that a limit had no room for, by whose limit and which.
-pub const LIMIT_REJECTIONS: Metric = Metric {
-    name: "switchyard_limit_rejections_total",
-    kind: MetricKind::Counter,
-    labels: &["scope", "limit"],
-    help: "Calls that a limit had no room for, by whose limit and which",
-};
-/// Calls that the response cache looked at: a `hit` was answered out of it, a `miss` was not.
-pub const CACHE_LOOKUPS: Metric = Metric {
-    name: "switchyard_cache_lookups_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "outcome"],
-    help: "Calls that the response cache looked at: a `hit` was answered out of it, a `miss` was not",
-};
-/// Calls that were turned away because the process serves as many as it may.
-pub const SHED: Metric = Metric {
-    name: "switchyard_shed_total",
-    kind: MetricKind::Counter,
-    labels: &[],
-    help: "Calls that were turned away because the process serves as many as it may",
-};
-/// Cooldowns of a deployment, by the kind of error that began it.
-pub const COOLDOWNS: Metric = Metric {
-    name: "switchyard_cooldowns_total",
-    kind: MetricKind::Counter,
-    labels: &["model_group", "model_id", "reason"],
-    help: "Cooldowns of a deployment, by the kind of error that began it",
-};
-/// Reloads: `applied`, `unchanged`, `rejected`.
-pub const CONFIG_RELOAD: Metric = Metric {
-    name: "switchyard_config_reload_total",
-    kind: MetricKind::Counter,
-    labels: &["result"],
-    help: "Reloads: `applied`, `unchanged`, `rejected`",
-};
-/// 1 if the file, as it is now, is in force; 0 if it was rejected.
-pub const CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = Metric {
-    name: "switchyard_config_last_reload_successful",
-    kind: MetricKind::Gauge,
-    labels: &[],
-    help: "1 if the file, as it is now, is in force; 0 if it was rejected",
-};
-/// Always 1; the hash is that of the files in force.
-pub const CONFIG_INFO: Metric = Metric {
-    name: "switchyard_config_info",
-    kind: MetricKind::Gauge,
-    labels: &["hash"],
-    help: "Always 1; the hash is that of the files in force",
-};
-/// 1 while the shared store answers; not there without one.
-pub const STORE_UP: Metric = Metric {
-    name: "switchyard_store_up",
-    kind: MetricKind::Gauge,
-    labels: &[],
-    help: "1 while the shared store answers; not there without one",
-};
-/// Operations of the shared store that failed.
-pub const STORE_ERRORS: Metric = Metric {
-    name: "switchyard_store_errors_total",
-    kind: MetricKind::Counter,
-    labels: &["operation"],
-    help: "Operations of the shared store that failed",
-};
-/// Calls of models, by the status that the client got.
-pub const PROXY_REQUESTS: Metric = Metric {
-    name: "litellm_proxy_total_requests_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "status_code"],
-    help: "Calls of models, by the status that the client got",
-};
-/// Calls that failed, by status and kind of error.
-pub const PROXY_FAILURES: Metric = Metric {
-    name: "litellm_proxy_failed_requests_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "exception_status", "exception_class"],
-    help: "Calls that failed, by status and kind of error",
-};
-/// Calls that a deployment answered.
-pub const REQUESTS: Metric = Metric {
-    name: "litellm_requests_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Calls that a deployment answered",
-};
-/// Tokens: input and generated ones.
-pub const TOTAL_TOKENS: Metric = Metric {
-    name: "litellm_total_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Tokens: input and generated ones",
-};
-/// Input tokens, those of the prompt cache included.
-pub const INPUT_TOKENS: Metric = Metric {
-    name: "litellm_input_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Input tokens, those of the prompt cache included",
-};
-/// Generated tokens.
-pub const OUTPUT_TOKENS: Metric = Metric {
-    name: "litellm_output_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Generated tokens",
-};
-/// Input tokens that were read from the prompt cache.
-pub const INPUT_CACHED_TOKENS: Metric = Metric {
-    name: "litellm_input_cached_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Input tokens that were read from the prompt cache",
-};
-/// Input tokens that were written to the prompt cache.
-pub const CACHE_CREATION_TOKENS: Metric = Metric {
-    name: "litellm_input_cache_creation_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Input tokens that were written to the prompt cache",
-};
-/// Generated tokens of reasoning, where the model says how many.
-pub const REASONING_TOKENS: Metric = Metric {
-    name: "litellm_output_reasoning_tokens_metric_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "Generated tokens of reasoning, where the model says how many",
-};
-/// From a call's head to the end of its answer.
-pub const REQUEST_LATENCY: Metric = Metric {
-    name: "litellm_request_total_latency_metric",
-    kind: MetricKind::Histogram,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "From a call's head to the end of its answer",
-};
-/// From sending to AWS to the end of its answer, for attempts that succeeded.
-pub const API_LATENCY: Metric = Metric {
-    name: "litellm_llm_api_latency_metric",
-    kind: MetricKind::Histogram,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "From sending to AWS to the end of its answer, for attempts that succeeded",
-};
-/// From a call's head to the first content, for streams.
-pub const FIRST_TOKEN: Metric = Metric {
-    name: "litellm_llm_api_time_to_first_token_metric",
-    kind: MetricKind::Histogram,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "From a call's head to the first content, for streams",
-};
-/// What the gateway added to a call that was answered whole.
-pub const OVERHEAD: Metric = Metric {
-    name: "litellm_overhead_latency_metric",
-    kind: MetricKind::Histogram,
-    labels: &["requested_model", "model", "model_id", "api_provider"],
-    help: "What the gateway added to a call that was answered whole",
-};
-/// The same as `switchyard_queue_wait_seconds`, under LiteLLM's name.
-pub const REQUEST_QUEUE_TIME: Metric = Metric {
-    name: "litellm_request_queue_time_seconds",
-    kind: MetricKind::Histogram,
-    labels: &[],
-    help: "The same as `switchyard_queue_wait_seconds`, under LiteLLM's name",
-};
-/// Time of an answer per generated token.
-pub const LATENCY_PER_TOKEN: Metric = Metric {
-    name: "litellm_deployment_latency_per_output_token",
-    kind: MetricKind::Histogram,
-    labels: &["litellm_model_name", "model_id", "api_provider"],
-    help: "Time of an answer per generated token",
-};
-/// 0 healthy, 1 on probation after a cooldown (of a wildcard: some of its models cool), 2 cooling down.
-pub const DEPLOYMENT_STATE: Metric = Metric {
-    name: "litellm_deployment_state",
-    kind: MetricKind::Gauge,
-    labels: &["litellm_model_name", "model_id", "api_provider"],
-    help: "0 healthy, 1 on probation after a cooldown (of a wildcard: some of its models cool), 2 cooling down",
-};
-/// Cooldowns of a deployment, by the status that began it.
-pub const DEPLOYMENT_COOLED_DOWN: Metric = Metric {
-    name: "litellm_deployment_cooled_down_total",
-    kind: MetricKind::Counter,
-    labels: &[
-        "litellm_model_name",
-        "model_id",
-        "api_provider",
-        "exception_status",
-    ],
-    help: "Cooldowns of a deployment, by the status that began it",
-};
-/// Attempts that a deployment answered.
-pub const DEPLOYMENT_SUCCESSES: Metric = Metric {
-    name: "litellm_deployment_success_responses_total",
-    kind: MetricKind::Counter,
-    labels: &[
-        "requested_model",
-        "litellm_model_name",
-        "model_id",
-        "api_provider",
-    ],
-    help: "Attempts that a deployment answered",
-};
-/// Attempts that failed.
-pub const DEPLOYMENT_FAILURES: Metric = Metric {
-    name: "litellm_deployment_failure_responses_total",
-    kind: MetricKind::Counter,
-    labels: &[
-        "requested_model",
-        "litellm_model_name",
-        "model_id",
-        "api_provider",
-        "exception_status",
-        "exception_class",
-    ],
-    help: "Attempts that failed",
-};
-/// Attempts.
-pub const DEPLOYMENT_REQUESTS: Metric = Metric {
-    name: "litellm_deployment_total_requests_total",
-    kind: MetricKind::Counter,
-    labels: &[
-        "requested_model",
-        "litellm_model_name",
-        "model_id",
-        "api_provider",
-    ],
-    help: "Attempts",
-};
-/// Fallbacks that answered.
-pub const FALLBACK_SUCCESSES: Metric = Metric {
-    name: "litellm_deployment_successful_fallbacks_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "fallback_model"],
-    help: "Fallbacks that answered",
-};
-/// Fallbacks that failed as well.
-pub const FALLBACK_FAILURES: Metric = Metric {
-    name: "litellm_deployment_failed_fallbacks_total",
-    kind: MetricKind::Counter,
-    labels: &["requested_model", "fallback_model"],
-    help: "Fallbacks that failed as well",
-};
-/// `rpm` of a deployment, where it is set.
-pub const DEPLOYMENT_RPM_LIMIT: Metric = Metric {
-    name: "litellm_deployment_rpm_limit",
-    kind: MetricKind::Gauge,
-    labels: &["litellm_model_name", "model_id", "api_provider"],
-    help: "`rpm` of a deployment, where it is set",
-};
-/// `tpm` of a deployment, where it is set.
-pub const DEPLOYMENT_TPM_LIMIT: Metric = Metric {
-    name: "litellm_deployment_tpm_limit",
-    kind: MetricKind::Gauge,
-    labels: &["litellm_model_name", "model_id", "api_provider"],
-    help: "`tpm` of a deployment, where it is set",
-};
+/// Writes the table of metrics down once: each becomes a constant whose documentation is what it says, and all of them,
+/// in this order, become [`METRICS`].
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = concat!($help, ".")]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: MetricKind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
 
-/// Every metric, in the order in which the documentation has them.
-pub const METRICS: [Metric; 43] = [
-    INFLIGHT,
-    QUEUED,
-    QUEUE_WAIT,
-    ATTEMPTS,
-    RETRIES,
-    FALLBACKS,
-    RETRY_BUDGET_TOKENS,
-    RETRY_BUDGET_REFUSED,
-    HEDGES,
-    STREAM_RESUMES,
-    LIMIT_REJECTIONS,
-    CACHE_LOOKUPS,
-    SHED,
-    COOLDOWNS,
-    CONFIG_RELOAD,
-    CONFIG_LAST_RELOAD_SUCCESSFUL,
-    CONFIG_INFO,
-    STORE_UP,
-    STORE_ERRORS,
-    PROXY_REQUESTS,
-    PROXY_FAILURES,
-    REQUESTS,
-    TOTAL_TOKENS,
-    INPUT_TOKENS,
-    OUTPUT_TOKENS,
-    INPUT_CACHED_TOKENS,
-    CACHE_CREATION_TOKENS,
-    REASONING_TOKENS,
-    REQUEST_LATENCY,
-    API_LATENCY,
-    FIRST_TOKEN,
-    OVERHEAD,
-    REQUEST_QUEUE_TIME,
-    LATENCY_PER_TOKEN,
-    DEPLOYMENT_STATE,
-    DEPLOYMENT_COOLED_DOWN,
-    DEPLOYMENT_SUCCESSES,
-    DEPLOYMENT_FAILURES,
-    DEPLOYMENT_REQUESTS,
-    FALLBACK_SUCCESSES,
-    FALLBACK_FAILURES,
-    DEPLOYMENT_RPM_LIMIT,
-    DEPLOYMENT_TPM_LIMIT,
-];
+        /// Every metric, in the order in which the documentation has them.
+        pub const METRICS: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    INFLIGHT = Gauge "switchyard_inflight" ["model_group"],
+        "Calls of models that run now";
+    QUEUED = Gauge "switchyard_queued" ["model_group"],
+        "Calls that wait for a free slot";
+    QUEUE_WAIT = Histogram "switchyard_queue_wait_seconds" [],
+        "How long calls waited for a free slot";
+    ATTEMPTS = Counter "switchyard_attempts_total" ["model_group", "model_id", "outcome"],
+        "Sends to a deployment, by `ok` or the kind of error";
+    RETRIES = Counter "switchyard_retries_total" ["model_group", "reason"],
+        "Retries within a model group, by the kind of error before";
+    FALLBACKS = Counter "switchyard_fallbacks_total" ["model_group", "target", "reason"],
+        "Fallbacks to another model group, by the kind of error before";
+    RETRY_BUDGET_TOKENS = Gauge "switchyard_retry_budget_tokens" ["model_group"],
+        "What is left of the retry budget";
+    RETRY_BUDGET_REFUSED = Counter "switchyard_retry_budget_refused_total" ["model_group"],
+        "Retries that the retry budget refused";
+    HEDGES = Counter "switchyard_hedges_total" ["model_group", "outcome"],
+        "Hedges: `won` answered first, `lost` did not";
+    STREAM_RESUMES = Counter "switchyard_stream_resumes_total" ["model_group", "outcome"],
+        "Broken streams that were continued elsewhere, by `ok` or the kind of error";
+    LIMIT_REJECTIONS = Counter "switchyard_limit_rejections_total" ["scope", "limit"],
+        "Calls that a limit had no room for, by whose limit and which";
+    CACHE_LOOKUPS = Counter "switchyard_cache_lookups_total" ["model_group", "outcome"],
+        "Calls that the response cache looked at: a `hit` was answered out of it, a `miss` was not";
+    SHED = Counter "switchyard_shed_total" [],
+        "Calls that were turned away because the process serves as many as it may";
+    COOLDOWNS = Counter "switchyard_cooldowns_total" ["model_group", "model_id", "reason"],
+        "Cooldowns of a deployment, by the kind of error that began it";
+    CONFIG_RELOAD = Counter "switchyard_config_reload_total" ["result"],
+        "Reloads: `applied`, `unchanged`, `rejected`";
+    CONFIG_LAST_RELOAD_SUCCESSFUL = Gauge "switchyard_config_last_reload_successful" [],
+        "1 if the file, as it is now, is in force; 0 if it was rejected";
+    CONFIG_INFO = Gauge "switchyard_config_info" ["hash"],
+        "Always 1; the hash is that of the files in force";
+    STORE_UP = Gauge "switchyard_store_up" [],
+        "1 while the shared store answers; not there without one";
+    STORE_ERRORS = Counter "switchyard_store_errors_total" ["operation"],
+        "Operations of the shared store that failed";
+    PROXY_REQUESTS = Counter "litellm_proxy_total_requests_metric_total" ["requested_model", "status_code"],
+        "Calls of models, by the status that the client got";
+    PROXY_FAILURES = Counter "litellm_proxy_failed_requests_metric_total" ["requested_model", "exception_status", "exception_class"],
+        "Calls that failed, by status and kind of error";
+    REQUESTS = Counter "litellm_requests_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Calls that a deployment answered";
+    TOTAL_TOKENS = Counter "litellm_total_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Tokens: input and generated ones";
+    INPUT_TOKENS = Counter "litellm_input_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Input tokens, those of the prompt cache included";
+    OUTPUT_TOKENS = Counter "litellm_output_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Generated tokens";
+    INPUT_CACHED_TOKENS = Counter "litellm_input_cached_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Input tokens that were read from the prompt cache";
+    CACHE_CREATION_TOKENS = Counter "litellm_input_cache_creation_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Input tokens that were written to the prompt cache";
+    REASONING_TOKENS = Counter "litellm_output_reasoning_tokens_metric_total" ["requested_model", "model", "model_id", "api_provider"],
+        "Generated tokens of reasoning, where the model says how many";
+    REQUEST_LATENCY = Histogram "litellm_request_total_latency_metric" ["requested_model", "model", "model_id", "api_provider"],
+        "From a call's head to the end of its answer";
+    API_LATENCY = Histogram "litellm_llm_api_latency_metric" ["requested_model", "model", "model_id", "api_provider"],
+        "From sending to AWS to the end of its answer, for attempts that succeeded";
+    FIRST_TOKEN = Histogram "litellm_llm_api_time_to_first_token_metric" ["requested_model", "model", "model_id", "api_provider"],
+        "From a call's head to the first content, for streams";
+    OVERHEAD = Histogram "litellm_overhead_latency_metric" ["requested_model", "model", "model_id", "api_provider"],
+        "What the gateway added to a call that was answered whole";
+    REQUEST_QUEUE_TIME = Histogram "litellm_request_queue_time_seconds" [],
+        "The same as `switchyard_queue_wait_seconds`, under LiteLLM's name";
+    LATENCY_PER_TOKEN = Histogram "litellm_deployment_latency_per_output_token" ["litellm_model_name", "model_id", "api_provider"],
+        "Time of an answer per generated token";
+    DEPLOYMENT_STATE = Gauge "litellm_deployment_state" ["litellm_model_name", "model_id", "api_provider"],
+        "0 healthy, 1 on probation after a cooldown (of a wildcard: some of its models cool), 2 cooling down";
+    DEPLOYMENT_COOLED_DOWN = Counter "litellm_deployment_cooled_down_total" ["litellm_model_name", "model_id", "api_provider", "exception_status"],
+        "Cooldowns of a deployment, by the status that began it";
+    DEPLOYMENT_SUCCESSES = Counter "litellm_deployment_success_responses_total" ["requested_model", "litellm_model_name", "model_id", "api_provider"],
+        "Attempts that a deployment answered";
+    DEPLOYMENT_FAILURES = Counter "litellm_deployment_failure_responses_total" ["requested_model", "litellm_model_name", "model_id", "api_provider", "exception_status", "exception_class"],
+        "Attempts that failed";
+    DEPLOYMENT_REQUESTS = Counter "litellm_deployment_total_requests_total" ["requested_model", "litellm_model_name", "model_id", "api_provider"],
+        "Attempts";
+    FALLBACK_SUCCESSES = Counter "litellm_deployment_successful_fallbacks_total" ["requested_model", "fallback_model"],
+        "Fallbacks that answered";
+    FALLBACK_FAILURES = Counter "litellm_deployment_failed_fallbacks_total" ["requested_model", "fallback_model"],
+        "Fallbacks that failed as well";
+    DEPLOYMENT_RPM_LIMIT = Gauge "litellm_deployment_rpm_limit" ["litellm_model_name", "model_id", "api_provider"],
+        "`rpm` of a deployment, where it is set";
+    DEPLOYMENT_TPM_LIMIT = Gauge "litellm_deployment_tpm_limit" ["litellm_model_name", "model_id", "api_provider"],
+        "`tpm` of a deployment, where it is set";
+}

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::entry::ENDPOINT;
 use crate::support::*;
 
 fn counted(case: Case) -> (String, Value) {

@@ -4,11 +4,10 @@
 //! A fixture is a JSON file with a deployment's `model`, the client's `headers` and its `request`.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
+use crate::fixtures::fixtures;
 use crate::support::Case;
 
 fn written(fixture: &Value) -> String {
@@ -42,16 +41,7 @@ fn written(fixture: &Value) -> String {
 
 #[test]
 fn every_request_is_written_as_its_snapshot_shows() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages");
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() >= 8, "fixtures are missing");
-    for path in paths {
-        let fixture: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    for (name, fixture) in fixtures("messages", 8) {
         insta::assert_snapshot!(name, written(&fixture));
     }
 }

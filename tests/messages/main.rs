@@ -11,6 +11,11 @@
     reason = "tests may panic"
 )]
 
+#[path = "../golden/entry.rs"]
+mod entry;
+#[path = "../golden/fixtures.rs"]
+mod fixtures;
+
 mod agents;
 mod answers;
 mod count;

@@ -5,14 +5,14 @@ use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 use switchyard::canonical::{Chat, ChatChunk, ChatRequest, MediaSource, RawJson, Text};
 use switchyard::dialect::messages::{Messages, parse_count};
-use switchyard::dialect::{Dialect, Envelope, chat};
+use switchyard::dialect::{Dialect, Envelope};
 use switchyard::error::Error;
 use switchyard::provider::bedrock::event_stream::FrameReader;
-use switchyard::provider::bedrock::model_id::ModelId;
 use switchyard::provider::bedrock::{chat_transformer, count_transformer};
-use switchyard::provider::{Decoded, Decoder, Repairs, Target, WireAnswer, WireEvent, WireRequest};
+use switchyard::provider::{Decoded, Decoder, Repairs, WireAnswer, WireEvent, WireRequest};
 
-pub(crate) const ENDPOINT: &str = "https://bedrock.test";
+use crate::entry::{ENDPOINT, Entry};
+
 pub(crate) const MODEL: &str = "the \"model\"";
 
 pub(crate) const CLAUDE_35: &str = "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0";
@@ -109,10 +109,7 @@ pub(crate) fn envelope() -> Envelope {
 /// One request for one deployment.
 #[derive(Debug)]
 pub(crate) struct Case {
-    model: String,
-    base_model: Option<String>,
-    defaults: Vec<(String, RawJson)>,
-    repairs: Repairs,
+    entry: Entry,
     headers: HeaderMap,
     body: Vec<u8>,
     fetched: Vec<(&'static str, &'static str)>,
@@ -122,10 +119,7 @@ impl Case {
     /// A request with one message: `hi`.
     pub(crate) fn new(model: &str) -> Self {
         Self {
-            model: model.to_owned(),
-            base_model: None,
-            defaults: Vec::new(),
-            repairs: Repairs::default(),
+            entry: Entry::of(model),
             headers: HeaderMap::new(),
             body: br#"{"model":"m","max_tokens":9000,"messages":[{"role":"user","content":"hi"}]}"#
                 .to_vec(),
@@ -163,20 +157,20 @@ impl Case {
 
     /// Adds a request default of the deployment.
     pub(crate) fn default(mut self, name: &str, value: &Value) -> Self {
-        self.defaults
-            .push((name.to_owned(), RawJson::from_value(value)));
+        let value = RawJson::from_value(value);
+        self.entry.defaults.push((name.to_owned(), value));
         self
     }
 
     /// Changes how parameters and messages are mended.
     pub(crate) fn repairs(mut self, change: impl FnOnce(&mut Repairs)) -> Self {
-        change(&mut self.repairs);
+        change(&mut self.entry.repairs);
         self
     }
 
     /// Says which model an opaque id stands for.
     pub(crate) fn base_model(mut self, base: &str) -> Self {
-        self.base_model = Some(base.to_owned());
+        self.entry.base_model = Some(base.to_owned());
         self
     }
 
@@ -195,26 +189,12 @@ impl Case {
         }
     }
 
-    fn target(&self) -> Target {
-        let model = ModelId::parse(&self.model, None, self.base_model.as_deref()).unwrap();
-        Target {
-            facts: model.facts(),
-            model,
-            endpoint: ENDPOINT.to_owned(),
-            region: "us-west-2".to_owned(),
-            defaults: chat::params(&self.defaults).unwrap(),
-            repairs: self.repairs.clone(),
-            extra_headers: Vec::new(),
-            allow_caller_authorization: false,
-        }
-    }
-
     /// Reads the request and writes it for AWS.
     pub(crate) fn send(self) -> Result<Sent, Error> {
         let body = Bytes::from(self.body.clone());
         let mut request = Messages.parse(&body, &self.headers)?.request;
         self.fetch(&mut request);
-        let target = self.target();
+        let target = self.entry.target();
         let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
         let exchange = transformer.encode(&request, &target)?;
         let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
@@ -232,7 +212,7 @@ impl Case {
     pub(crate) fn count(self, answer: &Value) -> Result<(WireRequest, Value), Error> {
         let body = Bytes::from(self.body.clone());
         let request = parse_count(&body, &self.headers)?.request;
-        let target = self.target();
+        let target = self.entry.target();
         let transformer = count_transformer(target.model.route).unwrap();
         let mut exchange = transformer.encode(&request, &target)?;
         let [wire] = <[WireRequest; 1]>::try_from(exchange.requests).unwrap();
@@ -251,7 +231,8 @@ impl Case {
     pub(crate) fn estimate(self) -> Value {
         let body = Bytes::from(self.body.clone());
         let request = parse_count(&body, &self.headers).unwrap().request;
-        let answer = switchyard::provider::bedrock::count::estimated(&request, &self.target());
+        let answer =
+            switchyard::provider::bedrock::count::estimated(&request, &self.entry.target());
         serde_json::from_slice(&switchyard::dialect::messages::count(&answer)).unwrap()
     }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use switchyard::canonical::RawJson;
 
+use crate::entry::Entry;
 use crate::support::{Deployment, Next, Reply, What, numbers, shown};
 
 const FILES: [&str; 3] = ["embeddings", "image-generation", "rerank"];
@@ -27,17 +28,19 @@ fn deployment(line: &Value) -> Deployment {
     let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::to_owned);
     let is_own = |name: &str| name != "model" && !PLACE.contains(&name);
     Deployment {
-        model: text("model").unwrap(),
-        model_id: text("model_id"),
-        region: line["aws"][0]["signed"]["region"]
-            .as_str()
-            .unwrap()
-            .to_owned(),
-        defaults: params
-            .iter()
-            .filter(|(name, _)| is_own(name))
-            .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
-            .collect(),
+        entry: Entry {
+            model: text("model").unwrap(),
+            model_id: text("model_id"),
+            region: line["aws"][0]["signed"]["region"]
+                .as_str()
+                .map(str::to_owned),
+            defaults: params
+                .iter()
+                .filter(|(name, _)| is_own(name))
+                .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
+                .collect(),
+            ..Entry::default()
+        },
         ..Deployment::default()
     }
 }

@@ -1,26 +1,32 @@
 //! Every fixture under `golden/operations/`: a deployment, a client's request, what AWS must be sent, what it answers, and
 //! what the client must get; or the refusal.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 use switchyard::canonical::RawJson;
+use switchyard::provider::Repairs;
 
+use crate::entry::Entry;
+use crate::fixtures::fixtures;
 use crate::support::{Call, Deployment, Next, Reply, What, numbers, shown};
 
 fn deployment(case: &Value) -> Deployment {
     let text = |name: &str| case[name].as_str().map(str::to_owned);
     let defaults = case["defaults"].as_object().into_iter().flatten();
     Deployment {
-        model: text("model").unwrap(),
-        model_id: text("model_id"),
-        base_model: text("base_model"),
-        region: text("region").unwrap_or_else(|| "us-west-2".to_owned()),
-        defaults: defaults
-            .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
-            .collect(),
-        drop_params: case["drop_params"] == true,
+        entry: Entry {
+            model: text("model").unwrap(),
+            model_id: text("model_id"),
+            base_model: text("base_model"),
+            region: text("region"),
+            defaults: defaults
+                .map(|(name, value)| (name.clone(), RawJson::from_value(value)))
+                .collect(),
+            repairs: Repairs {
+                drop_params: case["drop_params"] == true,
+                ..Repairs::default()
+            },
+            ..Entry::default()
+        },
         has_only_api_key: case["only_api_key"] == true,
     }
 }
@@ -122,18 +128,10 @@ fn check(case: &Value) -> Result<(), String> {
 
 #[test]
 fn every_operation_is_written_and_read_as_its_fixture_shows() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/operations");
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 80, "fixtures are missing");
+    let fixtures = fixtures("operations", 81);
     let mut problems = Vec::new();
-    for path in &paths {
-        let case: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy();
-        if let Err(problem) = check(&case) {
+    for (name, case) in &fixtures {
+        if let Err(problem) = check(case) {
             problems.push(format!("{name}: {problem}"));
         }
     }
@@ -141,7 +139,7 @@ fn every_operation_is_written_and_read_as_its_fixture_shows() {
         problems.is_empty(),
         "{} of {} differ:\n{}",
         problems.len(),
-        paths.len(),
+        fixtures.len(),
         problems.join("\n")
     );
 }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::entry::Entry;
 use crate::support::{Deployment, Next, Reply, What};
 
 const MODELS: [(What, &str); 18] = [
@@ -148,8 +149,7 @@ fn plausible(what: What, mut body: Value) -> Value {
 
 fn deployment(model: &str) -> Deployment {
     Deployment {
-        model: model.to_owned(),
-        region: "us-west-2".to_owned(),
+        entry: Entry::of(model),
         ..Deployment::default()
     }
 }

@@ -9,6 +9,11 @@
     reason = "tests may panic"
 )]
 
+#[path = "../golden/entry.rs"]
+mod entry;
+#[path = "../golden/fixtures.rs"]
+mod fixtures;
+
 mod conformance;
 mod golden;
 mod hostile;

@@ -3,21 +3,18 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
-use switchyard::canonical::{Embed, Image, Operation, RawJson, Rerank};
+use switchyard::canonical::{Embed, Image, Operation, Rerank};
 use switchyard::dialect::embeddings::Embeddings;
 use switchyard::dialect::images::{ImageEdits, ImageGenerations};
-use switchyard::dialect::{Envelope, WholeDialect, chat, rerank};
+use switchyard::dialect::{Envelope, WholeDialect, rerank};
 use switchyard::error::Error;
 use switchyard::provider::bedrock::embed::EmbedFamily;
 use switchyard::provider::bedrock::image::ImageFamily;
-use switchyard::provider::bedrock::model_id::ModelId;
 use switchyard::provider::bedrock::rerank::RerankApi;
 use switchyard::provider::bedrock::{embed_transformer, image_transformer, rerank_transformer};
-use switchyard::provider::{
-    Decoded, Exchange, Repairs, Target, Transformer, WireAnswer, WireRequest,
-};
+use switchyard::provider::{Decoded, Exchange, Target, Transformer, WireAnswer, WireRequest};
 
-pub(crate) const ENDPOINT: &str = "https://bedrock.test";
+use crate::entry::{ENDPOINT, Entry};
 
 /// What the client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +25,10 @@ pub(crate) enum What {
     Rerank,
 }
 
-/// A deployment, as an entry of `model_list` describes it.
+/// A deployment, and whether its only credential is an API key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Deployment {
-    pub(crate) model: String,
-    pub(crate) model_id: Option<String>,
-    pub(crate) base_model: Option<String>,
-    pub(crate) region: String,
-    pub(crate) defaults: Vec<(String, RawJson)>,
-    pub(crate) drop_params: bool,
+    pub(crate) entry: Entry,
     pub(crate) has_only_api_key: bool,
 }
 
@@ -81,28 +73,6 @@ pub(crate) struct Call {
 }
 
 impl Deployment {
-    fn target(&self) -> Target {
-        let model = ModelId::parse(
-            &self.model,
-            self.model_id.as_deref(),
-            self.base_model.as_deref(),
-        )
-        .unwrap();
-        Target {
-            facts: model.facts(),
-            model,
-            endpoint: ENDPOINT.to_owned(),
-            region: self.region.clone(),
-            defaults: chat::params(&self.defaults).unwrap(),
-            repairs: Repairs {
-                drop_params: self.drop_params,
-                ..Repairs::default()
-            },
-            extra_headers: Vec::new(),
-            allow_caller_authorization: false,
-        }
-    }
-
     /// Reads a client's body and writes it for AWS.
     pub(crate) fn call(&self, what: What, body: &Value) -> Result<Call, Error> {
         let body = Bytes::from(body.to_string());
@@ -115,7 +85,7 @@ impl Deployment {
         body: &Bytes,
         headers: &HeaderMap,
     ) -> Result<Call, Error> {
-        let target = self.target();
+        let target = self.entry.target();
         let model = &target.model;
         let route = model.route;
         match what {

@@ -7,12 +7,12 @@
 //! do not come from the client are free.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Case, ENDPOINT};
+use crate::entry::ENDPOINT;
+use crate::fixtures::fixtures;
+use crate::support::Case;
 
 /// Takes away what may differ.
 struct Canonical {
@@ -131,26 +131,18 @@ fn check(name: &str, case: &Value, how: &str) -> Result<(), String> {
 
 #[test]
 fn every_request_is_written_as_its_fixture_shows() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/requests");
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 150, "fixtures are missing");
+    let fixtures = fixtures("requests", 151);
     let mut problems = Vec::new();
-    for path in &paths {
-        let case: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy();
+    for (name, case) in &fixtures {
         for how in case["asked"].as_array().unwrap() {
-            problems.extend(check(&name, &case, how.as_str().unwrap()).err());
+            problems.extend(check(name, case, how.as_str().unwrap()).err());
         }
     }
     assert!(
         problems.is_empty(),
         "{} of {} differ:\n{}",
         problems.len(),
-        paths.len(),
+        fixtures.len(),
         problems.join("\n")
     );
 }

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    CLAUDE_35, CLAUDE_37, Case, ENDPOINT, LLAMA, NOVA, OPUS_47, PROFILE, SONNET_45, tool,
-};
+use crate::entry::ENDPOINT;
+use crate::support::{CLAUDE_35, CLAUDE_37, Case, LLAMA, NOVA, OPUS_47, PROFILE, SONNET_45, tool};
 
 #[test]
 fn the_worked_example_of_the_documentation_holds() {

@@ -8,10 +8,9 @@ use switchyard::dialect::chat::{self, ChatCompletions};
 use switchyard::dialect::{Dialect, Envelope};
 use switchyard::error::Error;
 use switchyard::provider::bedrock::chat_transformer;
-use switchyard::provider::bedrock::model_id::ModelId;
-use switchyard::provider::{Decoded, Exchange, Repairs, Target, WireAnswer, WireRequest};
+use switchyard::provider::{Decoded, Exchange, Repairs, WireAnswer, WireRequest};
 
-pub(crate) const ENDPOINT: &str = "https://bedrock.test";
+use crate::entry::Entry;
 
 pub(crate) const CLAUDE_35: &str = "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0";
 pub(crate) const CLAUDE_37: &str = "bedrock/us.anthropic.claude-3-7-sonnet-20250219-v1:0";
@@ -34,14 +33,8 @@ pub(crate) struct Sent {
 /// One request for one deployment.
 #[derive(Debug)]
 pub(crate) struct Case {
-    model: String,
-    model_id: Option<String>,
-    base_model: Option<String>,
-    defaults: Vec<(String, RawJson)>,
-    repairs: Repairs,
+    entry: Entry,
     headers: HeaderMap,
-    operator_headers: Vec<(String, String)>,
-    allow_caller_authorization: bool,
     body: Value,
 }
 
@@ -59,14 +52,8 @@ impl Case {
     /// A request with one message: `hi`.
     pub(crate) fn new(model: &str) -> Self {
         Self {
-            model: model.to_owned(),
-            model_id: None,
-            base_model: None,
-            defaults: Vec::new(),
-            repairs: Repairs::default(),
+            entry: Entry::of(model),
             headers: HeaderMap::new(),
-            operator_headers: Vec::new(),
-            allow_caller_authorization: false,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
         }
     }
@@ -75,15 +62,15 @@ impl Case {
     pub(crate) fn from_fixture(fixture: &Value) -> Self {
         let members = |name: &str| fixture[name].as_object().cloned().unwrap_or_default();
         let mut case = Self::new(fixture["model"].as_str().unwrap());
-        case.model_id = fixture["model_id"].as_str().map(str::to_owned);
-        case.base_model = fixture["base_model"].as_str().map(str::to_owned);
+        case.entry.model_id = fixture["model_id"].as_str().map(str::to_owned);
+        case.entry.base_model = fixture["base_model"].as_str().map(str::to_owned);
         for (name, value) in members("defaults") {
             case = case.default(&name, &value);
         }
         for (name, value) in members("headers") {
             case = case.header(&name, value.as_str().unwrap());
         }
-        case.repairs.modify_params = fixture["modify_params"] == true;
+        case.entry.repairs.modify_params = fixture["modify_params"] == true;
         case.body = fixture["request"].clone();
         case
     }
@@ -114,7 +101,7 @@ impl Case {
     /// Adds a request default of the deployment.
     pub(crate) fn default(mut self, name: &str, value: &Value) -> Self {
         let value = RawJson::from_value(value);
-        self.defaults.push((name.to_owned(), value));
+        self.entry.defaults.push((name.to_owned(), value));
         self
     }
 
@@ -127,20 +114,20 @@ impl Case {
 
     /// Adds a header of the operator.
     pub(crate) fn operator_header(mut self, name: &str, value: &str) -> Self {
-        self.operator_headers
-            .push((name.to_owned(), value.to_owned()));
+        let header = (name.to_owned(), value.to_owned());
+        self.entry.extra_headers.push(header);
         self
     }
 
     /// The operator lets clients bring credentials of their own.
     pub(crate) fn with_callers_credentials(mut self) -> Self {
-        self.allow_caller_authorization = true;
+        self.entry.allow_caller_authorization = true;
         self
     }
 
     /// Changes how parameters and messages are mended.
     pub(crate) fn repairs(mut self, change: impl FnOnce(&mut Repairs)) -> Self {
-        change(&mut self.repairs);
+        change(&mut self.entry.repairs);
         self
     }
 
@@ -177,7 +164,7 @@ impl Case {
     pub(crate) fn exchange(self, body: &Bytes) -> Result<Exchange<Chat>, Error> {
         let mut request = chat::parse(body, &self.headers)?.request;
         request.session = Some("s-1".to_owned());
-        let target = self.target();
+        let target = self.entry.target();
         let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
         Ok(transformer.encode(&request, &target)?)
     }
@@ -201,25 +188,6 @@ impl Case {
             };
             ChatCompletions.answer(&answer, &envelope);
             exchange.decoder.chunks(answer);
-        }
-    }
-
-    fn target(&self) -> Target {
-        let model = ModelId::parse(
-            &self.model,
-            self.model_id.as_deref(),
-            self.base_model.as_deref(),
-        )
-        .unwrap();
-        Target {
-            facts: model.facts(),
-            model,
-            endpoint: ENDPOINT.to_owned(),
-            region: "us-west-2".to_owned(),
-            defaults: chat::params(&self.defaults).unwrap(),
-            repairs: self.repairs.clone(),
-            extra_headers: self.operator_headers.clone(),
-            allow_caller_authorization: self.allow_caller_authorization,
         }
     }
 

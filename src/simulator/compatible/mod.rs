@@ -6,9 +6,10 @@
 mod responses;
 mod shape;
 
+use super::check::check;
 use super::converse::request::Request;
 use super::converse::stream::{EventFrame, Style, send_as};
-use super::converse::{Mode, Spoken, check, parse, speak, whole};
+use super::converse::{Mode, Spoken, speak, whole};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
 use super::invoke::format::Format;
@@ -38,13 +39,13 @@ impl Api {
 
 /// Checks a body and answers it.
 pub(super) async fn answer(api: Api, path: &str, call: &Call<'_>) -> Answered {
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     let shape = match api {
         Api::ChatCompletions => &shape::CHAT_COMPLETIONS,
         Api::Responses => &shape::RESPONSES,
         Api::Messages => &shape::MESSAGES,
     };
-    check::check(&body, shape)?;
+    check(&body, shape)?;
     let model = Model::parse(body.text_of("model").unwrap_or_default())?;
     check_place(api, path, &model)?;
     let meant = match api {

@@ -3,29 +3,10 @@
 //! Sources: <https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html>,
 //! <https://platform.openai.com/docs/api-reference>, <https://docs.anthropic.com/en/api/messages>.
 
-use super::super::converse::shape::{NON_EMPTY, Shape, TEXT, list, optional, required};
-
-const ANY: Shape = Shape::Any;
-const FLAG: Shape = Shape::Flag;
-const OBJECT: Shape = Shape::Object;
-const COUNT: Shape = Shape::Integer { min: 1 };
-const FROM_ZERO: Shape = Shape::Integer { min: 0 };
-const RATIO: Shape = Shape::Decimal { min: 0.0, max: 1.0 };
-const WARMTH: Shape = Shape::Decimal { min: 0.0, max: 2.0 };
-const PENALTY: Shape = Shape::Decimal {
-    min: -2.0,
-    max: 2.0,
+use super::super::shape::{
+    ANY, COUNT, FLAG, FROM_ZERO, NON_EMPTY, OBJECT, OBJECTS, PENALTY, RATIO, Shape, TEXT, TEXTS,
+    WARMTH, list, optional, required, some,
 };
-const TEXTS: Shape = list(&TEXT);
-const OBJECTS: Shape = list(&OBJECT);
-
-const fn some(item: &'static Shape) -> Shape {
-    Shape::List {
-        item,
-        min: 1,
-        max: usize::MAX,
-    }
-}
 
 const SPEAKER: Shape = Shape::Choice(&[
     "system",

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::super::json::Node;
-use super::super::misbehave::{Directions, Marker};
+use super::super::marker::Marker;
+use super::super::misbehave::Directions;
 use super::super::model_id::Family;
 use super::super::state::Shared;
 use super::limits::{content_tokens, stop_at_sequence, truncate};

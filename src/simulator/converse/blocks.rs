@@ -1,10 +1,8 @@
-//! The tables of `shape.rs` for a message and its content blocks.
+//! The tables of a message and its content blocks.
 //!
-//! Source: shape `Message` of the service model named there.
+//! Source: shape `Message` of the service model that `shape.rs` names.
 
-use super::shape::{Pattern, Shape, TEXT, list, optional, required, text};
-
-const BLOB: Shape = Shape::Blob { min: 1 };
+use super::super::shape::{BLOB, FROM_ZERO, Pattern, Shape, TEXT, list, optional, required, text};
 
 static WORD: Pattern = Pattern {
     text: "[a-zA-Z0-9_-]+",
@@ -163,7 +161,7 @@ const TOOL_CHANGE: Shape = Shape::Structure(&[required(
     ]),
 )]);
 
-pub(super) const GUARD_CONTENT: Shape = Shape::Union(&[
+pub(in crate::simulator) const GUARD_CONTENT: Shape = Shape::Union(&[
     optional(
         "text",
         &Shape::Structure(&[
@@ -194,11 +192,10 @@ const REASONING: Shape = Shape::Union(&[
     optional("redactedContent", &Shape::Blob { min: 0 }),
 ]);
 
-const COUNT: Shape = Shape::Integer { min: 0 };
 const IN_DOCUMENT: Shape = Shape::Structure(&[
-    optional("documentIndex", &COUNT),
-    optional("start", &COUNT),
-    optional("end", &COUNT),
+    optional("documentIndex", &FROM_ZERO),
+    optional("start", &FROM_ZERO),
+    optional("end", &FROM_ZERO),
 ]);
 const CITATIONS: Shape = Shape::Structure(&[
     optional("content", &list(&TEXT_UNION)),
@@ -221,9 +218,9 @@ const CITATIONS: Shape = Shape::Structure(&[
                     optional(
                         "searchResultLocation",
                         &Shape::Structure(&[
-                            optional("searchResultIndex", &COUNT),
-                            optional("start", &COUNT),
-                            optional("end", &COUNT),
+                            optional("searchResultIndex", &FROM_ZERO),
+                            optional("start", &FROM_ZERO),
+                            optional("end", &FROM_ZERO),
                         ]),
                     ),
                 ]),

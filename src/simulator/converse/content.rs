@@ -1,9 +1,9 @@
 //! Rules about content blocks: who may send them, blank text, documents, sizes.
 
+use super::super::check::decoded_len;
 use super::super::error::AwsError;
 use super::super::json::Node;
 use super::super::model_id::Family;
-use super::check::decoded_len;
 use super::request::{Block, Request};
 
 /// Source of the media limits: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html>.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::json::Node;
-use super::super::misbehave::Marker;
+use super::super::marker::Marker;
 use super::request::Request;
 
 /// Whether the guardrail that the request names stops it; guarded blocks alone are looked at where there are any.

@@ -4,8 +4,7 @@
 //! then `answer.rs` decides what the model says and `whole.rs` or `stream.rs` writes it down.
 
 pub(super) mod answer;
-mod blocks;
-pub(super) mod check;
+pub(super) mod blocks;
 mod content;
 mod guardrail;
 mod limits;
@@ -24,10 +23,12 @@ pub(super) mod whole;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::check::check;
 use super::dispatch::{Answered, Call, Failure};
 use super::error::AwsError;
+use super::faults::FaultKind;
 use super::json::Node;
-use super::misbehave::{Directions, Fault, FaultKind};
+use super::misbehave::{Directions, Fault};
 use super::model_id::Model;
 use super::state::OpenStream;
 use request::Request;
@@ -46,12 +47,12 @@ pub(super) enum Mode {
 
 /// Checks a Converse body and answers it.
 pub(super) async fn answer(mode: Mode, model: &Model, call: &Call<'_>) -> Answered {
-    let root = parse(call.body)?;
+    let root = Node::parse(call.body)?;
     let shape = match mode {
         Mode::Whole => &shape::CONVERSE,
         Mode::Stream => &shape::CONVERSE_STREAM,
     };
-    check::check(&root, shape)?;
+    check(&root, shape)?;
     let request = Request {
         root: &root,
         model,
@@ -118,19 +119,6 @@ pub(super) async fn count(
     let fault = directions.strike(call.shared)?;
     wait(&directions, fault.as_ref(), call).await?;
     Ok((usage::input_tokens(request), fault))
-}
-
-pub(super) fn parse(body: &[u8]) -> Result<Node<'_>, AwsError> {
-    if body.is_empty() {
-        return Ok(Node::Object(Vec::new()));
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        AwsError::new(
-            "SerializationException",
-            400,
-            format!("The request body isn't valid JSON: {error}"),
-        )
-    })
 }
 
 /// Plays what happens before the head of the response: a delay, silence, a dropped connection.

@@ -2,97 +2,12 @@
 //!
 //! Source: the service model of Bedrock runtime 2023-09-30, shape `ConverseRequest`, as published in botocore 1.44
 //! (`data/bedrock-runtime/2023-09-30/service-2.json`). Where the model says "document" and Bedrock wants an object, it
-//! is an object here. `check.rs` walks these tables.
+//! is an object here.
 
+use super::super::shape::{
+    Member, NON_EMPTY, Pattern, Shape, TEXT, list, optional, required, some, text,
+};
 use super::blocks::{CACHE_POINT, GUARD_CONTENT, MESSAGE, TEXT_UNION, TOOL_NAME};
-
-/// What a value may be.
-pub(in crate::simulator) enum Shape {
-    /// Any JSON value.
-    Any,
-    /// Any JSON object.
-    Object,
-    Flag,
-    Integer {
-        min: u64,
-    },
-    Decimal {
-        min: f64,
-        max: f64,
-    },
-    /// A string with its length limits in characters.
-    Text {
-        min: usize,
-        max: usize,
-        pattern: Option<&'static Pattern>,
-    },
-    Choice(&'static [&'static str]),
-    /// Base64 of at least one byte, or of nothing where empty blobs pass.
-    Blob {
-        min: usize,
-    },
-    List {
-        item: &'static Shape,
-        min: usize,
-        max: usize,
-    },
-    Map {
-        key: &'static Shape,
-        value: &'static Shape,
-        max: usize,
-    },
-    Structure(&'static [Member]),
-    /// An object with exactly one of these members.
-    Union(&'static [Member]),
-}
-
-/// A member of a structure or union.
-pub(in crate::simulator) struct Member {
-    pub(in crate::simulator) name: &'static str,
-    pub(in crate::simulator) shape: &'static Shape,
-    pub(in crate::simulator) required: bool,
-}
-
-/// A regular expression of the service model, with a function that decides the same.
-pub(in crate::simulator) struct Pattern {
-    pub(in crate::simulator) text: &'static str,
-    pub(in crate::simulator) matches: fn(&str) -> bool,
-}
-
-pub(in crate::simulator) const fn optional(name: &'static str, shape: &'static Shape) -> Member {
-    Member {
-        name,
-        shape,
-        required: false,
-    }
-}
-
-pub(in crate::simulator) const fn required(name: &'static str, shape: &'static Shape) -> Member {
-    Member {
-        name,
-        shape,
-        required: true,
-    }
-}
-
-pub(in crate::simulator) const fn list(item: &'static Shape) -> Shape {
-    Shape::List {
-        item,
-        min: 0,
-        max: usize::MAX,
-    }
-}
-
-pub(in crate::simulator) const fn text(min: usize, max: usize) -> Shape {
-    Shape::Text {
-        min,
-        max,
-        pattern: None,
-    }
-}
-
-pub(in crate::simulator) const TEXT: Shape = text(0, usize::MAX);
-pub(in crate::simulator) const NON_EMPTY: Shape = text(1, usize::MAX);
 
 static METADATA: Pattern = Pattern {
     text: "[a-zA-Z0-9\\s:_@$#=/+,-.]{1,256}",
@@ -169,14 +84,7 @@ const TOOL: Shape = Shape::Union(&[
     optional("cachePoint", &CACHE_POINT),
 ]);
 const TOOL_CONFIG: Shape = Shape::Structure(&[
-    required(
-        "tools",
-        &Shape::List {
-            item: &TOOL,
-            min: 1,
-            max: usize::MAX,
-        },
-    ),
+    required("tools", &some(&TOOL)),
     optional(
         "toolChoice",
         &Shape::Union(&[

@@ -1,7 +1,7 @@
 use super::*;
 use crate::simulator::misbehave::Directions;
 use crate::simulator::state::Shared;
-use crate::simulator::{Options, misbehave};
+use crate::simulator::{Options, faults};
 
 /// Reads frames back: type and payload, with every checksum verified.
 fn read(mut bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
@@ -223,7 +223,7 @@ fn a_fault_in_the_middle_needs_no_long_answer() {
     let fault = directions.strike(&Shared::new(Options::default())).unwrap();
     assert_eq!(
         fault.as_ref().map(|fault| fault.kind),
-        Some(misbehave::FaultKind::ExceptionMid)
+        Some(faults::FaultKind::ExceptionMid)
     );
     let events = read(&joined(&script(
         Style::Frames,

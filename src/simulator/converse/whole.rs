@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::body::{ReplyBody, Step};
 use super::super::dispatch::{Answered, Call, Failure};
-use super::super::misbehave::{Fault, FaultKind};
+use super::super::faults::FaultKind;
+use super::super::misbehave::Fault;
 use super::super::state::OpenStream;
 use super::answer::{Answer, Content};
 use super::usage::Usage;

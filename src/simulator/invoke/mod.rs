@@ -11,8 +11,9 @@ pub(super) mod write;
 
 use http::HeaderValue;
 
+use super::check::check;
 use super::converse::request::Request;
-use super::converse::{Mode, Spoken, check, parse, speak, stream, whole};
+use super::converse::{Mode, Spoken, speak, stream, whole};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
 use super::json::Node;
@@ -22,7 +23,7 @@ use format::Format;
 /// Checks a body and answers it.
 pub(super) async fn answer(mode: Mode, model_id: &str, call: &Call<'_>) -> Answered {
     let model = Model::parse(model_id)?;
-    let body = parse(call.body)?;
+    let body = Node::parse(call.body)?;
     let format = format(&model, &body)?;
     if format == Format::Jurassic && mode == Mode::Stream {
         return Err(AwsError::validation(
@@ -81,7 +82,7 @@ fn format(model: &Model, body: &Node<'_>) -> Result<Format, AwsError> {
             "The model does not take chat requests.",
         ));
     };
-    check::check(body, shape::of(format))?;
+    check(body, shape::of(format))?;
     Ok(format)
 }
 

@@ -2,30 +2,15 @@
 //!
 //! Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>, one page for each family.
 
-use super::super::converse::shape::{NON_EMPTY, Shape, TEXT, list, optional, required};
-use super::format::Format;
-
-const ANY: Shape = Shape::Any;
-const FLAG: Shape = Shape::Flag;
-const OBJECT: Shape = Shape::Object;
-const COUNT: Shape = Shape::Integer { min: 1 };
-const FROM_ZERO: Shape = Shape::Integer { min: 0 };
-const RATIO: Shape = Shape::Decimal { min: 0.0, max: 1.0 };
-const WARMTH: Shape = Shape::Decimal { min: 0.0, max: 2.0 };
-const PENALTY: Shape = Shape::Decimal {
-    min: -2.0,
-    max: 2.0,
+use super::super::shape::{
+    ANY, COUNT, FLAG, FROM_ZERO, NON_EMPTY, OBJECT, OBJECTS, PENALTY, RATIO, Shape, TEXT, TEXTS,
+    WARMTH, list, optional, required, some,
 };
-const TEXTS: Shape = list(&TEXT);
-const OBJECTS: Shape = list(&OBJECT);
+use super::format::Format;
 
 const SPEAKERS: Shape = Shape::Choice(&["user", "assistant", "system"]);
 const MESSAGE: Shape = Shape::Structure(&[required("role", &SPEAKERS), required("content", &ANY)]);
-const MESSAGES: Shape = Shape::List {
-    item: &MESSAGE,
-    min: 1,
-    max: usize::MAX,
-};
+const MESSAGES: Shape = some(&MESSAGE);
 
 static ANTHROPIC: Shape = Shape::Structure(&[
     // The first is what AWS documents, the second what Anthropic's own clients of Bedrock send:
@@ -220,7 +205,7 @@ pub(super) fn of(format: Format) -> &'static Shape {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::converse::check::check;
+    use super::super::super::check::check;
     use super::super::super::json::Node;
     use super::*;
 

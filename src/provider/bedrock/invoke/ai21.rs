@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::envelope::{garbled, parse};
 use super::openai::OpenAiChat;
 use super::openai_request::Form;
-use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, Write, set_text};
-use super::transcript::{Words, joined};
+use super::said::{Said, stop, text};
+use super::text_model::{Asked, TextModel, USUAL, Write, set_text};
+use super::transcript::joined;
 use crate::canonical::{Chat, ChatRequest};
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::{Exchange, Target, TransformError, Transformer};
@@ -35,26 +35,7 @@ impl Transformer<Chat> for Ai21 {
     }
 }
 
-const JURASSIC: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
-};
+const JURASSIC: TextModel = TextModel::new(&USUAL, Write::Always(write), read);
 
 const JAMBA: OpenAiChat = OpenAiChat {
     refused: &[

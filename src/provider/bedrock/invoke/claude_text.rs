@@ -8,35 +8,16 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::envelope::parse;
-use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, Write, set_text};
-use super::transcript::{Line, Speaker, Words, ends_with_answer};
+use super::said::{Said, stop, text};
+use super::text_model::{Asked, TextModel, USUAL_AND_TOP_K, Write, set_text};
+use super::transcript::{Line, Speaker, ends_with_answer};
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::bedrock::model_id::ModelId;
 
 /// Claude v1, v2 and instant.
-pub(super) const CLAUDE_TEXT: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "stop",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
-};
+pub(super) const CLAUDE_TEXT: TextModel =
+    TextModel::new(&USUAL_AND_TOP_K, Write::Always(write), read);
 
 /// What is generated at most where nobody says it.
 const DEFAULT_LIMIT: u64 = 4096;

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use super::command_r::COMMAND_R;
 use super::envelope::{garbled, parse};
-use super::said::{Reasoning, Said, stop, text};
+use super::said::{Said, stop, text};
 use super::text_model::{Asked, TextModel, Write, has_tools, set_text};
-use super::transcript::{Words, joined};
+use super::transcript::joined;
 use crate::canonical::{Chat, ChatRequest, Role, StopReason};
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::bedrock::converse::Converse;
@@ -64,34 +64,7 @@ pub(super) const TAKEN: [&str; 13] = [
 ];
 
 /// Tools are taken without a refusal, as they always were, although the models know none.
-const COMMAND: TextModel = TextModel {
-    taken: &[
-        "frequency_penalty",
-        "logit_bias",
-        "max_completion_tokens",
-        "max_tokens",
-        "n",
-        "presence_penalty",
-        "seed",
-        "stop",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_k",
-        "top_p",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
-};
+const COMMAND: TextModel = TextModel::new(&TAKEN, Write::Always(write), read);
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &joined(&asked.lines, "\n\n"), fields);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::cohere::{TAKEN, reason};
 use super::envelope::parse;
-use super::said::{CallPiece, Reasoning, Said, stop, text};
+use super::said::{CallPiece, Said, stop, text};
 use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words};
 use crate::canonical::{RawJson, Text};
@@ -22,18 +22,11 @@ use crate::provider::bedrock::chat::fields::Fields;
 
 /// Command R and R+.
 pub(super) const COMMAND_R: TextModel = TextModel {
-    taken: &TAKEN,
     words: Words {
-        images: false,
         tools: true,
-        media: false,
+        ..Words::TEXT
     },
-    tools_by_converse: false,
-    write: Write::MayRefuse(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(&TAKEN, Write::MayRefuse(write), read)
 };
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {

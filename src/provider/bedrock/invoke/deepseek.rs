@@ -9,31 +9,15 @@ use serde_json::value::RawValue;
 use super::envelope::{garbled, parse};
 use super::llama::Generation;
 use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, Write, set_text};
-use super::transcript::{Line, Speaker, Words};
+use super::text_model::{Asked, TextModel, USUAL, Write, set_text};
+use super::transcript::{Line, Speaker};
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
 /// R1, imported or Bedrock's own.
 pub(crate) const DEEPSEEK_R1: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
     reasoning: Reasoning::Prompted,
-    read,
+    ..TextModel::new(&USUAL, Write::Always(write), read)
 };
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) {

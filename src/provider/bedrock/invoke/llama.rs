@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::envelope::{Counts, parse};
-use super::said::{Reasoning, Said, stop, text};
+use super::said::{Said, stop, text};
 use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer, images};
 use crate::canonical::RawJson;
@@ -17,23 +17,21 @@ use crate::provider::bedrock::chat::fields::Fields;
 
 /// Llama, imported or Bedrock's own.
 pub(crate) const LLAMA: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-    ],
     words: Words {
         images: true,
-        tools: false,
-        media: false,
+        ..Words::TEXT
     },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
     not_sent: &["prompt_template"],
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(
+        &[
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "top_p",
+        ],
+        Write::Always(write),
+        read,
+    )
 };
 
 /// The names that Llama and those that follow it give to parameters.

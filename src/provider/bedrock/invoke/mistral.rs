@@ -8,33 +8,16 @@ use serde_json::value::RawValue;
 
 use super::envelope::{garbled, parse};
 use super::openai;
-use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, Write, set_text};
-use super::transcript::{Line, Speaker, Words};
+use super::said::{Said, stop, text};
+use super::text_model::{Asked, TextModel, USUAL_AND_TOP_K, Write, set_text};
+use super::transcript::{Line, Speaker};
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
 
 /// Mistral's text format.
 pub(crate) const MISTRAL: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "stop",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
     tools_by_converse: true,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(&USUAL_AND_TOP_K, Write::Always(write), read)
 };
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) {

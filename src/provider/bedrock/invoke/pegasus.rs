@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::envelope::{garbled, parse};
-use super::said::{Reasoning, Said, stop, text};
+use super::said::{Said, stop, text};
 use super::text_model::{Asked, TextModel, Write, set_text};
 use super::transcript::{Speaker, Words};
 use crate::canonical::{Content, Media, MediaSource, PartKind, RawJson, ResponseFormat};
@@ -21,23 +21,21 @@ use crate::provider::bedrock::chat::media;
 
 /// Pegasus.
 pub(crate) const PEGASUS: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "response_format",
-    ],
     words: Words {
-        images: false,
-        tools: false,
         media: true,
+        ..Words::TEXT
     },
-    tools_by_converse: false,
-    write: Write::MayRefuse(write),
-    inside: None,
     not_sent: &NOT_SENT,
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(
+        &[
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "response_format",
+        ],
+        Write::MayRefuse(write),
+        read,
+    )
 };
 
 /// Members that say where the video is, in the order in which they count.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::envelope::{garbled, parse};
 use super::llama::{Generation, SAMPLING};
 use super::openai::{self, FOUNDATION};
-use super::said::{Reasoning, Said};
-use super::text_model::{Asked, TextModel, Write, set_text};
+use super::said::Said;
+use super::text_model::{Asked, TextModel, USUAL_AND_TOP_K, Write, set_text};
 use super::transcript::{Line, Speaker, Words, ends_with_answer, images};
 use crate::canonical::{Chat, ChatRequest, RawJson, Text, ToolCall};
 use crate::provider::bedrock::chat::fields::Fields;
@@ -37,25 +37,12 @@ impl Transformer<Chat> for Qwen {
 }
 
 const IMPORTED: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "stop",
-    ],
     words: Words {
         images: true,
         tools: true,
-        media: false,
+        ..Words::TEXT
     },
-    tools_by_converse: false,
-    write: Write::Always(write),
-    inside: None,
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(&USUAL_AND_TOP_K, Write::Always(write), read)
 };
 
 const OPEN: &str = "<|im_start|>";

@@ -35,6 +35,25 @@ pub(crate) struct TextModel {
     pub(super) read: Read,
 }
 
+/// Parameters that most of these families take.
+pub(super) const USUAL: [&str; 5] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+];
+
+/// The same, and one more.
+pub(super) const USUAL_AND_TOP_K: [&str; 6] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop",
+];
+
 /// How a family writes its body.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Write {
@@ -104,6 +123,20 @@ impl Transformer<Chat> for TextModel {
 }
 
 impl TextModel {
+    /// A family with words for text alone, whose answer may have thoughts in tags, and which has nothing else of its own.
+    pub(super) const fn new(taken: &'static [&'static str], write: Write, read: Read) -> Self {
+        Self {
+            taken,
+            words: Words::TEXT,
+            tools_by_converse: false,
+            write,
+            inside: None,
+            not_sent: &[],
+            reasoning: Reasoning::Tagged,
+            read,
+        }
+    }
+
     fn exchange(&self, request: &ChatRequest, target: &Target) -> Result<Exchange<Chat>> {
         must_have_messages(request)?;
         let mut warnings = Vec::new();

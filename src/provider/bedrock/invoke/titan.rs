@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::envelope::{Counts, garbled, parse};
-use super::said::{Reasoning, Said, stop, text};
-use super::text_model::{Asked, TextModel, Write, raw, set_text};
-use super::transcript::{Line, Speaker, Words, ends_with_answer};
+use super::said::{Said, stop, text};
+use super::text_model::{Asked, TextModel, USUAL, Write, raw, set_text};
+use super::transcript::{Line, Speaker, ends_with_answer};
 use crate::canonical::StopReason;
 use crate::provider::TransformError;
 use crate::provider::bedrock::chat::fields::Fields;
@@ -18,24 +18,8 @@ const CONFIG: &str = "textGenerationConfig";
 
 /// Titan text.
 pub(crate) const TITAN: TextModel = TextModel {
-    taken: &[
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-    ],
-    words: Words {
-        images: false,
-        tools: false,
-        media: false,
-    },
-    tools_by_converse: false,
-    write: Write::Always(write),
     inside: Some(CONFIG),
-    not_sent: &[],
-    reasoning: Reasoning::Tagged,
-    read,
+    ..TextModel::new(&USUAL, Write::Always(write), read)
 };
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) {

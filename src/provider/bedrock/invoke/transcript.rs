@@ -45,7 +45,7 @@ pub(super) struct Line {
 }
 
 /// What a family has words for beside text.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Words {
     /// Images.
     pub(super) images: bool,
@@ -53,6 +53,15 @@ pub(super) struct Words {
     pub(super) tools: bool,
     /// Videos and the like, which the family reads from the request itself.
     pub(super) media: bool,
+}
+
+impl Words {
+    /// Words for text alone.
+    pub(super) const TEXT: Self = Self {
+        images: false,
+        tools: false,
+        media: false,
+    };
 }
 
 /// Reads the conversation.

@@ -1,4 +1,4 @@
-use super::super::shape::{CONVERSE, CONVERSE_STREAM};
+use super::super::converse::shape::{CONVERSE, CONVERSE_STREAM};
 use super::*;
 
 fn message_of(body: &str, shape: &'static Shape) -> Option<String> {

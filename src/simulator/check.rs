@@ -1,19 +1,19 @@
-//! Walks a request along the tables of `shape.rs`.
+//! Walks a request along a table of `shape.rs`.
 //!
 //! A value of the wrong type, an unknown member and a union without exactly one member end the walk at once: Bedrock
 //! cannot read such a body. Broken limits are collected and reported together, as AWS does.
 
 use std::fmt::Write as _;
 
-use super::super::error::AwsError;
-use super::super::json::Node;
+use super::error::AwsError;
+use super::json::Node;
 use super::shape::{Member, Shape};
 
 /// How many broken limits one message lists.
 const MAX_VIOLATIONS: usize = 10;
 
 /// Checks a request against the shape of its operation.
-pub(in crate::simulator) fn check(root: &Node<'_>, shape: &'static Shape) -> Result<(), AwsError> {
+pub(super) fn check(root: &Node<'_>, shape: &'static Shape) -> Result<(), AwsError> {
     let mut walk = Walk {
         path: Vec::new(),
         violations: Vec::new(),
@@ -307,7 +307,7 @@ fn expected(shape: &Shape) -> &'static str {
 }
 
 /// Returns how many bytes a base64 text stands for, or `None` where it is not base64.
-pub(in crate::simulator) fn decoded_len(text: &str) -> Option<usize> {
+pub(super) fn decoded_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = bytes.get(..bytes.len() - padding)?;
