@@ -127,7 +127,7 @@ impl Pipeline {
         if call.snapshot.cache.is_none() {
             let journal = Arc::clone(books.journal());
             return match gateway {
-                Some(_) => self.route_into(call, &journal).await,
+                Some(_) => Box::pin(self.route_into(call, &journal)).await,
                 None => self.walk_from(call, hop, &journal).await,
             };
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::provider::Target;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
+use crate::upstream::Addresses;
 
 impl Deployment {
     /// Makes the deployment that stands for one concrete model, where this one's model or name is a pattern. It reads no
@@ -74,6 +75,7 @@ impl Deployment {
             credentials: Arc::clone(&self.credentials),
             timeouts: self.timeouts,
             trust: self.trust.clone(),
+            addresses: Addresses::default(),
             entry,
             transformers,
             gap,

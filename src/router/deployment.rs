@@ -21,7 +21,7 @@ use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
 use crate::provider::{Repairs, Target};
 use crate::telemetry::metrics::{DeploymentKey, DeploymentMetrics, Metrics};
-use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
+use crate::upstream::{Addresses, CredentialStore, Source, Trust, region_of_profile};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
 /// snapshot is built.
@@ -41,6 +41,8 @@ pub struct Deployment {
     pub credentials: Arc<Source>,
     /// Whose certificates are believed.
     pub trust: Trust,
+    /// The addresses that it calls, as they were read.
+    pub addresses: Addresses,
     /// The entry of the file that it was built from.
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
@@ -189,6 +191,7 @@ impl Builder<'_> {
                     .as_deref()
                     .or(self.config.litellm.ssl_verify.as_deref()),
             ),
+            addresses: Addresses::default(),
             entry: entry.clone(),
             transformers,
             gap,
