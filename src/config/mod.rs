@@ -62,6 +62,7 @@ pub use gateway_tree::{
 };
 pub use layers::Overrides;
 pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
+pub(crate) use names::is_like;
 pub use origin::Origin;
 pub use routing::{
     Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,

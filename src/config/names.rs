@@ -61,7 +61,7 @@ impl<'a> Names<'a> {
         if let Some(group) = self.ids.get(name).filter(|group| **group != name) {
             return Some(group);
         }
-        let is_of = |pattern: &&&str| **pattern != name && matches(pattern, name);
+        let is_of = |pattern: &&&str| **pattern != name && is_like(pattern, name);
         let pattern = self.patterns.iter().find(is_of);
         pattern.filter(|_| !self.exact.contains(name)).copied()
     }
@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
             || bare.is_some_and(|bare| self.exact.contains(bare))
             || self.exact.contains(full.as_str())
             || (self.patterns.iter())
-                .any(|pattern| matches(pattern, name) || matches(pattern, &full))
+                .any(|pattern| is_like(pattern, name) || is_like(pattern, &full))
     }
 }
 
@@ -85,8 +85,8 @@ fn keys_of(node: Option<&Node>) -> impl Iterator<Item = &str> {
         .map(|entry| entry.key.as_str())
 }
 
-/// Matches a name against a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Compares a name with a pattern in which `*` stands for any text, from end to end.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;
@@ -316,7 +316,7 @@ fn alias_target(
         }) || names
             .patterns
             .iter()
-            .any(|pattern| matches(pattern, &target));
+            .any(|pattern| is_like(pattern, &target));
         if is_group {
             continue;
         }

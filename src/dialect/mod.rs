@@ -19,6 +19,7 @@ mod in_line;
 mod lay_over;
 mod media;
 pub mod messages;
+mod number;
 mod openai_error;
 mod params;
 mod part;

@@ -1,7 +1,6 @@
 //! A virtual key: what the operator wrote of it, its limits, and what it has spent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -9,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::routes;
 use super::spend::KeyRuntime;
 use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig};
+use crate::hex::hex;
 use crate::limit::{Meters, Scope};
 
 /// How much of a key's hash names it where others may look: the shared store, logs.
@@ -255,10 +255,7 @@ fn routing_of(config: &VirtualKeyConfig) -> String {
 }
 
 fn id_of(hash: &[u8; 32]) -> String {
-    let mut id = String::with_capacity(2 * ID_BYTES);
-    for byte in hash.iter().take(ID_BYTES) {
-        // Writing into a string cannot fail.
-        let _written = write!(id, "{byte:02x}");
-    }
+    let mut id = hex(hash);
+    id.truncate(2 * ID_BYTES);
     id
 }

@@ -1,7 +1,7 @@
 //! The caller's own gate: may its key make this call, and is there room in its limits?
 //!
 //! Everything is asked once per call, before a deployment is chosen. A limit of the key on one model leaves other models:
-//! then the fallbacks are tried, each asked for at this gate again (`router.md` §7.3).
+//! then the fallbacks are tried, each asked for at this gate again.
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! A deployment: one entry of `model_list`, ready to be called.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::limit::{Meters, Rates, parallel_limit};
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
@@ -423,11 +423,8 @@ fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
         hash.update(piece.as_bytes());
         hash.update([0]);
     }
-    let mut id = String::with_capacity(32);
-    for byte in hash.finalize().iter().take(16) {
-        // Writing into a string cannot fail.
-        let _written = write!(id, "{byte:02x}");
-    }
+    let mut id = hex(&hash.finalize());
+    id.truncate(32);
     id
 }
 

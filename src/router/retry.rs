@@ -78,7 +78,7 @@ impl RetryRules<'_> {
         }
     }
 
-    /// Says whether to try again after `error`, `made` retries into an `allowance` (router.md §4.3). A policy makes a
+    /// Says whether to try again after `error`, `made` retries into an `allowance`. A policy makes a
     /// retry of every class that it names; later errors of another class go by their own kind.
     pub fn decide(
         &self,

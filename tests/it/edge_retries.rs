@@ -1,4 +1,4 @@
-//! How often a group is tried again, and how long is waited between (router.md §4).
+//! How often a group is tried again, and how long is waited between.
 
 use std::time::{Duration, SystemTime};
 

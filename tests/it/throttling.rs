@@ -1,5 +1,5 @@
 //! An AWS that throttles everything while calls go on coming: the retry budget keeps the gateway from adding to it, and when
-//! it is over every call is served (router.md §4.5, §14.7).
+//! it is over every call is served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

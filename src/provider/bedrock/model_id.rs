@@ -234,11 +234,6 @@ impl ModelId {
         gpt_version(&self.base).is_some()
     }
 
-    /// Says whether the model is a `DeepSeek` V3.
-    pub fn is_deepseek_v3(&self) -> bool {
-        self.base.starts_with("deepseek.v3")
-    }
-
     /// Says whether the model is a `DeepSeek` R1.
     pub fn is_deepseek_r1(&self) -> bool {
         self.base.starts_with("deepseek.r1") || self.is_hinted(Family::DeepseekR1)
@@ -254,11 +249,6 @@ impl ModelId {
         self.base.starts_with("meta.llama") || self.is_hinted(Family::Llama)
     }
 
-    /// Says whether the model is one of Mistral's.
-    pub fn is_mistral(&self) -> bool {
-        self.base.starts_with("mistral.") || self.is_hinted(Family::Mistral)
-    }
-
     /// Says whether the model is one of Cohere's.
     pub fn is_cohere(&self) -> bool {
         self.base.starts_with("cohere.") || self.is_hinted(Family::Cohere)
@@ -267,18 +257,6 @@ impl ModelId {
     /// Says whether the model is one of AI21's.
     pub fn is_ai21(&self) -> bool {
         self.base.starts_with("ai21.") || self.is_hinted(Family::Ai21)
-    }
-
-    /// Says whether the model is one of Qwen's.
-    pub fn is_qwen(&self) -> bool {
-        self.base.starts_with("qwen.")
-            || self.is_hinted(Family::Qwen2)
-            || self.is_hinted(Family::Qwen3)
-    }
-
-    /// Says whether the model is one of Moonshot's.
-    pub fn is_moonshot(&self) -> bool {
-        self.base.starts_with("moonshot") || self.is_hinted(Family::Moonshot)
     }
 
     /// Says whether the model is one of xAI's.

@@ -610,8 +610,6 @@ fn models_know_their_kin() {
     let oss = parse("bedrock/openai.gpt-oss-120b-1:0");
     assert!(oss.is_gpt_oss() && oss.is_openai() && !oss.is_openai_gpt());
     assert!(parse("bedrock/us.openai.gpt-5.5").is_openai_gpt());
-    assert!(parse("bedrock/deepseek.v3-v1:0").is_deepseek_v3());
-    assert!(parse("bedrock/deepseek.v3.2").is_deepseek_v3());
     assert!(parse("bedrock/us.deepseek.r1-v1:0").is_deepseek_r1());
     assert!(parse("bedrock/us.xai.grok-4.6").is_xai());
     assert!(parse("bedrock/arn:aws:bedrock:us-east-1:1:prompt/ABCDEFGHIJ:2").is_prompt());

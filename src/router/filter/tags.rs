@@ -1,4 +1,4 @@
-//! Tag routing: the tags of a request choose among the tags of deployments (router.md §2.6).
+//! Tag routing: the tags of a request choose among the tags of deployments.
 //!
 //! A plain tag asks for deployments that carry it, `&t` for only those, `!t` for none of those; patterns of the
 //! `User-Agent` are a deployment's second chance. It is a policy, so what it refuses falls back nowhere.
@@ -42,7 +42,7 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     if !left.is_empty() {
         return Ok(());
     }
-    // Known tags whose deployments cannot serve are an error of the policy (router.md 13.1, case 29).
+    // Known tags whose deployments cannot serve are an error of the policy.
     if !wanted.plain.is_empty() {
         return Err(refused(scope));
     }
