@@ -13,6 +13,28 @@ use crate::error::{Error, Result};
 /// Longest silence while a request body is read.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
 
+/// Refuses a body that is compressed: nobody here would know how large it is before it is spread out.
+///
+/// # Errors
+///
+/// 415, with the header's name.
+pub(super) fn plain(headers: &HeaderMap) -> Result<()> {
+    let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut encodings = encodings
+        .filter_map(|value| value.to_str().ok())
+        .map(str::trim);
+    let is_none = |name: &str| name.is_empty() || name.eq_ignore_ascii_case("identity");
+    let Some(encoding) = encodings.find(|name| !is_none(name)) else {
+        return Ok(());
+    };
+    let shown: String = encoding.chars().take(32).collect();
+    let message = format!(
+        "the request body is compressed (`content-encoding: {shown}`): bodies are read only as they are, so send it without"
+    );
+    let error = Error::bad_request("content-encoding", message);
+    Err(error.with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
 /// Reads the whole body, within the limit.
 pub(super) async fn read_body(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes> {
     let announced = headers

@@ -71,6 +71,8 @@ pub(super) fn encoded(
             let transformer = transformers.chat;
             transformer.map(|it| it.encode(request, target).map(Work::Chat))
         }
+        // What cannot be chatted with has no conversation to count.
+        Request::Count(_) if !transformers.take(OperationKind::Count) => None,
         Request::Count(request) => Some(counting(transformers.count, request, target)),
         Request::Embed(request) => {
             let transformer = transformers.embed;

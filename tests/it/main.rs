@@ -32,6 +32,7 @@ mod edge_limits;
 mod edge_names;
 mod edge_partial;
 mod edge_picks;
+mod edge_refusals;
 mod edge_requests;
 mod edge_resume;
 mod edge_retries;
