@@ -41,6 +41,7 @@ mod edge_streams;
 mod edge_tags;
 mod edge_tiers;
 mod endpoints;
+mod evasions;
 mod faults;
 mod gaps;
 mod headers;
