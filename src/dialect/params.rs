@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::chat::{WireMessage, message};
 use super::choice::{ToolChoiceRead, response_format, tool_choice};
 use super::controls::{self, set};
+use super::guardrail::guardrail;
 use super::part::required;
 use super::read::{Members, Node, Path};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Tool};
@@ -234,7 +235,7 @@ impl<'a> Reader<'a> {
             "reasoning_effort" => return Err(node.expected("a string")),
             "thinking" => params.thinking = Some(object(node)?),
             "output_config" => params.output_config = Some(object(node)?),
-            "guardrailConfig" | "guardrail_config" => params.guardrail = Some(object(node)?),
+            "guardrailConfig" | "guardrail_config" => params.guardrail = Some(guardrail(node)?),
             _ => return Ok(false),
         }
         Ok(true)

@@ -131,8 +131,8 @@ impl Pipeline {
                 None => self.walk_from(call, hop, &journal).await,
             };
         }
-        let tags = plan::deciding_tags(call, &hop);
+        let routed_by = plan::routed_by(call, &hop);
         let group = hop.group.name.clone();
-        Box::pin(cached::answer(self, call, books, &group, tags)).await
+        Box::pin(cached::answer(self, call, books, &group, &routed_by)).await
     }
 }

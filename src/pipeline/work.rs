@@ -43,6 +43,7 @@ pub(super) async fn known(trip: &Trip<'_>, deployment: &Deployment) -> Option<Ar
         arn: &deployment.target.model.wire,
         url: &profile.url,
         credentials: &deployment.credentials,
+        brought: profile.brought.as_deref(),
         trust: &deployment.trust,
         region: &deployment.region,
     };

@@ -38,6 +38,11 @@ impl Deployment {
         if is_like(&id) != is_like(&self.target.model) {
             return Err(refused("the model id names another upstream".to_owned()));
         }
+        // Nor that a route which the operator wrote is another one.
+        let route = self.target.model.token;
+        if route.is_some() && id.token.is_some() && route != id.token {
+            return Err(refused("the model id names another route".to_owned()));
+        }
         let facts = Arc::new(id.facts().with_overrides(&self.entry.info));
         let has_only_api_key = self.credentials.is_api_key();
         let at = service(&id, &facts, has_only_api_key);

@@ -246,6 +246,12 @@ impl Deployment {
         self.meters = Arc::new((self.meters).for_holder(&self.id, Some(&previous.meters)));
     }
 
+    /// Says whether one of its patterns fits [`Asked::agent_header`](super::Asked::agent_header).
+    pub fn fits_agent(&self, header: &str) -> bool {
+        let mut patterns = self.tag_patterns.iter();
+        patterns.any(|pattern| pattern.is_match(header))
+    }
+
     /// Counts it under its own name from now on; for deployments of the file only, whose number is bounded.
     pub(super) fn count_in(&mut self, metrics: &Metrics) {
         self.metrics = metrics.deployment(&DeploymentKey {

@@ -42,6 +42,7 @@ mod edge_streams;
 mod edge_tags;
 mod edge_tiers;
 mod endpoints;
+mod evasions;
 mod faults;
 mod gaps;
 mod headers;
