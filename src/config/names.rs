@@ -163,8 +163,27 @@ fn fallback_lists(node: &Node, names: &Names<'_>, section: &str, report: &mut Re
                 if !names.has(&entry.key) {
                     unknown(&entry.key, names, entry.at, &path, report);
                 }
+                falls_back_to_itself(&entry.key, &entry.node, &path, report);
                 fallback_targets(&entry.node, names, &path, report);
             }
+        }
+    }
+}
+
+/// A group that is its own fallback is not tried again: it was, with its retries.
+fn falls_back_to_itself(group: &str, node: &Node, path: &str, report: &mut Report) {
+    let listed = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for item in listed {
+        let is_itself =
+            |target: &FallbackTarget| target.model == group && target.overrides.is_empty();
+        if targets(item).iter().any(is_itself) {
+            let message = format!("`{group}` is its own fallback here: it is not asked again");
+            report
+                .warn(item.at, path, message)
+                .hint("name another group; `num_retries` is for trying the same one again");
         }
     }
 }

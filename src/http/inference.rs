@@ -13,6 +13,7 @@ use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
 use super::body::{plain, read_body};
+use super::enforced;
 use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
 use super::opening::Opening;
 use super::options::deadline;
@@ -114,6 +115,7 @@ async fn open(
         body = responses::complete(snapshot, &identity, body).await?;
     }
     let parsed = path.front.parse(&body, &head.headers)?;
+    enforced::check(general, &identity, path.front, &body)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
     let portkey = portkey::read(&portkey::Received {
         headers: &head.headers,

@@ -5,6 +5,7 @@ mod admission;
 mod body;
 mod cache;
 mod endpoints;
+mod enforced;
 mod exposed;
 mod headers;
 mod health;
@@ -18,6 +19,7 @@ mod options;
 mod passthrough;
 mod portkey;
 mod prompts;
+mod reach;
 mod responses;
 mod router_state;
 mod several;
@@ -33,6 +35,8 @@ use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+pub use reach::refusal;
 
 use crate::clock::SharedClock;
 use crate::pipeline::Pipeline;

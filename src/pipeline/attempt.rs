@@ -252,6 +252,7 @@ impl Attempt {
         if let Some(key) = self.call.identity.key() {
             key.runtime.charge(cost, key.config.budget, now);
         }
+        self.call.snapshot.keys.spend().charge(cost, now);
     }
 
     /// Tells other instances that the deployment is well again.

@@ -105,6 +105,16 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     if key.config.budget.is_none() {
         return Ok(None);
     }
+    let usd = expected_usd(hop);
+    if usd <= 0.0 {
+        return Ok(None);
+    }
+    let status = call.snapshot.config.litellm.budget_status;
+    key.reserve(usd, parts.clock.now(), status).map(Some)
+}
+
+/// What the dearest deployment of the group would bill for the call, in US dollars.
+fn expected_usd(hop: &Hop<'_>) -> f64 {
     let expected = Usage {
         input_tokens: hop.asked.input_tokens(&hop.request, &hop.group),
         output_tokens: hop.asked.cost.output_tokens,
@@ -112,12 +122,21 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     };
     let pieces = Pieces::expected(&hop.request);
     let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected, pieces));
-    let usd = costs.fold(0.0, f64::max);
-    if usd <= 0.0 {
+    costs.fold(0.0, f64::max)
+}
+
+/// Reserves the same in the budget of the whole gateway, which holds for every caller.
+///
+/// # Errors
+///
+/// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
+fn reserve_of_gateway(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservation>> {
+    let spend = call.snapshot.keys.spend();
+    if spend.budget.is_none() || is_free(call, &hop.shown) {
         return Ok(None);
     }
     let status = call.snapshot.config.litellm.budget_status;
-    key.reserve(usd, parts.clock.now(), status).map(Some)
+    spend.reserve(expected_usd(hop), parts.clock.now(), status)
 }
 
 /// Takes the call from its caller's budget and limits, and has the books hold both until it is over.
@@ -131,8 +150,11 @@ pub(super) async fn enter(
     parts: &Parts,
     books: &mut Settlement,
 ) -> Result<()> {
-    books.reserve(None);
-    books.reserve(reserve(call, hop, parts)?);
+    books.reserve(Vec::new());
+    let mut reserved = Vec::new();
+    reserved.extend(reserve_of_gateway(call, hop, parts)?);
+    reserved.extend(reserve(call, hop, parts)?);
+    books.reserve(reserved);
     let (policy, group) = (&call.snapshot.keys, hop.group.configured_name());
     let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
     let taken = take(call, hop, parts, &meters).await;

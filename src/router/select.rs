@@ -154,12 +154,45 @@ impl ModelGroup {
         })
     }
 
-    /// Returns the part of the calls of its `order` tier that a deployment gets while the whole tier is ready, from 0 to 1;
-    /// `None` where that follows from what is learned, or the deployment is never picked.
-    pub fn share_of(&self, deployment: &Deployment, now: Instant) -> Option<f64> {
+    /// Returns the deployments that calls with these tags may go to, as far as tags decide; none where such calls are refused.
+    pub fn serving_tags(
+        &self,
+        tags: &[String],
+        settings: &RouterSettings,
+        now: Instant,
+    ) -> Vec<Arc<Deployment>> {
+        let asked = Asked {
+            tags: tags.to_vec(),
+            ..Asked::default()
+        };
+        let scope = Scope {
+            group: self,
+            asked: &asked,
+            history: History::default(),
+            settings,
+            now,
+        };
+        let mut left = self.answering(&asked);
+        left.retain(|one| !one.entry.blocked);
+        match filter::by_tags(&scope, &mut left) {
+            Ok(()) => left.into_iter().cloned().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the part of the calls of its `order` tier that a deployment gets while the whole tier is ready, from 0 to 1,
+    /// of calls with these tags; `None` where that follows from what is learned, or the deployment is never picked for them.
+    pub fn share_of(
+        &self,
+        deployment: &Deployment,
+        tags: &[String],
+        settings: &RouterSettings,
+        now: Instant,
+    ) -> Option<f64> {
         let tier = self.order_of(deployment);
-        let mut left = self.answering(&Asked::default());
-        left.retain(|one| !one.entry.blocked && self.order_of(one) == tier);
+        let serving = self.serving_tags(tags, settings, now);
+        let mut left: Vec<&Arc<Deployment>> = serving.iter().collect();
+        left.retain(|one| self.order_of(one) == tier);
         let place = left.iter().position(|one| one.id == deployment.id)?;
         let choice = Choice {
             left: &left,

@@ -213,6 +213,9 @@ impl Shares for Everything {
             snapshot.config.router.provider_budget,
             provider.spend.drain_unreported(),
         );
+        let all = snapshot.keys.spend();
+        let usd = all.runtime.take_unreported();
+        push("gateway:all".to_owned(), all.budget, usd);
         for key in snapshot.keys.virtual_keys() {
             let usd = key.runtime.take_unreported();
             push(format!("key:{}", key.id), key.config.budget, usd);
@@ -285,6 +288,7 @@ impl Shares for Everything {
                         booked.set_total_from_elsewhere(*usd, *left, budget, now);
                     }
                 }
+                "gateway" => snapshot.keys.spend().runtime.hear(*usd, *left, now),
                 "key" => {
                     let mut keys = snapshot.keys.virtual_keys();
                     if let Some(known) = keys.find(|known| known.id == name) {

@@ -58,6 +58,7 @@ mod pieces;
 mod portkey;
 mod prompts;
 mod properties;
+mod reach;
 mod reload;
 mod responses;
 mod routes;

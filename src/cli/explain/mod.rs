@@ -39,6 +39,10 @@ struct Explanation {
     /// The pattern that the name matches, and what each `*` stands for.
     pattern: Option<String>,
     captures: Vec<String>,
+    /// The keys that have this name for themselves, where no model of the file has it.
+    alias_of_keys: Vec<String>,
+    /// The tags of the calls that are explained.
+    tags: Vec<String>,
     group: String,
     /// The name that headers and the cache know the group by.
     shown: String,
@@ -83,9 +87,9 @@ struct FallbackView {
     deployments: Vec<DeploymentView>,
 }
 
-/// Prints how a request for `model` would be served. Exit status 1 for an unknown name or an unusable file.
-pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
-    match explained(file, model) {
+/// Prints how a request for `model` with these tags would be served. Exit status 1 for an unknown name or an unusable file.
+pub(super) fn explain(file: &Path, model: &str, tags: &[String], as_json: bool) -> ExitCode {
+    match explained(file, model, tags) {
         Ok(explanation) if as_json => {
             say(&serde_json::to_string_pretty(&explanation).unwrap_or_default());
             ExitCode::SUCCESS
@@ -101,18 +105,25 @@ pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
     }
 }
 
-fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
+fn explained(file: &Path, model: &str, tags: &[String]) -> Result<Explanation, String> {
     let config = config::load(file, Environment::of_process())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let now = SystemClock.now();
-    explanation(&config, model, now)
+    explanation(&config, model, tags, now)
 }
 
-fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explanation, String> {
+fn explanation(
+    config: &Config,
+    requested: &str,
+    tags: &[String],
+    now: Instant,
+) -> Result<Explanation, String> {
     let router = offline_router(config)
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let forced = config.general.completion_model.clone();
-    let name = forced.as_deref().unwrap_or(requested);
+    let asked = forced.as_deref().unwrap_or(requested);
+    let own = keys::aliasing(config, &router, asked);
+    let name = own.first().map_or(asked, |(_, target)| target.as_str());
     let resolved = router
         .admit(
             name,
@@ -124,6 +135,7 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
     let after = Following {
         config,
         router: &router,
+        tags,
         now,
     };
     let alias = (config.router.aliases.iter()).find(|alias| alias.name == resolved.shown);
@@ -131,6 +143,7 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
         requested: requested.to_owned(),
         renamed: (resolved.shown != name).then(|| resolved.shown.clone()),
         matched: match resolved.matched {
+            _ if !own.is_empty() => "alias of a key",
             Match::Group => "exact",
             Match::Alias => "alias",
             Match::DeploymentId => "deployment id",
@@ -143,6 +156,8 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
             .map(|alias| alias.target.clone()),
         pattern: group.pattern.clone(),
         captures: router.captures(group),
+        alias_of_keys: own.iter().map(|(key, _)| key.clone()).collect(),
+        tags: tags.to_vec(),
         group: group.name.clone(),
         shown: resolved.shown.clone(),
         strategy: group.strategy.name.name().to_owned(),
@@ -157,7 +172,7 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
         context_window_fallbacks: after.error(&resolved, ErrorKind::ContextWindow),
         content_policy_fallbacks: after.error(&resolved, ErrorKind::ContentPolicy),
         cache: config.cache.as_ref().map(CacheView::of),
-        virtual_keys: keys::views(config, &router, name),
+        virtual_keys: keys::views(config, &router, asked),
         depends_on_key: group.deployments.iter().any(|deployment| {
             let info = &deployment.entry.info;
             info.team_id.is_some() || !info.access_groups.is_empty()
@@ -191,13 +206,16 @@ fn unknown(router: &Router, model: &str) -> String {
 struct Following<'a> {
     config: &'a Config,
     router: &'a Router,
+    tags: &'a [String],
     now: Instant,
 }
 
 impl Following<'_> {
     fn views(&self, group: &ModelGroup) -> Vec<DeploymentView> {
         (group.deployments.iter())
-            .map(|deployment| DeploymentView::of(deployment, group, self.config, self.now))
+            .map(|deployment| {
+                DeploymentView::of(deployment, group, self.config, self.tags, self.now)
+            })
             .collect()
     }
 

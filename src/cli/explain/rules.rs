@@ -159,6 +159,8 @@ pub(super) struct FiltersView {
     pub(super) cooldowns: bool,
     /// `provider_budget_config.bedrock`.
     pub(super) provider_budget: Option<BudgetView>,
+    /// `litellm_settings.max_budget`.
+    pub(super) gateway_budget: Option<BudgetView>,
 }
 
 impl FiltersView {
@@ -189,6 +191,7 @@ impl FiltersView {
             },
             cooldowns: !router.cooldown.disabled,
             provider_budget: router.provider_budget.map(BudgetView::of),
+            gateway_budget: config.litellm.budget.map(BudgetView::of),
         }
     }
 }

@@ -195,7 +195,7 @@ pub(in crate::config) const MODEL_INFO: Table = Table {
         Key::used("cooldown_time", Seconds, "as in `litellm_params`, over which it wins"),
         Key::used("allow_fail_open", Flag, "tags that exclude every deployment exclude none"),
         Key::used("enable_tag_filtering", Flag, "tag routing for the group"),
-        Key::later("access_windows", List(&Map), "times at which the deployment may be used"),
+        Key::refused("access_windows", List(&Map), "times at which the deployment may be used", "remove it: nothing here goes by the time of day"),
         Key::later("health_check_model", Text, "model of the health check"),
         Key::later("health_check_timeout", Seconds, "for the health check"),
         Key::later("health_check_max_tokens", Count, "for the health check"),

@@ -70,6 +70,15 @@ pub(super) fn by_id<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), No
     limits::filter(scope, left)
 }
 
+/// Removes what the tags of the call leave out.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn by_tags<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
+    tags::filter(scope, left)
+}
+
 /// Removes what a caller may not use at all.
 fn allowed<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
     access::filter(scope, left)?;
