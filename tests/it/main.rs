@@ -38,6 +38,7 @@ mod edge_retries;
 mod edge_shared;
 mod edge_shared_usage;
 mod edge_streams;
+mod edge_tag_budgets;
 mod edge_tags;
 mod edge_tiers;
 mod endpoints;

@@ -55,6 +55,7 @@ router_settings:
   optional_pre_call_checks: [session_affinity]
 litellm_settings:
   model_alias_map: {c: b}
+  tag_budget_config: {batch: {max_budget: 3, budget_duration: 1d}}
   cache: true
   cache_params: {type: local, ttl: 30, scope: team}
 virtual_keys:
@@ -144,6 +145,7 @@ fn deployments_are_told_with_what_holds_for_them() {
         "queue          up to 250 ms",
         "by class     RateLimitErrorRetries 4 (model_group_retry_policy)",
         "session_affinity for 3600 s",
+        "budget of tag batch 3 USD per 86400 s",
     ] {
         assert!(text.contains(line), "{line}:\n{text}");
     }

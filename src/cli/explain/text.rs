@@ -384,6 +384,8 @@ fn filters(view: &FiltersView) -> String {
     if let Some(budget) = &view.provider_budget {
         on.push(format!("budget of all {}", amount(budget)));
     }
+    let tagged = view.tag_budgets.iter();
+    on.extend(tagged.map(|(tag, budget)| format!("budget of tag {tag} {}", amount(budget))));
     on.join(", ")
 }
 

@@ -91,6 +91,7 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
     let options = &call.options;
     let mut asked = Asked::of(request);
     asked.tags.clone_from(&options.tags);
+    asked.tag_budgets = call.snapshot.router.budgets_of(&options.tags);
     // Only a deployment's `tag_regex` looks at it.
     let mut deployments = group.deployments.iter();
     if deployments.any(|deployment| !deployment.tag_patterns.is_empty()) {
