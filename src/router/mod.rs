@@ -24,6 +24,7 @@ mod state_view;
 mod sticky;
 mod strategy;
 mod tag_budgets;
+mod teams;
 #[cfg(test)]
 mod test_group;
 mod transformers;
@@ -52,6 +53,7 @@ pub use spend::Spend;
 pub use state_view::{BudgetView, RuntimeView, WindowView};
 pub use sticky::StickyCaller;
 pub use tag_budgets::TagBudget;
+pub use teams::Asker;
 pub use transformers::Transformers;
 
 use crate::config::{
@@ -60,6 +62,7 @@ use crate::config::{
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::CredentialStore;
 use tag_budgets::TagBudgets;
+use teams::TeamNames;
 use wildcard::Wildcards;
 
 /// Every name that a client may use, and what it stands for.
@@ -81,6 +84,7 @@ pub struct Router {
     /// What all deployments together spent.
     provider: Arc<ProviderRuntime>,
     tag_budgets: TagBudgets,
+    team_names: TeamNames,
 }
 
 /// Returns how a deployment of the model group `name` is picked when that is called: as the routing group says that has
@@ -125,6 +129,7 @@ impl Router {
             ..Self::default()
         };
         router.add_groups(&deployments, &config.router, previous);
+        router.team_names = TeamNames::new(&router.groups);
         router.add_model_texts(&deployments, &config.router, previous);
         for routing in &config.router.routing_groups {
             let problem = router.add_routing_group(routing, previous);

@@ -163,7 +163,7 @@ mod tests {
     use crate::clock::{Clock as _, ManualClock};
     use crate::config::{RouterSettings, RoutingGroup};
     use crate::error::ErrorKind;
-    use crate::router::Pass;
+    use crate::router::{Asker, Pass};
 
     const WINDOW: Duration = Duration::from_secs(7);
 
@@ -173,7 +173,13 @@ mod tests {
     }
 
     fn concrete(router: &Router, name: &str) -> Arc<Deployment> {
-        Arc::clone(&router.resolve(name).unwrap().group.deployments[0])
+        Arc::clone(
+            &router
+                .resolve(name, Asker::Administrator)
+                .unwrap()
+                .group
+                .deployments[0],
+        )
     }
 
     fn error_at(at: SystemTime, status: u16) -> LastError {

@@ -40,6 +40,7 @@ mod edge_shared_usage;
 mod edge_streams;
 mod edge_tag_budgets;
 mod edge_tags;
+mod edge_team_models;
 mod edge_tiers;
 mod endpoints;
 mod faults;

@@ -200,6 +200,31 @@ fn cache_and_keys_are_told() {
 }
 
 #[test]
+fn name_of_a_team_is_told_by_key() {
+    let file = "
+model_list:
+  - {model_name: a, litellm_params: {model: MODEL}, model_info: {id: one}}
+  - {model_name: b, litellm_params: {model: MODEL}, model_info: {id: two, team_id: red, team_public_model_name: a}}
+  - {model_name: c, litellm_params: {model: MODEL}, model_info: {id: three, team_id: red, team_public_model_name: only}}
+virtual_keys:
+  - {hash: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824, key_alias: k, team_id: red}
+";
+    let found = explained(file, "a");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("exact", "one")
+    );
+    assert!(found.depends_on_key);
+    let line = "key k          team red; which means its own by the name: two";
+    assert!(found.text().contains(line), "{}", found.text());
+    let found = explained(file, "only");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("name of a team", "three")
+    );
+}
+
+#[test]
 fn enforced_limits_follow_from_the_strategy() {
     let file = "
 model_list:

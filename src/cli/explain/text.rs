@@ -429,6 +429,10 @@ fn key_line(key: &KeyView) -> String {
     if let Some(team) = &key.team_id {
         parts.push(format!("team {team}"));
     }
+    if !key.own_deployments.is_empty() {
+        let own = key.own_deployments.join(", ");
+        parts.push(format!("which means its own by the name: {own}"));
+    }
     if let Some(region) = &key.allowed_model_region {
         parts.push(format!("in {region} regions only"));
     }
