@@ -290,6 +290,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// `team_id`: only this team's keys may use the deployment.
     pub team_id: Option<String>,
+    /// `team_public_model_name`: what the team's keys call it by.
+    pub team_public_name: Option<String>,
     /// `enable_tag_filtering`.
     pub tag_filtering: Option<bool>,
     /// `allow_fail_open`.

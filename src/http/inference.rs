@@ -347,7 +347,7 @@ fn keepalive(call: &Call) -> Option<Duration> {
     if !call.request.is_streamed() || call.options.direct {
         return None;
     }
-    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let resolved = call.snapshot.router.resolve(&call.model, call.asker())?;
     let entries = || {
         resolved
             .group
@@ -412,7 +412,13 @@ pub(super) fn say_failure(headers: &mut HeaderMap, error: &Error, settlement: &S
     headers.extend(settlement.limit_headers());
     // Where no deployment could be looked for, the group may be known all the same.
     let is_told = settlement.journal().entries().group.is_some();
-    if !is_told && call.snapshot.router.resolve(&call.model).is_some() {
+    if !is_told
+        && call
+            .snapshot
+            .router
+            .resolve(&call.model, call.asker())
+            .is_some()
+    {
         insert(headers, names::MODEL_GROUP, &call.model);
     }
     if let Some(served) = &settlement.journal().entries().served
