@@ -4,13 +4,13 @@
 //! by. What is too large, or was thrown out to make room, is not there; who asks says so to its client.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{AdminError, ResponseCache, Tenant};
+use crate::hex::hex;
 
 /// How long a response is kept, whatever `ttl` says of answers.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -89,12 +89,7 @@ fn key(owner: &Tenant, id: &str) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    let mut out = String::from("response:");
-    for byte in hasher.finalize() {
-        // Writing to a string has no way to fail.
-        let _infallible = write!(out, "{byte:02x}");
-    }
-    out
+    format!("response:{}", hex(&hasher.finalize()))
 }
 
 #[cfg(test)]

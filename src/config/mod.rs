@@ -64,6 +64,7 @@ pub use gateway_tree::{
 };
 pub use layers::Overrides;
 pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
+pub(crate) use names::is_like;
 pub use origin::Origin;
 pub use reach::{IpRange, Reach};
 pub use routing::{
@@ -289,6 +290,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// `team_id`: only this team's keys may use the deployment.
     pub team_id: Option<String>,
+    /// `team_public_model_name`: what the team's keys call it by.
+    pub team_public_name: Option<String>,
     /// `enable_tag_filtering`.
     pub tag_filtering: Option<bool>,
     /// `allow_fail_open`.

@@ -242,6 +242,7 @@ fn router_settings_are_read_whole() {
             limit_usd: 12.5,
             period: Some(seconds(86_400)),
         }),
+        tag_budgets: BTreeMap::new(),
         redis: None,
         caching_groups: vec![vec!["a".to_owned(), "b".to_owned()]],
         stream_recovery: StreamRecovery::Resume,
@@ -477,6 +478,26 @@ model_list:
     assert_eq!(
         (info.tag_filtering, info.allow_fail_open),
         (Some(true), true)
+    );
+}
+
+#[test]
+fn tags_have_budgets_by_either_name_of_their_parts() {
+    let text = "litellm_settings:
+  tag_budget_config:
+    product:a: {max_budget: 10, budget_duration: 1d}
+    b: {budget_limit: 0.5, time_period: daily}
+    ever: {max_budget: 1}
+";
+    let day = Some(Duration::from_secs(86_400));
+    let budget = |limit_usd, period| Budget { limit_usd, period };
+    assert_eq!(
+        clean(text, &[]).router.tag_budgets,
+        BTreeMap::from([
+            ("b".to_owned(), budget(0.5, day)),
+            ("ever".to_owned(), budget(1.0, None)),
+            ("product:a".to_owned(), budget(10.0, day)),
+        ])
     );
 }
 

@@ -12,9 +12,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
-use super::body::read_body;
+use super::body::{plain, read_body};
 use super::enforced;
-use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
@@ -99,6 +99,7 @@ async fn open(
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
     let identity = authenticate(snapshot, &head.uri, &head.headers)?;
+    plain(&head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
     let own = deadline(&head.headers)?;
     let bound = [own, snapshot.config.router.deadline].into_iter().flatten();
@@ -287,6 +288,9 @@ fn whole(
     }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
+    if let Answer::Embed(answer) = reply {
+        say_jobs(response.headers_mut(), answer);
+    }
     if let Some(asked) = &not_kept {
         say_left_out(response.headers_mut(), asked);
     }
@@ -343,7 +347,7 @@ fn keepalive(call: &Call) -> Option<Duration> {
     if !call.request.is_streamed() || call.options.direct {
         return None;
     }
-    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let resolved = call.snapshot.router.resolve(&call.model, call.asker())?;
     let entries = || {
         resolved
             .group
@@ -408,7 +412,13 @@ pub(super) fn say_failure(headers: &mut HeaderMap, error: &Error, settlement: &S
     headers.extend(settlement.limit_headers());
     // Where no deployment could be looked for, the group may be known all the same.
     let is_told = settlement.journal().entries().group.is_some();
-    if !is_told && call.snapshot.router.resolve(&call.model).is_some() {
+    if !is_told
+        && call
+            .snapshot
+            .router
+            .resolve(&call.model, call.asker())
+            .is_some()
+    {
         insert(headers, names::MODEL_GROUP, &call.model);
     }
     if let Some(served) = &settlement.journal().entries().served

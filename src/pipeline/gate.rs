@@ -1,7 +1,7 @@
 //! The caller's own gate: may its key make this call, and is there room in its limits?
 //!
 //! Everything is asked once per call, before a deployment is chosen. A limit of the key on one model leaves other models:
-//! then the fallbacks are tried, each asked for at this gate again (`router.md` §7.3).
+//! then the fallbacks are tried, each asked for at this gate again.
 
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
         return Ok(());
     };
     let router = &call.snapshot.router;
-    let model = model_name(router, key.rename(name));
+    let model = model_name(router, key.rename(name), call.asker());
     let fallbacks: Vec<ModelName<'_>> = call
         .options
         .fallbacks
         .targets()
-        .map(|target| model_name(router, key.rename(&target.model)))
+        .map(|target| model_name(router, key.rename(&target.model), call.asker()))
         .collect();
     key.check_call(&Wanted {
         model: &model,
@@ -56,15 +56,18 @@ pub(super) fn check_standing(call: &Call, key: &VirtualKey, parts: &Parts) -> Re
 /// Whether the model costs nothing, by an explicit price of 0.
 fn is_free(call: &Call, model: &str) -> bool {
     let free = Some(0.0);
-    call.snapshot.router.resolve(model).is_some_and(|resolved| {
-        resolved.group.deployments.iter().all(|deployment| {
-            let entry = &deployment.entry;
-            let pieces = Pieces::expected(&call.request);
-            entry.input_cost_per_token == free
-                && entry.output_cost_per_token == free
-                && deployment.cost(&Usage::default(), pieces) <= 0.0
+    call.snapshot
+        .router
+        .resolve(model, call.asker())
+        .is_some_and(|resolved| {
+            resolved.group.deployments.iter().all(|deployment| {
+                let entry = &deployment.entry;
+                let pieces = Pieces::expected(&call.request);
+                entry.input_cost_per_token == free
+                    && entry.output_cost_per_token == free
+                    && deployment.cost(&Usage::default(), pieces) <= 0.0
+            })
         })
-    })
 }
 
 /// Takes the call from all limits of its caller, or from none.

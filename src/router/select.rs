@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::filter::{self, Scope};
 use super::strategy::{self, Choice};
-use super::{Deployment, ModelGroup, Pass, names};
+use super::{Deployment, ModelGroup, Pass, TagBudget, names};
 use crate::canonical::OperationKind;
 use crate::catalog::{Flag, Size};
 use crate::config::{RouterSettings, StrategyName};
@@ -30,6 +30,8 @@ pub struct Asked {
     pub size: Option<Size>,
     /// The tags of the request: its own, its key's, its headers'.
     pub tags: Vec<String>,
+    /// The budgets of those tags, where they have some.
+    pub tag_budgets: Vec<Arc<TagBudget>>,
     /// Whether tag routing is on for this caller, whatever the router says.
     pub tag_filtering: bool,
     /// `User-Agent`.

@@ -216,6 +216,10 @@ impl Shares for Everything {
         let all = snapshot.keys.spend();
         let usd = all.runtime.take_unreported();
         push("gateway:all".to_owned(), all.budget, usd);
+        for tagged in snapshot.router.tag_budgets() {
+            let usd = tagged.spend.drain_unreported();
+            push(format!("tag:{}", tagged.tag), Some(tagged.budget), usd);
+        }
         for key in snapshot.keys.virtual_keys() {
             let usd = key.runtime.take_unreported();
             push(format!("key:{}", key.id), key.config.budget, usd);
@@ -289,6 +293,13 @@ impl Shares for Everything {
                     }
                 }
                 "gateway" => snapshot.keys.spend().runtime.hear(*usd, *left, now),
+                "tag" => {
+                    let mut budgets = snapshot.router.tag_budgets();
+                    if let Some(known) = budgets.find(|known| known.tag == name) {
+                        let booked = &known.spend;
+                        booked.set_total_from_elsewhere(*usd, *left, known.budget, now);
+                    }
+                }
                 "key" => {
                     let mut keys = snapshot.keys.virtual_keys();
                     if let Some(known) = keys.find(|known| known.id == name) {

@@ -6,12 +6,7 @@ use crate::support::entry::{Entry, serving};
 use crate::support::{Answer, Gateway};
 
 async fn gateway(rest: &str) -> Gateway {
-    let other = Entry {
-        name: "nova",
-        id: "n1",
-        model: "bedrock/us.amazon.nova-pro-v1:0",
-        ..Entry::default()
-    };
+    let other = Entry::of("nova", "n1").model("bedrock/us.amazon.nova-pro-v1:0");
     serving(&[Entry::default(), other], rest).await
 }
 
@@ -189,10 +184,7 @@ async fn prompts_of_one_request_do_not_refuse_each_other() {
         } else {
             format!(", {of_model}")
         };
-        let entry = Entry {
-            params: &params,
-            ..Entry::default()
-        };
+        let entry = Entry::default().params(&params);
         let rest = format!(
             "router_settings: {{num_retries: 0}}\nvirtual_keys:\n  - {{key: {KEY}, {of_key}}}\n"
         );

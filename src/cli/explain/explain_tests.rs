@@ -60,6 +60,7 @@ router_settings:
   optional_pre_call_checks: [session_affinity]
 litellm_settings:
   model_alias_map: {c: b}
+  tag_budget_config: {batch: {max_budget: 3, budget_duration: 1d}}
   cache: true
   cache_params: {type: local, ttl: 30, scope: team}
 virtual_keys:
@@ -149,6 +150,7 @@ fn deployments_are_told_with_what_holds_for_them() {
         "queue          up to 250 ms",
         "by class     RateLimitErrorRetries 4 (model_group_retry_policy)",
         "session_affinity for 3600 s",
+        "budget of tag batch 3 USD per 86400 s",
     ] {
         assert!(text.contains(line), "{line}:\n{text}");
     }
@@ -200,6 +202,31 @@ fn cache_and_keys_are_told() {
         "{text}"
     );
     assert!(text.contains("by access group") || found.depends_on_key);
+}
+
+#[test]
+fn name_of_a_team_is_told_by_key() {
+    let file = "
+model_list:
+  - {model_name: a, litellm_params: {model: MODEL}, model_info: {id: one}}
+  - {model_name: b, litellm_params: {model: MODEL}, model_info: {id: two, team_id: red, team_public_model_name: a}}
+  - {model_name: c, litellm_params: {model: MODEL}, model_info: {id: three, team_id: red, team_public_model_name: only}}
+virtual_keys:
+  - {hash: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824, key_alias: k, team_id: red}
+";
+    let found = explained(file, "a");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("exact", "one")
+    );
+    assert!(found.depends_on_key);
+    let line = "key k          team red; which means its own by the name: two";
+    assert!(found.text().contains(line), "{}", found.text());
+    let found = explained(file, "only");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("name of a team", "three")
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::clock::rfc3339;
 use crate::config::{Config, KeyRouterSettings, VirtualKeyConfig};
 use crate::keys::{Access, KeyPolicy, VirtualKey};
 use crate::pipeline::admit;
-use crate::router::Router;
+use crate::router::{Asker, Router};
 
 /// A key for which a call of the name differs.
 #[derive(Debug, Serialize)]
@@ -25,6 +25,8 @@ pub(super) struct KeyView {
     /// Other names that the key has for the same group.
     pub(super) aliases: Vec<String>,
     pub(super) team_id: Option<String>,
+    /// What the team means by the name (`team_public_model_name`), by id.
+    pub(super) own_deployments: Vec<String>,
     /// Tags that every call of the key has.
     pub(super) tags: Vec<String>,
     /// Where its calls may be sent: `eu` or `us`.
@@ -97,8 +99,12 @@ pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView
 
 fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let name = key.rename(asked);
-    let access = key.access(&admit::model_name(router, name));
-    let found = router.resolve(name);
+    let asker = Asker::Key(key.config.team_id.as_deref());
+    let access = key.access(&admit::model_name(router, name, asker));
+    let found = router.resolve(name, asker);
+    let of_team = found.iter().filter(|found| found.group.team.is_some());
+    let own_deployments = of_team.flat_map(|found| &found.group.deployments);
+    let own_deployments = own_deployments.map(|one| one.id.clone()).collect();
     let group = found
         .as_ref()
         .map_or(name, |found| found.group.configured_name());
@@ -124,6 +130,7 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
         },
         renamed: (name != asked).then(|| name.to_owned()),
         team_id: key.config.team_id.clone(),
+        own_deployments,
         tags: key.config.tags.clone(),
         allowed_model_region: key.config.allowed_region.clone(),
         router_settings: own_settings(&key.config.router, group),

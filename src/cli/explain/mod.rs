@@ -22,7 +22,7 @@ use super::{complain, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Environment, FallbackLists, FallbackTarget};
 use crate::error::{Error, ErrorKind};
-use crate::router::{Fallbacks, Match, ModelGroup, Resolved, Router};
+use crate::router::{Asker, Fallbacks, Match, ModelGroup, Resolved, Router};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -127,6 +127,7 @@ fn explanation(
     let resolved = router
         .admit(
             name,
+            Asker::Administrator,
             config.general.unknown_model_status,
             "/chat/completions",
         )
@@ -145,6 +146,7 @@ fn explanation(
         matched: match resolved.matched {
             _ if !own.is_empty() => "alias of a key",
             Match::Group => "exact",
+            Match::Team => "name of a team",
             Match::Alias => "alias",
             Match::DeploymentId => "deployment id",
             Match::RoutingGroup => "routing group",
@@ -176,7 +178,7 @@ fn explanation(
         depends_on_key: group.deployments.iter().any(|deployment| {
             let info = &deployment.entry.info;
             info.team_id.is_some() || !info.access_groups.is_empty()
-        }),
+        }) || router.groups_of_teams(&resolved.shown).next().is_some(),
         forced,
         not_supported_yet: [],
     })
@@ -185,7 +187,9 @@ fn explanation(
 /// What a name stands for that cannot be called now: a group that is paused is explained all the same.
 fn known_anyway(router: &Router, name: &str, error: &Error) -> Result<Resolved, String> {
     match error.kind() {
-        ErrorKind::Forbidden => router.resolve(name).ok_or_else(|| unknown(router, name)),
+        ErrorKind::Forbidden => router
+            .resolve(name, Asker::Administrator)
+            .ok_or_else(|| unknown(router, name)),
         ErrorKind::UnknownModel => Err(unknown(router, name)),
         _ => Err(error.message().to_owned()),
     }
@@ -241,7 +245,7 @@ impl Following<'_> {
 
     fn fallback(&self, target: FallbackTarget, is_default: bool, error: &Error) -> FallbackView {
         let settings = &self.config.router;
-        let found = self.router.resolve(&target.model);
+        let found = self.router.resolve(&target.model, Asker::Administrator);
         let then = found.as_ref().map(|found| {
             let names = [found.shown.as_str(), found.group.configured_name()];
             let lists = Fallbacks::of_router(&settings.fallbacks, settings.fallback_on_4xx);

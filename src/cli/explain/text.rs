@@ -404,6 +404,8 @@ fn filters(view: &FiltersView) -> String {
     if let Some(budget) = &view.gateway_budget {
         on.push(format!("budget of the gateway {}", amount(budget)));
     }
+    let tagged = view.tag_budgets.iter();
+    on.extend(tagged.map(|(tag, budget)| format!("budget of tag {tag} {}", amount(budget))));
     on.join(", ")
 }
 
@@ -446,6 +448,10 @@ fn key_line(key: &KeyView) -> String {
     }
     if let Some(team) = &key.team_id {
         parts.push(format!("team {team}"));
+    }
+    if !key.own_deployments.is_empty() {
+        let own = key.own_deployments.join(", ");
+        parts.push(format!("which means its own by the name: {own}"));
     }
     if let Some(region) = &key.allowed_model_region {
         parts.push(format!("in {region} regions only"));

@@ -6,6 +6,20 @@ use Kind::{
     Text,
 };
 
+/// What requests with a tag may cost together.
+#[rustfmt::skip]
+const TAG_BUDGET: Table = Table {
+    name: "tag_budget_config",
+    keys: &[
+        Key::used("max_budget", Amount, "budget in USD"),
+        Key::used("budget_duration", Period, "its period: `30s`, `12h`, `7d`, `1mo`"),
+        Key::used("budget_limit", Amount, "the same as `max_budget`"),
+        Key::used("time_period", Period, "the same as `budget_duration`"),
+    ],
+    also: &[],
+    unknown: Unknown::Warn,
+};
+
 /// What a user is given, as far as a file of keys has users.
 #[rustfmt::skip]
 const DEFAULT_USER: Table = Table {
@@ -53,6 +67,7 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::inert("redact_user_api_key_info", Flag, "keys are never logged"),
         Key::used("max_budget", Amount, "budget of the whole gateway in USD, the master key included; 0: none. Counted from the start of the process, with Redis by all instances together"),
         Key::used("budget_duration", Period, "its period: `30s`, `12h`, `7d`, `1mo`; not set: it never begins anew"),
+        Key::used("tag_budget_config", MapOf(&Kind::Keys(&TAG_BUDGET)), "budgets by tag of a request"),
         Key::used("budget_exceeded_status_code", Count, "status when a budget is spent, 400 to 599"),
         Key::refused("max_internal_user_budget", Amount, "budget of each user", "remove it: give each key `max_budget`"),
         Key::used("default_internal_user_params", Kind::Keys(&DEFAULT_USER), "what users are given"),

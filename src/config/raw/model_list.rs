@@ -186,7 +186,7 @@ pub(in crate::config) const MODEL_INFO: Table = Table {
         Key::used("simulate", Text, "how the simulator misbehaves for this deployment: `throttle`, `cut=3`, …"),
         Key::used("access_groups", List(&Text), "names by which keys may be given the model"),
         Key::used("team_id", Text, "only keys of this team may use the deployment"),
-        Key::later("team_public_model_name", Text, "the name for keys of the team"),
+        Key::used("team_public_model_name", Text, "the name by which keys of the team call it, instead of what others mean by that"),
         Key::used("order", Integer, "read where `litellm_params.order` is not set"),
         Key::used("rpm", Count, "read where `litellm_params.rpm` is not set"),
         Key::used("tpm", Count, "read where `litellm_params.tpm` is not set"),
