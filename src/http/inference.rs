@@ -195,7 +195,7 @@ pub(super) fn whole_body(call: &Call, reply: &Answer) -> Result<Bytes> {
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
     let mut envelope = envelope(&call);
-    let outcome = match keepalive(&call) {
+    let mut outcome = match keepalive(&call) {
         None => run(app, &call, &mut settlement).await,
         Some(period) => {
             let mut running = running(app, &call, settlement);
@@ -217,9 +217,9 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
     };
     if let Some((id, created)) = settlement.kept_as() {
         envelope.created = created;
-        // What is kept for later calls is found by its id: each has its own, because each repeats its own request.
-        if !call.asked.is_kept() {
-            envelope.id = call.front.id_from(id);
+        match &mut outcome {
+            Ok(reply) if call.asked.is_kept() => responses::made_own(reply),
+            _ => envelope.id = call.front.id_from(id),
         }
     }
     match outcome {
