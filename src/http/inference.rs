@@ -1,5 +1,6 @@
 //! Every endpoint that calls a model: dialect in, pipeline, dialect out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -140,9 +141,7 @@ async fn answer_all(app: &Arc<App>, call: Call, admission: Admission) -> Respons
     }
     if let Asked::Prompts(more) = &call.asked {
         let more = Arc::clone(more);
-        let response = Box::pin(prompts::answer(app, call, &more)).await;
-        drop(admission);
-        return response;
+        return Box::pin(prompts::answer(app, call, &more, admission)).await;
     }
     answer(app, Arc::new(call), admission).await
 }
@@ -210,7 +209,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                         return failed(&outcome.err().unwrap_or_else(not_streamed), &call, books);
                     };
                     let body = EventStream::before_content(running, writer, app, admission);
-                    return event_stream(app, body.keep_alive(Some(period)), &call);
+                    return as_event_stream(app, body.keep_alive(Some(period)), &call);
                 }
             }
         }
@@ -229,7 +228,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 let headers = stream_headers(&settlement);
                 let period = silence(&call, &settlement);
                 let body = EventStream::new(first, source, writer, settlement, app, admission);
-                let mut response = event_stream(app, body.keep_alive(period), &call);
+                let mut response = as_event_stream(app, body.keep_alive(period), &call);
                 response.headers_mut().extend(headers);
                 response
             }
@@ -293,7 +292,8 @@ fn whole(
     response
 }
 
-fn stream_headers(settlement: &Settlement) -> HeaderMap {
+/// The headers of a stream that has begun.
+pub(super) fn stream_headers(settlement: &Settlement) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(32);
     say_success(&mut headers, settlement);
     if settlement.journal().entries().may_resume {
@@ -303,7 +303,7 @@ fn stream_headers(settlement: &Settlement) -> HeaderMap {
 }
 
 /// How long a stream that has begun may be silent: what the deployment says, else what clients of its format expect.
-fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
+pub(super) fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
     let entries = settlement.journal().entries();
     let served = entries.served.as_ref();
     let ping = call.snapshot.config.litellm.messages_ping;
@@ -358,7 +358,11 @@ fn keepalive(call: &Call) -> Option<Duration> {
         .filter(|period| !period.is_zero())
 }
 
-fn event_stream(app: &App, body: EventStream, call: &Call) -> Response {
+/// Makes the response whose body is a stream of events.
+pub(super) fn as_event_stream<B>(app: &App, body: B, call: &Call) -> Response
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let mut response = Response::new(unread::body(body, call, app));
     let headers = response.headers_mut();
     headers.insert(

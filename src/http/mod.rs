@@ -17,6 +17,7 @@ mod opening;
 mod options;
 mod passthrough;
 mod portkey;
+mod prompt_stream;
 mod prompts;
 mod responses;
 mod router_state;

@@ -248,6 +248,18 @@ def test_several_prompts(client):
     assert [(choice.index, choice.text) for choice in completion.choices] == [(0, "a"), (1, "b")]
 
 
+def test_several_prompts_stream(client):
+    prompts = ["[[sim:say one two]]", "[[sim:say three four]]"]
+    said = ["", ""]
+    with client.completions.create(model="nova", prompt=prompts, stream=True, stream_options={"include_usage": True}) as stream:  # fmt: skip
+        events = list(stream)
+    for event in events:
+        for choice in event.choices:
+            said[choice.index] += choice.text
+    assert said == ["one two", "three four"]
+    assert events[-1].usage.total_tokens > 0
+
+
 def test_tokens_are_text(client):
     completion = client.completions.create(model="claude", prompt=[[9906, 1917]])
     assert completion.choices[0].text
