@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::deployment::BudgetView;
 use crate::clock::rfc3339;
-use crate::config::{Config, KeyRouterSettings, VirtualKeyConfig};
+use crate::config::{Config, KeyRouterSettings};
 use crate::keys::{Access, KeyPolicy, VirtualKey};
 use crate::pipeline::admit;
 use crate::router::{Asker, Router};
@@ -52,14 +52,14 @@ pub(super) struct KeyLimit {
 /// Lists the keys for which `name` is an alias of their own, each with what it stands for, where no model of the file is
 /// called so.
 pub(super) fn aliasing(config: &Config, router: &Router, name: &str) -> Vec<(String, String)> {
-    if router.resolve(name).is_some() {
+    if router.resolve(name, Asker::Administrator).is_some() {
         return Vec::new();
     }
     let policy = KeyPolicy::build(config, None);
     let mut found: Vec<(String, String)> = (policy.virtual_keys())
         .filter_map(|key| {
             let target = key.rename(name);
-            router.resolve(target)?;
+            router.resolve(target, asker(key))?;
             Some((shown(key), target.to_owned()))
         })
         .collect();
@@ -70,15 +70,21 @@ pub(super) fn aliasing(config: &Config, router: &Router, name: &str) -> Vec<(Str
     found
 }
 
+fn asker(key: &VirtualKey) -> Asker<'_> {
+    Asker::Key(key.config.team_id.as_deref())
+}
+
 fn shown(key: &VirtualKey) -> String {
     key.config.alias.clone().unwrap_or_else(|| key.id.clone())
 }
 
 /// The names that a key has for a group beside `asked`.
-fn aliases(own: &VirtualKeyConfig, router: &Router, group: &str, asked: &str) -> Vec<String> {
+fn aliases(key: &VirtualKey, router: &Router, group: &str, asked: &str) -> Vec<String> {
+    let own = &key.config;
     let all: BTreeMap<&String, &String> = (own.router.aliases.iter()).chain(&own.aliases).collect();
     let leads_there = |target: &str| {
-        (router.resolve(target)).is_some_and(|found| found.group.configured_name() == group)
+        (router.resolve(target, asker(key)))
+            .is_some_and(|found| found.group.configured_name() == group)
     };
     (all.into_iter())
         .filter(|(name, target)| *name != asked && leads_there(target))
@@ -99,7 +105,7 @@ pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView
 
 fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let name = key.rename(asked);
-    let asker = Asker::Key(key.config.team_id.as_deref());
+    let asker = asker(key);
     let access = key.access(&admit::model_name(router, name, asker));
     let found = router.resolve(name, asker);
     let of_team = found.iter().filter(|found| found.group.team.is_some());
@@ -120,7 +126,7 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     KeyView {
         key: shown(key),
         allowed: access != Access::Denied && found.is_some(),
-        aliases: aliases(&key.config, router, group, asked),
+        aliases: aliases(key, router, group, asked),
         budget: key.config.budget.map(BudgetView::of),
         expires: key.config.expires.map(rfc3339),
         limits: limits.collect(),
