@@ -18,6 +18,7 @@ mod opening;
 mod options;
 mod passthrough;
 mod portkey;
+mod prompt_stream;
 mod prompts;
 mod reach;
 mod responses;

@@ -204,10 +204,8 @@ impl Drop for Settlement {
         let refused = if entries.group.is_none() {
             let key = self.call.identity.key();
             let name = key.map_or(self.call.model.as_str(), |key| key.rename(&self.call.model));
-            snapshot
-                .router
-                .resolve(name, self.call.asker())
-                .map(|resolved| resolved.shown)
+            let resolved = snapshot.router.resolve(name, self.call.asker());
+            resolved.map(|resolved| resolved.shown)
         } else {
             None
         };

@@ -54,6 +54,7 @@ mod media;
 mod metrics;
 mod model_table;
 mod models;
+mod native_responses;
 mod panics;
 mod passthrough;
 mod pieces;

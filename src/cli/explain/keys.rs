@@ -83,8 +83,8 @@ fn aliases(key: &VirtualKey, router: &Router, group: &str, asked: &str) -> Vec<S
     let own = &key.config;
     let all: BTreeMap<&String, &String> = (own.router.aliases.iter()).chain(&own.aliases).collect();
     let leads_there = |target: &str| {
-        let found = router.resolve(target, asker(key));
-        found.is_some_and(|found| found.group.configured_name() == group)
+        (router.resolve(target, asker(key)))
+            .is_some_and(|found| found.group.configured_name() == group)
     };
     (all.into_iter())
         .filter(|(name, target)| *name != asked && leads_there(target))
