@@ -27,6 +27,7 @@ pub(crate) mod history;
 pub(crate) mod json_tool;
 pub(crate) mod kind;
 pub(crate) mod media;
+mod media_form;
 pub(crate) mod messages;
 pub(crate) mod metadata;
 pub(crate) mod names;
