@@ -306,7 +306,7 @@ async fn signed(
 ) -> Result<Response> {
     trip.journal.sent();
     let upstream = &trip.parts.upstream;
-    let sent = upstream.send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    let sent = upstream.send(&deployment.trust, request, credentials, &deployment.region);
     Ok(sent.await?)
 }
 

@@ -40,7 +40,7 @@ pub(super) fn exchange(
         body,
     };
     let wire = door.wire(outgoing, &mut warnings)?;
-    let context = draft.toolbox.context(&target.model, streamed);
+    let context = draft.toolbox.context();
     Ok(Exchange {
         requests: vec![wire],
         decoder: Box::new(door.decoder(context)),
