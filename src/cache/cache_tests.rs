@@ -165,7 +165,7 @@ impl Instance {
         let question = Question {
             model: "m",
             group: "m",
-            tags: &[],
+            routed_by: &RoutedBy::default(),
             call_type: "completion",
             request: &request,
             aws: &aws,

@@ -33,7 +33,7 @@ pub use admin::{AdminError, Health};
 pub use assemble::Assembler;
 pub use controls::CacheControls;
 pub use flight::{Flights, Joined, Lead, Waiter};
-pub use key::{KeyWriter, Keyed, Question, Tenant};
+pub use key::{KeyWriter, Keyed, Question, RoutedBy, Tenant};
 pub use ranked::FoundRanks;
 pub use replay::replay;
 pub use slot::Slot;

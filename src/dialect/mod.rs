@@ -13,6 +13,7 @@ pub mod completions;
 mod controls;
 pub mod embeddings;
 mod front;
+mod guardrail;
 mod headers;
 pub mod images;
 mod in_line;

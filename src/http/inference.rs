@@ -12,8 +12,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
-use super::body::read_body;
-use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::body::{plain, read_body};
+use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
@@ -98,6 +98,7 @@ async fn open(
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
     let identity = authenticate(snapshot, &head.uri, &head.headers)?;
+    plain(&head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
     let own = deadline(&head.headers)?;
     let bound = [own, snapshot.config.router.deadline].into_iter().flatten();
@@ -285,6 +286,9 @@ fn whole(
     }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
+    if let Answer::Embed(answer) = reply {
+        say_jobs(response.headers_mut(), answer);
+    }
     if let Some(asked) = &not_kept {
         say_left_out(response.headers_mut(), asked);
     }

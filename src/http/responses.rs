@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
+use super::layers::catching;
 use crate::cache::{AdminError, CacheControls, Tenant};
 use crate::canonical::{ChatChunk, RawJson};
 use crate::dialect::responses::{Found, Order, Page, input_items, references, response_of};
@@ -205,63 +206,66 @@ type Id = Result<Path<String>, PathRejection>;
 
 /// `GET /v1/responses/{id}`.
 async fn show(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            if asking.all("stream").iter().any(|value| value != "false") {
-                let message =
-                    "stream: a response that is kept is shown as a whole, and not streamed";
-                return Err(Error::bad_request("stream", message));
-            }
-            let record = asking.record().await?;
-            let encrypted = asking.says("include", "reasoning.encrypted_content")
-                || asking.says("include[]", "reasoning.encrypted_content");
-            response_of(&record, encrypted).ok_or_else(|| asking.unknown())
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        if asking.all("stream").iter().any(|value| value != "false") {
+            let message = "stream: a response that is kept is shown as a whole, and not streamed";
+            return Err(Error::bad_request("stream", message));
+        }
+        let record = asking.record().await?;
+        let encrypted = asking.says("include", "reasoning.encrypted_content")
+            || asking.says("include[]", "reasoning.encrypted_content");
+        response_of(&record, encrypted).ok_or_else(|| asking.unknown())
+    })
+    .await
 }
 
 /// `GET /v1/responses/{id}/input_items`.
 async fn items(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            let page = asking.page()?;
-            let record = asking.record().await?;
-            input_items(&record, &asking.id, &page).ok_or_else(|| {
-                Error::bad_request("after", "after: there is no such item in this response")
-            })
+    answering(&app, path, &uri, &headers, |asking| async move {
+        let page = asking.page()?;
+        let record = asking.record().await?;
+        input_items(&record, &asking.id, &page).ok_or_else(|| {
+            Error::bad_request("after", "after: there is no such item in this response")
         })
-        .await
+    })
+    .await
 }
 
 /// `DELETE /v1/responses/{id}`.
 async fn forget(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            asking.record().await?;
-            if let Some(cache) = &asking.snapshot.cache {
-                let forgotten = cache.forget(&asking.owner()?, &asking.id).await;
-                forgotten.map_err(store_failed)?;
-            }
-            Ok(RawJson::from_value(&json!({
-                "id": asking.id, "object": "response", "deleted": true,
-            })))
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        asking.record().await?;
+        if let Some(cache) = &asking.snapshot.cache {
+            let forgotten = cache.forget(&asking.owner()?, &asking.id).await;
+            forgotten.map_err(store_failed)?;
+        }
+        Ok(RawJson::from_value(&json!({
+            "id": asking.id, "object": "response", "deleted": true,
+        })))
+    })
+    .await
 }
 
 /// `POST /v1/responses/{id}/cancel`.
 async fn cancel(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            asking.record().await?;
-            let message = "Only background responses can be cancelled, and there are none here.";
-            Err(Error::new(ErrorKind::BadRequest, message))
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        asking.record().await?;
+        let message = "Only background responses can be cancelled, and there are none here.";
+        Err(Error::new(ErrorKind::BadRequest, message))
+    })
+    .await
+}
+
+/// Answers a request about a response that is kept.
+async fn answering<F: Future<Output = Result<RawJson>>>(
+    app: &App,
+    path: Id,
+    uri: &Uri,
+    headers: &HeaderMap,
+    find: impl FnOnce(Arc<Asking>) -> F,
+) -> Response {
+    let answer = async { Asking::of(app, path, uri, headers).answer(find).await };
+    catching(Front::RESPONSES, answer).await
 }
 
 /// A request about a response that is kept.

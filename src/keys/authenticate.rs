@@ -163,7 +163,7 @@ impl KeyPolicy {
         if let Some(known) = self.keys.get(&digest) {
             if known.config.blocked {
                 return Err(refused(
-                    "Key is blocked. Update via `/key/unblock` if you're an admin.",
+                    "Key is blocked. The operator of this gateway can allow it again.",
                 ));
             }
             return Ok(Identity::Key(Arc::clone(known)));

@@ -200,9 +200,17 @@ impl Drop for Settlement {
         let group = group
             .or_else(asked)
             .unwrap_or(&snapshot.metrics.other().group);
+        // A call that was refused before its group says which it asked for, if there is one.
+        let refused = if entries.group.is_none() {
+            let key = self.call.identity.key();
+            let name = key.map_or(self.call.model.as_str(), |key| key.rename(&self.call.model));
+            snapshot.router.resolve(name).map(|resolved| resolved.shown)
+        } else {
+            None
+        };
         let record = CallRecord {
             call_id: &self.call.id,
-            model_group: entries.group.as_deref().unwrap_or_default(),
+            model_group: (entries.group.as_deref().or(refused.as_deref())).unwrap_or_default(),
             model_id: served.map_or("", |served| served.deployment.id.as_str()),
             status: self.status,
             outcome: self.outcome,

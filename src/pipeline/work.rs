@@ -43,6 +43,7 @@ pub(super) async fn known(trip: &Trip<'_>, deployment: &Deployment) -> Option<Ar
         arn: &deployment.target.model.wire,
         url: &profile.url,
         credentials: &deployment.credentials,
+        brought: profile.brought.as_deref(),
         trust: &deployment.trust,
         region: &deployment.region,
     };
@@ -71,6 +72,8 @@ pub(super) fn encoded(
             let transformer = transformers.chat;
             transformer.map(|it| it.encode(request, target).map(Work::Chat))
         }
+        // What cannot be chatted with has no conversation to count.
+        Request::Count(_) if !transformers.take(OperationKind::Count) => None,
         Request::Count(request) => Some(counting(transformers.count, request, target)),
         Request::Embed(request) => {
             let transformer = transformers.embed;

@@ -21,7 +21,7 @@ use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
 use crate::provider::{Repairs, Target};
 use crate::telemetry::metrics::{DeploymentKey, DeploymentMetrics, Metrics};
-use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
+use crate::upstream::{Addresses, CredentialStore, Source, Trust, region_of_profile};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
 /// snapshot is built.
@@ -41,6 +41,8 @@ pub struct Deployment {
     pub credentials: Arc<Source>,
     /// Whose certificates are believed.
     pub trust: Trust,
+    /// The addresses that it calls, as they were read.
+    pub addresses: Addresses,
     /// The entry of the file that it was built from.
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
@@ -189,6 +191,7 @@ impl Builder<'_> {
                     .as_deref()
                     .or(self.config.litellm.ssl_verify.as_deref()),
             ),
+            addresses: Addresses::default(),
             entry: entry.clone(),
             transformers,
             gap,
@@ -241,6 +244,12 @@ impl Deployment {
     pub(super) fn learn_from(&mut self, previous: &Self) {
         self.runtime = Arc::clone(&previous.runtime);
         self.meters = Arc::new((self.meters).for_holder(&self.id, Some(&previous.meters)));
+    }
+
+    /// Says whether one of its patterns fits [`Asked::agent_header`](super::Asked::agent_header).
+    pub fn fits_agent(&self, header: &str) -> bool {
+        let mut patterns = self.tag_patterns.iter();
+        patterns.any(|pattern| pattern.is_match(header))
     }
 
     /// Counts it under its own name from now on; for deployments of the file only, whose number is bounded.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::filter::wait_for;
 use super::{Deployment, GroupRuntime, Standing, Stickiness};
 use crate::config::{Affinity, RouterSettings, StrategyConfig};
 use crate::telemetry::metrics::GroupMetrics;
@@ -93,12 +94,22 @@ impl ModelGroup {
             .count()
     }
 
-    /// Returns how many deployments are ready now that are not among `refused`.
-    pub fn ready_except(&self, refused: &[String], now: Instant) -> usize {
+    /// Returns how many deployments are ready now that are not among `ids`.
+    pub fn ready_except(&self, ids: &[String], now: Instant) -> usize {
         self.deployments
             .iter()
-            .filter(|deployment| !refused.contains(&deployment.id) && is_ready(deployment, now))
+            .filter(|deployment| !ids.contains(&deployment.id) && is_ready(deployment, now))
             .count()
+    }
+
+    /// Returns the time until the first deployment is ready, where all that are not blocked cool down or are being probed.
+    pub fn cooling_for(&self, now: Instant) -> Option<Duration> {
+        let mut shortest: Option<Duration> = None;
+        for deployment in self.deployments.iter().filter(|one| !one.entry.blocked) {
+            let wait = wait_for(deployment, now)?;
+            shortest = Some(shortest.map_or(wait, |shortest| shortest.min(wait)));
+        }
+        shortest
     }
 
     /// Returns the tier of a deployment of this group.

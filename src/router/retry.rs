@@ -126,8 +126,8 @@ pub struct Backoff {
     pub floor: Duration,
     /// What the provider asked for (`Retry-After`).
     pub upstream: Option<Duration>,
-    /// Whether the group has another deployment that is ready.
-    pub another_ready: bool,
+    /// Whether the group has a deployment that is ready and was not tried yet.
+    pub untried_ready: bool,
 }
 
 impl Backoff {
@@ -138,7 +138,7 @@ impl Backoff {
         } else {
             0.0
         };
-        if self.another_ready {
+        if self.untried_ready {
             return Duration::ZERO;
         }
         let asked = self

@@ -36,8 +36,9 @@ const LATE_HEAD: Duration = Duration::from_secs(1);
 
 /// How long clients have to read the last event after what runs was ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a kept-alive connection may rest: longer than the 60 s of common load balancers, so that they close first.
-const KEPT_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection may rest: longer than the 60 s of common load balancers and the 90 s of the connection pools of Go and
+/// reqwest, so that they close first. A request that is sent just when we close has no answer, and may not be sent again.
+const KEPT_ALIVE: Duration = Duration::from_secs(100);
 /// How long a client has for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed for want of file handles.
@@ -152,6 +153,7 @@ impl Connections {
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let draining = &self.app.shutdown.draining;
         let header_read_timeout = self.app.live.load().config.general.header_read_timeout;
+        let rest = header_read_timeout.max(KEPT_ALIVE);
         let is_late = draining.is_cancelled();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -159,10 +161,10 @@ impl Connections {
             .keep_alive(!is_late)
             .timer(TokioTimer::new())
             // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
-            .header_read_timeout(header_read_timeout.max(KEPT_ALIVE));
+            .header_read_timeout(rest);
         builder.http2().timer(TokioTimer::new());
         let service = service_fn(|request| unread::answer(self.router.clone(), request));
-        let stream = StallGuard::new(stream, header_read_timeout);
+        let stream = StallGuard::new(stream, rest, header_read_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ending = async {

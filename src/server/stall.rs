@@ -4,6 +4,9 @@
 //! such a client without a bound. It also waits without one for the first bytes, which tell HTTP/1.1 from HTTP/2, and its
 //! bound on heads counts the rest between two requests as well. [`StallGuard`] fails a write that makes no progress for
 //! [`WRITE_STALL`], and a connection whose first head is not complete in time.
+//!
+//! A connection that has said nothing at all is not slow, but spare: pools of clients open one while another becomes free.
+//! It may rest as long as one that was used; were it closed earlier, that would be just when its client turns to it.
 
 use std::future::Future;
 use std::io;
@@ -12,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// How long a client may leave what was sent unread once all buffers are full.
 const WRITE_STALL: Duration = Duration::from_secs(120);
@@ -20,12 +23,14 @@ const WRITE_STALL: Duration = Duration::from_secs(120);
 /// Looks for the end of the first head: an empty line, which HTTP/2's preface has too.
 #[derive(Debug, Default)]
 struct FirstHead {
+    has_begun: bool,
     line_ends: u8,
     is_complete: bool,
 }
 
 impl FirstHead {
     fn see(&mut self, bytes: &[u8]) {
+        self.has_begun = true;
         for byte in bytes {
             match byte {
                 b'\n' => self.line_ends += 1,
@@ -47,22 +52,26 @@ pub(super) struct StallGuard<S> {
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     head: FirstHead,
-    head_is_late: Pin<Box<Sleep>>,
+    /// How long the first head may take from its first byte to its last.
+    first_head: Duration,
+    /// Ends the rest of a connection that was never used, then the patience with its first head.
+    is_late: Pin<Box<Sleep>>,
 }
 
 impl<S> StallGuard<S> {
-    /// Guards a connection whose first head must come within `first_head`.
-    pub(super) fn new(inner: S, first_head: Duration) -> Self {
-        Self::with_limits(inner, first_head, WRITE_STALL)
+    /// Guards a connection that must begin within `rest`, and whose first head must be complete `first_head` later.
+    pub(super) fn new(inner: S, rest: Duration, first_head: Duration) -> Self {
+        Self::with_limits(inner, rest, first_head, WRITE_STALL)
     }
 
-    fn with_limits(inner: S, first_head: Duration, limit: Duration) -> Self {
+    fn with_limits(inner: S, rest: Duration, first_head: Duration, limit: Duration) -> Self {
         Self {
             inner,
             limit,
             stalled: None,
             head: FirstHead::default(),
-            head_is_late: Box::pin(tokio::time::sleep(first_head)),
+            first_head,
+            is_late: Box::pin(tokio::time::sleep(rest)),
         }
     }
 
@@ -102,11 +111,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
             return result;
         }
         if result.is_ready() {
+            let is_first = !self.head.has_begun;
             self.head
                 .see(buffer.filled().get(before..).unwrap_or_default());
+            if is_first {
+                let end = Instant::now() + self.first_head;
+                self.is_late.as_mut().reset(end);
+            }
             return result;
         }
-        match self.head_is_late.as_mut().poll(cx) {
+        match self.is_late.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "the client's first request did not come in time",
@@ -156,11 +170,25 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
 
     #[tokio::test]
-    async fn client_that_says_nothing_is_not_waited_for() {
+    async fn client_that_says_nothing_may_rest_and_no_longer() {
         let (ours, theirs) = tokio::io::duplex(64);
-        let mut guarded = StallGuard::with_limits(ours, Duration::from_millis(20), LONG);
+        let mut guarded = StallGuard::with_limits(ours, SHORT, LONG, LONG);
+        let error = guarded.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn first_head_has_its_time_from_its_first_byte() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut guarded = StallGuard::with_limits(ours, LONG, SHORT, LONG);
+        let unused = tokio::time::timeout(3 * SHORT, guarded.read_u8()).await;
+        assert!(unused.is_err(), "a spare connection rests");
+        theirs.write_all(b"G").await.unwrap();
+        guarded.read_u8().await.unwrap();
         let error = guarded.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
@@ -173,11 +201,11 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
         ] {
             let (ours, mut theirs) = tokio::io::duplex(64);
-            let mut guarded = StallGuard::with_limits(ours, Duration::from_millis(20), LONG);
+            let mut guarded = StallGuard::with_limits(ours, LONG, SHORT, LONG);
             theirs.write_all(sent.as_bytes()).await.unwrap();
             let mut head = vec![0; sent.len()];
             guarded.read_exact(&mut head).await.unwrap();
-            let more = tokio::time::timeout(Duration::from_millis(60), guarded.read_u8()).await;
+            let more = tokio::time::timeout(3 * SHORT, guarded.read_u8()).await;
             assert_eq!(more.is_ok(), is_late, "{sent}");
             drop(theirs);
         }
@@ -186,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn write_that_nobody_reads_fails() {
         let (ours, theirs) = tokio::io::duplex(16);
-        let mut guarded = StallGuard::with_limits(ours, LONG, Duration::from_millis(20));
+        let mut guarded = StallGuard::with_limits(ours, LONG, LONG, SHORT);
         let error = guarded.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
@@ -195,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn write_that_is_read_passes() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut guarded = StallGuard::with_limits(ours, LONG, LONG);
+        let mut guarded = StallGuard::with_limits(ours, LONG, LONG, LONG);
         let mut read = Vec::new();
         let writing = async {
             guarded.write_all(&[7; 64]).await.unwrap();

@@ -6,16 +6,26 @@ use tokio::net::TcpStream;
 use crate::support::Gateway;
 
 #[tokio::test]
-async fn connection_that_says_nothing_is_closed() {
+async fn connection_that_does_not_get_to_the_point_is_closed_and_a_spare_one_is_not() {
     let gateway = Gateway::start(
         "",
         "general_settings:\n  header_read_timeout_seconds: 0.05\n",
     )
     .await;
     let address = gateway.url.strip_prefix("http://").unwrap();
-    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut spare = TcpStream::connect(address).await.unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /health/liveliness HTTP/1.1\r\nHost: a\r\n")
+        .await
+        .unwrap();
     let mut read = Vec::new();
-    assert_eq!(silent.read_to_end(&mut read).await.unwrap_or(0), 0);
+    assert_eq!(slow.read_to_end(&mut read).await.unwrap_or(0), 0);
+    // It was there before the slow one, whose time is over.
+    spare
+        .write_all(b"GET /health/liveliness HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(read_answer(&mut spare).await.starts_with("http/1.1 200 "));
 }
 
 #[tokio::test]

@@ -222,6 +222,68 @@ async fn key_can_turn_tag_filtering_on_for_itself() {
 }
 
 #[tokio::test]
+async fn tags_of_the_key_stay_beside_those_of_the_request() {
+    let entries = [
+        tagged("free", ", tags: [free]"),
+        tagged("both", ", tags: [free, eu, x]"),
+        tagged("paid", ", tags: [paid]"),
+    ];
+    let all = "tag_filtering_match_any: false";
+    let keys = "virtual_keys: [{key: sk-free-and-long-enough, tags: [free]}]\n";
+    let rest = format!("router_settings: {{{ON}, {all}}}\n{keys}");
+    let gateway = serving(&entries, &rest).await;
+    let asked = |more: &Value| {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let key = ("authorization", "Bearer sk-free-and-long-enough");
+    let eu = json!({"tags": ["eu"]});
+    let two = json!({"metadata": {"tags": ["eu"]}, "litellm_metadata": {"tags": ["x"]}});
+    for more in [eu.clone(), json!({"metadata": eu}), two] {
+        let answer = gateway.post(&asked(&more), &[key]).await;
+        assert_eq!(answer.header("x-litellm-model-id"), "both", "{more}");
+    }
+    let by_header = [key, ("x-litellm-tags", "eu")];
+    let answer = gateway.post(&asked(&json!({})), &by_header).await;
+    assert_eq!(answer.header("x-litellm-model-id"), "both");
+    // No tag of the request leads away from the key's.
+    for more in [json!({"tags": ["paid"]}), json!({"tags": ["!free"]})] {
+        is_refused_by_tags(&gateway.post(&asked(&more), &[key]).await);
+    }
+}
+
+#[tokio::test]
+async fn tags_of_callers_are_refused_where_the_operator_says_so() {
+    let entries = [
+        tagged("free", ", tags: [free]"),
+        tagged("paid", ", tags: [paid]"),
+    ];
+    let rest = format!(
+        "router_settings: {{{ON}}}\ngeneral_settings: {{reject_clientside_metadata_tags: true}}\n\
+         virtual_keys: [{{key: sk-free-and-long-enough, tags: [free]}}]\n"
+    );
+    let gateway = serving(&entries, &rest).await;
+    let body = |more: &Value| {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        body["metadata"] = more.clone();
+        body
+    };
+    let key = ("authorization", "Bearer sk-free-and-long-enough");
+    let (plain, own) = (body(&json!({})), body(&json!({"tags": ["paid"]})));
+    let header = ("x-litellm-tags", "paid");
+    for (body, headers) in [(&own, vec![key]), (&plain, vec![key, header])] {
+        let answer = gateway.post(body, &headers).await;
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert_eq!(answer.json()["error"]["param"], "tags");
+    }
+    let answer = gateway.post(&plain, &[key]).await;
+    assert_eq!(answer.header("x-litellm-model-id"), "free");
+}
+
+#[tokio::test]
 async fn deployment_of_a_team_is_for_its_keys() {
     let entries = [
         tagged("reds", "").info(", team_id: red"),

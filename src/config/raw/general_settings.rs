@@ -82,7 +82,7 @@ pub(in crate::config) const GENERAL_SETTINGS: Table = Table {
         Key::later("key_management_system", Text, "secret managers"),
         Key::later("key_management_settings", Map, "secret managers"),
         Key::used("reject_clientside_metadata_tags", Flag, "400 for a call that brings tags of its own"),
-        Key::later("enforce_fallback_model_access", Flag, "policy"),
+        Key::inert("enforce_fallback_model_access", Flag, "always so: a key calls no fallback that it may not call itself"),
     ],
     also: &[],
     unknown: Unknown::Warn,

@@ -678,6 +678,45 @@ fn strings_that_name_no_model_are_refused() {
     );
 }
 
+#[test]
+fn what_stands_in_front_of_a_route_is_not_thrown_away() {
+    let llama = "meta.llama3-70b-instruct-v1:0";
+    for (model, error) in [
+        (
+            format!("bedrock/anthropic.x/converse/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            format!("anthropic.x/mantle/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            format!("bedrock/us-east-1/anthropic.x/a/invoke/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            "bedrock/anthropic.x/agent/ID/ALIAS".to_owned(),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            "bedrock/mantle/agent/ID/ALIAS".to_owned(),
+            ModelIdError::Contradiction,
+        ),
+        (
+            format!("bedrock/us-east-1/eu-west-1/{llama}"),
+            ModelIdError::Contradiction,
+        ),
+    ] {
+        let refused = ModelId::parse(&model, None, None);
+        assert_eq!(refused.unwrap_err(), error, "{model}");
+    }
+    // An ARN's resource may be called anything, and so may what other upstreams serve.
+    let arn = "arn:aws:bedrock:us-east-1:1:custom-model/invoke/x";
+    assert_eq!(parse(&format!("bedrock/{arn}")).wire, arn);
+    assert_eq!(parse("bedrock/converse_like/a/invoke/b").wire, "a/invoke/b");
+    assert_eq!(parse("bedrock/llama/us-east-1/invoke/x.y").wire, "x.y");
+}
+
 proptest! {
     #[test]
     fn any_string_is_taken_apart_or_refused(model in ".{0,80}", model_id in proptest::option::of(".{0,20}"), base in proptest::option::of(".{0,20}")) {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use affinity::Stickiness;
+pub(super) use cooldown::wait_for;
 
 use super::{Asked, Deployment, History, ModelGroup, NoPick};
 use crate::config::RouterSettings;

@@ -65,11 +65,10 @@ fn is_enabled(scope: &Scope<'_>) -> bool {
 /// there for everyone.
 fn matched<'a>(scope: &Scope<'a>, wanted: &Wanted<'_>, left: &Left<'a>) -> Option<Left<'a>> {
     let match_any = scope.settings.tags.match_any;
-    let agent = (scope.asked.user_agent.as_ref()).map(|agent| format!("User-Agent: {agent}"));
+    let agent = scope.asked.agent_header();
     let by_pattern = |one: &Deployment| {
         let is_open = match_any || one.entry.tags.is_empty();
-        let matches = |agent: &String| one.tag_patterns.iter().any(|tag| tag.is_match(agent));
-        is_open && agent.as_ref().is_some_and(matches)
+        is_open && agent.as_ref().is_some_and(|agent| one.fits_agent(agent))
     };
     let by_tags = |one: &Deployment| {
         let mut plain = wanted.plain.iter();

@@ -47,7 +47,7 @@ pub(super) fn body(request: &ChatRequest, target: &Target, params: &ChatParams) 
         write_message(message, start, &mut out)?;
     }
     if !request.messages.iter().any(says_something) {
-        return Err(nothing_said());
+        return Err(nothing_said(&request.messages));
     }
     out.push(b']');
     let mut fields = fields(request, target, params);
