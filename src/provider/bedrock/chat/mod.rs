@@ -24,6 +24,7 @@ pub(crate) mod from_messages;
 mod function;
 pub(crate) mod headers;
 pub(crate) mod history;
+pub(crate) mod inference;
 pub(crate) mod json_tool;
 pub(crate) mod kind;
 pub(crate) mod media;

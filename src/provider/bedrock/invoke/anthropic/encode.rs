@@ -13,7 +13,7 @@ use crate::provider::bedrock::chat::blocks::turns_size;
 use crate::provider::bedrock::chat::choice::Choice;
 use crate::provider::bedrock::chat::draft::Draft;
 use crate::provider::bedrock::chat::fields::Fields;
-use crate::provider::bedrock::chat::params::Inference;
+use crate::provider::bedrock::chat::inference::Inference;
 use crate::provider::bedrock::chat::{Wire, betas, context_management, extras, warnings};
 use crate::provider::{Exchange, Target};
 
