@@ -194,6 +194,8 @@ pub struct Kept {
     pub id: String,
     /// What later calls need.
     pub record: RawJson,
+    /// What the client calls the items of the answer, where these names do not say which answer they are of.
+    pub items: Vec<String>,
 }
 
 /// Writes one stream, piece by piece; keeps what has to be said only once.

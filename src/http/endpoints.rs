@@ -137,6 +137,16 @@ async fn by_path(
     catching(asking.front, serve(&app, request, asking)).await
 }
 
+/// The format of what is asked at a path, as far as the path alone tells it.
+pub(super) fn front_of(path: &str) -> Front {
+    let spoken = SPOKEN.iter().find(|(_, paths)| paths.contains(&path));
+    let named = || BY_MODEL.iter().find(|(end, _)| path.ends_with(end));
+    spoken
+        .map(|(front, _)| *front)
+        .or_else(|| named().map(|(_, front)| *front))
+        .unwrap_or(Front::CHAT)
+}
+
 async fn unknown_path(request: Request) -> Response {
     let (head, _) = request.into_parts();
     home::not_found(head.method, head.uri, head.headers).await

@@ -124,7 +124,8 @@ fn origins(listed: &[String]) -> AllowOrigin {
     )
 }
 
-fn with_fixed<B>(mut response: Response<B>) -> Response<B> {
+/// Adds the headers that every answer has.
+pub(super) fn with_fixed<B>(mut response: Response<B>) -> Response<B> {
     set_fixed(response.headers_mut());
     response
 }

@@ -5,6 +5,7 @@ mod admission;
 mod body;
 mod cache;
 mod endpoints;
+mod enforced;
 mod exposed;
 mod headers;
 mod health;
@@ -17,7 +18,9 @@ mod opening;
 mod options;
 mod passthrough;
 mod portkey;
+mod prompt_stream;
 mod prompts;
+mod reach;
 mod responses;
 mod router_state;
 mod several;
@@ -33,6 +36,8 @@ use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+pub use reach::refusal;
 
 use crate::clock::SharedClock;
 use crate::pipeline::Pipeline;

@@ -11,9 +11,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 
-use super::App;
+use super::admission::Admission;
 use super::headers::{insert, json, say_served};
 use super::inference::{envelope, failed, run, say_success};
+use super::{App, prompt_stream};
 use crate::canonical::{Answer, ChatAnswer, Text};
 use crate::dialect::completions::{joined, message_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,26 +22,31 @@ use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::telemetry::names;
 
 /// How many prompts of one request are under way at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// One prompt's call.
-struct Prompt {
+pub(super) struct Prompt {
     /// Where its answer belongs.
-    place: usize,
+    pub(super) place: usize,
     call: Arc<Call>,
-    books: Settlement,
+    pub(super) books: Settlement,
     /// Whether others of the request were under way when it was begun.
-    has_company: bool,
+    pub(super) has_company: bool,
 }
 
 /// A prompt that failed, and why.
-struct Failed {
-    prompt: Prompt,
-    error: Error,
+pub(super) struct Failed {
+    pub(super) prompt: Prompt,
+    pub(super) error: Error,
 }
 
 /// Answers the request's own prompt and `more`.
-pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Response {
+pub(super) async fn answer(
+    app: &Arc<App>,
+    call: Call,
+    more: &[Text],
+    admission: Admission,
+) -> Response {
     let call = Arc::new(call);
     let others = more.iter().map(|prompt| Arc::new(of_prompt(&call, prompt)));
     let calls = std::iter::once(Arc::clone(&call)).chain(others);
@@ -50,6 +56,9 @@ pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Respons
         call,
         has_company: false,
     });
+    if call.request.is_streamed() {
+        return prompt_stream::answer(app, &call, prompts.collect(), admission).await;
+    }
     let mut answered = match all(app, prompts.collect()).await {
         Ok(answered) => answered,
         Err(refused) => {
@@ -67,6 +76,7 @@ pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Respons
     let together = Journal::sum(journals.map(Arc::as_ref));
     say_served(response.headers_mut(), Some(&together));
     insert(response.headers_mut(), names::CALL_ID, &call.id);
+    drop(admission);
     response
 }
 
@@ -110,7 +120,7 @@ async fn all(
 }
 
 /// Whether others of the request may have taken what the prompt did not get.
-fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
+pub(super) fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
     let is_full = matches!(
         error.kind(),
         ErrorKind::LimitReached | ErrorKind::NoDeployment | ErrorKind::BudgetReached
@@ -127,7 +137,7 @@ fn of_prompt(call: &Call, prompt: &Text) -> Call {
     call
 }
 
-async fn one(app: &Arc<App>, mut prompt: Prompt) -> (Prompt, Result<Reply>) {
+pub(super) async fn one(app: &Arc<App>, mut prompt: Prompt) -> (Prompt, Result<Reply>) {
     let reply = run(app, &prompt.call, &mut prompt.books).await;
     (prompt, reply)
 }
@@ -142,7 +152,7 @@ fn of_chat(reply: Reply) -> Result<ChatAnswer> {
     }
 }
 
-fn other_answer() -> Error {
+pub(super) fn other_answer() -> Error {
     let message = "a prompt had another answer than was asked for";
     Error::new(ErrorKind::Internal, message)
 }

@@ -19,12 +19,14 @@ use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
 use super::layers::catching;
 use crate::cache::{AdminError, CacheControls, Tenant};
-use crate::canonical::{ChatChunk, RawJson};
-use crate::dialect::responses::{Found, Order, Page, input_items, references, response_of};
+use crate::canonical::{Answer, ChatChunk, NativeFormat, RawJson};
+use crate::dialect::responses::{
+    Found, Order, Page, input_items, place_of_item, references, response_of,
+};
 use crate::dialect::{Asked, Front, Kept, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
-use crate::pipeline::Call;
+use crate::pipeline::{Call, Reply};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -32,6 +34,8 @@ use crate::telemetry::names;
 const ADMINISTRATOR: &str = "administrator";
 /// How many kept responses are in hand at a time while a request is put together.
 const AT_ONCE: usize = 4;
+/// How many items are looked for at a time, of which only the response is wanted.
+const PLACES_AT_ONCE: usize = 64;
 /// How much of them is read for one request, in bytes.
 const MOST_READ: usize = 256 * 1024 * 1024;
 /// How many items are listed at once, if the client does not say.
@@ -79,7 +83,7 @@ pub(super) async fn complete(
     identity: &Identity,
     body: Bytes,
 ) -> Result<Bytes> {
-    let references = references(&body)?;
+    let mut references = references(&body)?;
     if references.is_empty() {
         return Ok(body);
     }
@@ -93,6 +97,14 @@ pub(super) async fn complete(
         return Err(Error::bad_request("previous_response_id", message));
     };
     let owner = owner(identity);
+    for ids in references.unplaced().chunks(PLACES_AT_ONCE) {
+        let places = cache.recall(&owner, ids.to_vec()).await;
+        for (id, place) in places.map_err(store_failed)? {
+            if let Some(place) = read(place) {
+                references.place(id, &place)?;
+            }
+        }
+    }
     let most = snapshot.config.general.max_request_bytes;
     let mut found = Found::new(&references, most);
     let mut room = MOST_READ;
@@ -153,12 +165,29 @@ pub(super) fn not_kept(asked: &Asked) -> Option<Asked> {
     }
 }
 
+/// Makes a kept answer one of this call's own: what is kept for later calls is found by its id, and each repeats its own
+/// request.
+pub(super) fn made_own(reply: &mut Reply) {
+    if let Reply::Whole(answer) = reply
+        && let Answer::Chat(answer) = &mut **answer
+    {
+        (answer.native).take_if(|native| native.format == NativeFormat::Responses);
+    }
+}
+
 /// Keeps what an answer leaves behind.
 pub(super) fn keep(call: &Call, kept: &Kept) {
     if let Some(cache) = &call.snapshot.cache
         && !cache.remember(&call.options.tenant, &kept.id, kept.record.bytes().clone())
     {
         tracing::debug!(call_id = %call.id, "response was not kept");
+        return;
+    }
+    for item in &kept.items {
+        if let Some(cache) = &call.snapshot.cache {
+            let place = place_of_item(&kept.id);
+            cache.remember(&call.options.tenant, item, place.bytes().clone());
+        }
     }
 }
 

@@ -55,9 +55,17 @@ impl SharedLimits {
         let keys = || config.virtual_keys.iter();
         let users = keys().map(|key| (key.user_id.as_deref(), key.user_limits));
         let teams = keys().map(|key| (key.team_id.as_deref(), key.team_limits));
-        let deployments = config.deployments.iter();
-        let defaults =
-            deployments.map(|entry| (Some(entry.model_name.as_str()), entry.limits.default_key));
+        let entries = &config.deployments;
+        let is_group = |name: &str| entries.iter().any(|entry| entry.model_name == name);
+        let defaults = entries.iter().flat_map(|entry| {
+            // A team's own name is counted by itself, unless it is a group's name too.
+            let of_team = entry.info.team_public_name.as_deref();
+            let names = [
+                Some(entry.model_name.as_str()),
+                of_team.filter(|name| !is_group(name)),
+            ];
+            names.map(|name| (name, entry.limits.default_key))
+        });
         Self {
             users: holders(Scope::User, users, previous.map(|previous| &previous.users)),
             teams: holders(Scope::Team, teams, previous.map(|previous| &previous.teams)),

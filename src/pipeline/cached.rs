@@ -87,8 +87,11 @@ pub(super) async fn answer(
 fn flight_of(call: &Call, key: &str, routed_by: &RoutedBy) -> String {
     let options = &call.options;
     let routing = (call.identity.key()).map_or("", |key| key.routing.as_str());
+    // Nobody is refused, or pays, by the budget of a tag of somebody else's.
+    let budgets = call.snapshot.router.budgets_of(&options.tags);
+    let paying: Vec<&str> = budgets.iter().map(|one| one.tag.as_str()).collect();
     format!(
-        "{key} {} {:?} {} {routing} {routed_by:?}",
+        "{key} {} {:?} {} {paying:?} {routing} {routed_by:?}",
         call.request.is_streamed(),
         options.num_retries,
         options.fallbacks.disabled

@@ -25,12 +25,12 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
         return Ok(());
     };
     let router = &call.snapshot.router;
-    let model = model_name(router, key.rename(name));
+    let model = model_name(router, key.rename(name), call.asker());
     let fallbacks: Vec<ModelName<'_>> = call
         .options
         .fallbacks
         .targets()
-        .map(|target| model_name(router, key.rename(&target.model)))
+        .map(|target| model_name(router, key.rename(&target.model), call.asker()))
         .collect();
     key.check_call(&Wanted {
         model: &model,
@@ -56,15 +56,18 @@ pub(super) fn check_standing(call: &Call, key: &VirtualKey, parts: &Parts) -> Re
 /// Whether the model costs nothing, by an explicit price of 0.
 fn is_free(call: &Call, model: &str) -> bool {
     let free = Some(0.0);
-    call.snapshot.router.resolve(model).is_some_and(|resolved| {
-        resolved.group.deployments.iter().all(|deployment| {
-            let entry = &deployment.entry;
-            let pieces = Pieces::expected(&call.request);
-            entry.input_cost_per_token == free
-                && entry.output_cost_per_token == free
-                && deployment.cost(&Usage::default(), pieces) <= 0.0
+    call.snapshot
+        .router
+        .resolve(model, call.asker())
+        .is_some_and(|resolved| {
+            resolved.group.deployments.iter().all(|deployment| {
+                let entry = &deployment.entry;
+                let pieces = Pieces::expected(&call.request);
+                entry.input_cost_per_token == free
+                    && entry.output_cost_per_token == free
+                    && deployment.cost(&Usage::default(), pieces) <= 0.0
+            })
         })
-    })
 }
 
 /// Takes the call from all limits of its caller, or from none.
@@ -105,6 +108,16 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     if key.config.budget.is_none() {
         return Ok(None);
     }
+    let usd = expected_usd(hop);
+    if usd <= 0.0 {
+        return Ok(None);
+    }
+    let status = call.snapshot.config.litellm.budget_status;
+    key.reserve(usd, parts.clock.now(), status).map(Some)
+}
+
+/// What the dearest deployment of the group would bill for the call, in US dollars.
+fn expected_usd(hop: &Hop<'_>) -> f64 {
     let expected = Usage {
         input_tokens: hop.asked.input_tokens(&hop.request, &hop.group),
         output_tokens: hop.asked.cost.output_tokens,
@@ -112,12 +125,21 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     };
     let pieces = Pieces::expected(&hop.request);
     let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected, pieces));
-    let usd = costs.fold(0.0, f64::max);
-    if usd <= 0.0 {
+    costs.fold(0.0, f64::max)
+}
+
+/// Reserves the same in the budget of the whole gateway, which holds for every caller.
+///
+/// # Errors
+///
+/// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
+fn reserve_of_gateway(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservation>> {
+    let spend = call.snapshot.keys.spend();
+    if spend.budget.is_none() || is_free(call, &hop.shown) {
         return Ok(None);
     }
     let status = call.snapshot.config.litellm.budget_status;
-    key.reserve(usd, parts.clock.now(), status).map(Some)
+    spend.reserve(expected_usd(hop), parts.clock.now(), status)
 }
 
 /// Takes the call from its caller's budget and limits, and has the books hold both until it is over.
@@ -131,8 +153,11 @@ pub(super) async fn enter(
     parts: &Parts,
     books: &mut Settlement,
 ) -> Result<()> {
-    books.reserve(None);
-    books.reserve(reserve(call, hop, parts)?);
+    books.reserve(Vec::new());
+    let mut reserved = Vec::new();
+    reserved.extend(reserve_of_gateway(call, hop, parts)?);
+    reserved.extend(reserve(call, hop, parts)?);
+    books.reserve(reserved);
     let (policy, group) = (&call.snapshot.keys, hop.group.configured_name());
     let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
     let taken = take(call, hop, parts, &meters).await;

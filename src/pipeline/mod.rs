@@ -132,7 +132,7 @@ impl Pipeline {
             };
         }
         let routed_by = plan::routed_by(call, &hop);
-        let group = hop.group.name.clone();
+        let group = hop.group.identity().into_owned();
         Box::pin(cached::answer(self, call, books, &group, &routed_by)).await
     }
 }

@@ -186,6 +186,7 @@ mod tests {
             title: None,
             context: None,
             citations: false,
+            fetched_from: None,
         };
         let part = Part {
             kind: PartKind::Media(Box::new(media)),

@@ -1,5 +1,6 @@
 //! A model group: the deployments that one name stands for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub struct ModelGroup {
     pub runtime: Arc<GroupRuntime>,
     /// The pattern that the name matches; `None` for a name of the file.
     pub pattern: Option<String>,
+    /// The team whose name for its own deployments this is; everyone else may mean something else by it.
+    pub team: Option<String>,
     /// Whether this is one deployment that is called by its id, past most filters.
     pub called_by_id: bool,
     /// `model_priorities` of a routing group: the `order` of each model group's deployments, instead of their own.
@@ -39,6 +42,7 @@ impl ModelGroup {
             strategy: StrategyConfig::default(),
             runtime: Arc::default(),
             pattern: None,
+            team: None,
             called_by_id: false,
             priorities: None,
             stickiness: Arc::default(),
@@ -60,6 +64,7 @@ impl ModelGroup {
             strategy: self.strategy.clone(),
             runtime: Arc::clone(&self.runtime),
             pattern: self.pattern.clone(),
+            team: self.team.clone(),
             called_by_id: self.called_by_id,
             priorities: self.priorities.clone(),
             stickiness: Arc::clone(&self.stickiness),
@@ -70,6 +75,14 @@ impl ModelGroup {
     /// caller's.
     pub fn configured_name(&self) -> &str {
         self.pattern.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Returns what tells the group from every other, also from one that another team calls by the same name.
+    pub fn identity(&self) -> Cow<'_, str> {
+        match &self.team {
+            Some(team) => format!("{team}\u{1f}{}", self.name).into(),
+            None => self.name.as_str().into(),
+        }
     }
 
     /// Says whether the operator has paused every deployment.

@@ -8,7 +8,7 @@ mod stall;
 mod tls;
 mod unread;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -119,12 +119,12 @@ async fn accept(
 ) -> std::convert::Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // A stream whose first piece waits for another packet is 40 ms late.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "the connection takes no TCP_NODELAY");
                 }
-                tracker.spawn(connections.clone().serve(stream));
+                tracker.spawn(connections.clone().serve(stream, peer.ip()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -135,12 +135,12 @@ async fn accept(
 }
 
 impl Connections {
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream, peer: IpAddr) {
         let Some(acceptor) = self.tls.clone() else {
-            return self.speak(stream).await;
+            return self.speak(stream, peer).await;
         };
         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Ok(stream)) => self.speak(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
@@ -150,7 +150,11 @@ impl Connections {
     ///
     /// A connection that was there when the drain began ends after what it is doing. One that comes later is for probes and
     /// clients that must be told to go elsewhere: it gets one answer.
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        peer: IpAddr,
+    ) {
         let draining = &self.app.shutdown.draining;
         let header_read_timeout = self.app.live.load().config.general.header_read_timeout;
         let rest = header_read_timeout.max(KEPT_ALIVE);
@@ -163,7 +167,10 @@ impl Connections {
             // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
             .header_read_timeout(rest);
         builder.http2().timer(TokioTimer::new());
-        let service = service_fn(|request| unread::answer(self.router.clone(), request));
+        let service = service_fn(|request| {
+            let refusal = http::refusal(&self.app, peer, &request);
+            unread::answer(self.router.clone(), request, refusal)
+        });
         let stream = StallGuard::new(stream, rest, header_read_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);

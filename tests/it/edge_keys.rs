@@ -353,6 +353,46 @@ async fn spent_budget_is_422_until_its_period_ends() {
     is_refused(&spent, 429, "budget_exceeded");
 }
 
+/// The budget of the whole gateway is everybody's: the administrator's, each key's, and that of calls passed through.
+#[tokio::test]
+async fn budget_of_the_gateway_stops_everyone_until_its_period_ends() {
+    let dear = Entry {
+        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
+        ..named("m", "m1")
+    };
+    let free = Entry {
+        params: ", input_cost_per_token: 0, output_cost_per_token: 0",
+        ..named("free", "f1")
+    };
+    let rest = format!(
+        "{MASTER}litellm_settings: {{max_budget: 5, budget_duration: 1d}}\nvirtual_keys:\n  - {{key: sk-one-and-long-enough}}\n"
+    );
+    let (gateway, clock) = timed(&[dear, free], &rest).await;
+    let (master, key) = ("sk-master-and-long-enough", "sk-one-and-long-enough");
+    assert_eq!(ask(&gateway, key, &body("m")).await.status, 200);
+    for caller in [master, key] {
+        is_refused(
+            &ask(&gateway, caller, &body("m")).await,
+            422,
+            "budget_exceeded",
+        );
+        assert_eq!(ask(&gateway, caller, &body("free")).await.status, 200);
+    }
+    let raw = json!({"messages": [{"role": "user", "content": [{"text": "hi"}]}]});
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let path = "/bedrock/model/m/converse";
+    assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 422);
+    assert_eq!(gateway.calls_of("m1"), 1);
+    clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 200);
+    is_refused(
+        &ask(&gateway, master, &body("m")).await,
+        422,
+        "budget_exceeded",
+    );
+}
+
 /// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
 #[tokio::test]
 async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {

@@ -65,10 +65,6 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
     // Blocks beside the usual members have no place in this format.
     request.content_blocks = false;
     let more: Vec<Text> = prompts.collect();
-    if request.stream && !more.is_empty() {
-        let message = "prompt: several prompts cannot be streamed at once";
-        return Err(Error::bad_request("prompt", message));
-    }
     let asked = if more.is_empty() {
         Asked::Nothing
     } else {

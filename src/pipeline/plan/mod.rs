@@ -61,7 +61,7 @@ pub(super) fn hop<'a>(
 
 /// The access groups by which alone the key may call the model; `None`: it may by name.
 fn access(key: &VirtualKey, call: &Call, name: &str) -> Result<Option<Vec<String>>> {
-    let model = model_name(&call.snapshot.router, name);
+    let model = model_name(&call.snapshot.router, name, call.asker());
     match key.access(&model) {
         Access::ByName => Ok(None),
         Access::ByGroups(groups) => Ok(Some(groups)),
@@ -100,6 +100,7 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
     let options = &call.options;
     let mut asked = Asked::of(request);
     asked.tags.clone_from(&options.tags);
+    asked.tag_budgets = call.snapshot.router.budgets_of(&options.tags);
     // Only a deployment's `tag_regex` looks at it.
     let mut deployments = group.deployments.iter();
     if deployments.any(|deployment| !deployment.tag_patterns.is_empty()) {
@@ -141,10 +142,9 @@ fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, Str
         return Ok((direct(call, parts)?, name.to_owned()));
     }
     let config = &call.snapshot.config;
-    let resolved =
-        call.snapshot
-            .router
-            .admit(name, config.general.unknown_model_status, call.front.path())?;
+    let status = config.general.unknown_model_status;
+    let router = &call.snapshot.router;
+    let resolved = router.admit(name, call.asker(), status, call.front.path())?;
     let group = if call.options.brought.is_empty() {
         resolved.group
     } else {

@@ -1,6 +1,7 @@
 //! A gateway on a free port, with a simulator behind it.
 
 pub mod entry;
+pub mod exchange;
 pub mod scenes;
 pub mod upstream;
 

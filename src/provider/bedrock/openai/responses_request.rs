@@ -131,7 +131,7 @@ fn set_tools(params: &ChatParams, fields: &mut Fields) {
 }
 
 /// Takes the members of `{"type": T, T: {…}}` out to where `type` is, as this API has them.
-fn flat(mut written: Value, member: &str) -> Value {
+pub(super) fn flat(mut written: Value, member: &str) -> Value {
     let Some(members) = written.as_object_mut() else {
         return written;
     };
