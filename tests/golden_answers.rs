@@ -119,7 +119,6 @@ impl Fixture {
                 wrapped: kind == "wrapped",
                 ..JsonTool::default()
             }),
-            ..DecodeContext::default()
         };
         for pair in written["tool_names"].as_array().into_iter().flatten() {
             let [sent, original] = <[String; 2]>::try_from(strings(pair)).unwrap();

@@ -114,12 +114,14 @@ impl<T: Clone> Flights<T> {
     }
 
     /// Returns how many calls can be joined.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         lock(&self.0).len()
     }
 
     /// Says whether there is no call to join.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }

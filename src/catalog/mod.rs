@@ -216,11 +216,6 @@ pub fn is_bedrock_id(model: &str) -> bool {
     TABLE.row(model).is_some()
 }
 
-/// Returns the provider that the row of exactly this id names.
-pub fn provider_of(id: &str) -> Option<CatalogProvider> {
-    TABLE.row(id).and_then(|facts| facts.provider)
-}
-
 /// Returns every key of the table, sorted.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     TABLE.keys()

@@ -13,20 +13,21 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
+use super::answer_headers::{say, say_failure, say_left_out, say_success};
 use super::body::{plain, read_body};
 use super::enforced;
-use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
+use super::headers::{call_id, error_response_naming, insert, json, say_jobs};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
 use super::responses::{self, Keeping};
 use super::sse::{EventStream, Running};
-use super::{App, prompts, several, unread};
+use super::{App, prompts, several, watched};
 use crate::canonical::Answer;
 use crate::dialect::chat::expand;
 use crate::dialect::{Asked, Envelope, Front, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pipeline::{Call, Journal, Reply, Settlement};
+use crate::pipeline::{Call, Reply, Settlement};
 use crate::state::Snapshot;
 use crate::telemetry::events::{call_refused, call_shed};
 use crate::telemetry::names;
@@ -74,18 +75,30 @@ pub(super) async fn serve(app: &Arc<App>, request: Request, path: Asking) -> Res
         }
         Ok((call, admission)) => answer_all(app, call, admission).await,
         Err(error) => {
-            let elapsed = app.clock.now().saturating_duration_since(received);
-            call_refused(&snapshot.metrics, &id, &error, elapsed);
-            if error.kind() == ErrorKind::Overloaded {
-                call_shed(&snapshot.metrics);
-            }
-            let mut response = error_response_naming(&error, front, Some(&id), named);
-            if error.kind() != ErrorKind::Unauthenticated {
-                say(response.headers_mut(), None, elapsed);
-            }
-            response
+            let response = error_response_naming(&error, front, Some(&id), named);
+            unopened(app, &snapshot, &id, &error, received, response)
         }
     }
+}
+
+/// Counts a call that could not be opened, and completes its answer.
+pub(super) fn unopened(
+    app: &App,
+    snapshot: &Snapshot,
+    id: &str,
+    error: &Error,
+    received: Instant,
+    mut response: Response,
+) -> Response {
+    let elapsed = app.clock.now().saturating_duration_since(received);
+    call_refused(&snapshot.metrics, id, error, elapsed);
+    if error.kind() == ErrorKind::Overloaded {
+        call_shed(&snapshot.metrics);
+    }
+    if error.kind() != ErrorKind::Unauthenticated {
+        say(response.headers_mut(), None, elapsed);
+    }
+    response
 }
 
 /// Checks the key, reads the body and opens the call.
@@ -369,7 +382,7 @@ pub(super) fn as_event_stream<B>(app: &App, body: B, call: &Call) -> Response
 where
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
-    let mut response = Response::new(unread::body(body, call, app));
+    let mut response = Response::new(watched::body(body, call, app));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -407,102 +420,4 @@ pub(super) fn failed(error: &Error, call: &Call, mut settlement: Settlement) -> 
     settlement.failed(error, response.status().as_u16());
     say_failure(response.headers_mut(), error, &settlement);
     response
-}
-
-/// The headers of a failure: who failed last, what it took.
-pub(super) fn say_failure(headers: &mut HeaderMap, error: &Error, settlement: &Settlement) {
-    let call = settlement.call();
-    say_call(headers, settlement);
-    headers.extend(settlement.limit_headers());
-    // Where no deployment could be looked for, the group may be known all the same.
-    let is_told = settlement.journal().entries().group.is_some();
-    if !is_told
-        && call
-            .snapshot
-            .router
-            .resolve(&call.model, call.asker())
-            .is_some()
-    {
-        insert(headers, names::MODEL_GROUP, &call.model);
-    }
-    if let Some(served) = &settlement.journal().entries().served
-        && error.kind() == ErrorKind::Timeout
-    {
-        insert(
-            headers,
-            names::TIMEOUT,
-            &served.timeout.as_secs_f64().to_string(),
-        );
-    }
-}
-
-/// The headers of a success: who served, what it took, what is left of the limits.
-pub(super) fn say_success(headers: &mut HeaderMap, settlement: &Settlement) {
-    say_call(headers, settlement);
-    for (name, value) in settlement.limit_headers() {
-        headers.insert(name, value);
-    }
-}
-
-/// The headers of an answer to a call, a success or an error.
-fn say_call(headers: &mut HeaderMap, settlement: &Settlement) {
-    say(headers, Some(settlement.journal()), settlement.elapsed());
-    if settlement.call().options.priority.is_some() {
-        insert(headers, names::PRIORITIZED, "True");
-    }
-    let (call, journal) = (settlement.call(), settlement.journal());
-    say_left_out(headers, &call.asked);
-    portkey::say(headers, call, journal, settlement.cache_status());
-    if let Some(facts) = settlement.cache_facts() {
-        let hit = if facts.hit { "true" } else { "false" };
-        insert(headers, names::CACHE_HIT, hit);
-        if !facts.key.is_empty() {
-            insert(headers, names::CACHE_KEY, &facts.key);
-        }
-    }
-}
-
-/// Adds what was left out of the request as it was read to what was left out as it was written.
-fn say_left_out(headers: &mut HeaderMap, asked: &Asked) {
-    let Asked::Response(asked) = asked else {
-        return;
-    };
-    let known = headers.get(names::WARNINGS).map(HeaderValue::to_str);
-    let known = known.and_then(Result::ok).unwrap_or_default();
-    let of_answer = known.split("; ").filter(|known| !known.is_empty());
-    let of_request = asked.warnings().iter().map(String::as_str);
-    let mut warnings: Vec<&str> = of_request.collect();
-    for warning in of_answer {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
-    if !warnings.is_empty() {
-        let warnings = warnings.join("; ");
-        insert(headers, names::WARNINGS, &warnings);
-    }
-}
-
-/// The headers that every answer after authentication has.
-pub(super) fn say(headers: &mut HeaderMap, journal: Option<&Journal>, elapsed: Duration) {
-    say_served(headers, journal);
-    headers.insert(
-        HeaderName::from_static(names::VERSION),
-        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
-    );
-    let upstream = journal
-        .and_then(|journal| Some(journal.entries().served.as_ref()?.upstream))
-        .unwrap_or_default();
-    insert(headers, names::RESPONSE_DURATION, &millis(elapsed));
-    insert(
-        headers,
-        names::OVERHEAD_DURATION,
-        &millis(elapsed.saturating_sub(upstream)),
-    );
-}
-
-/// Milliseconds with three decimals.
-fn millis(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    format!("{}.{:03}", micros / 1000, micros % 1000)
 }

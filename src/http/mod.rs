@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod answer_headers;
 mod body;
 mod cache;
 mod endpoints;
@@ -25,7 +26,7 @@ mod responses;
 mod router_state;
 mod several;
 mod sse;
-mod unread;
+mod watched;
 
 use std::sync::Arc;
 

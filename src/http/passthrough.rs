@@ -23,13 +23,14 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::App;
 use super::admission::{Admission, admit, authenticate_passed_through};
+use super::answer_headers::{say_failure, say_success};
 use super::body::read_body;
 use super::headers::{call_id, error_response_naming, insert};
-use super::inference::{run, say, say_failure, say_success};
+use super::inference::{run, unopened};
 use super::layers::catching;
 use super::opening::Opening;
 use super::options::deadline;
-use super::unread;
+use super::watched;
 use crate::dialect::chat::ChatCompletions as Chat;
 use crate::dialect::{Dialect, Front};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +39,6 @@ use crate::pipeline::{Call, RawCall, RawReply, RawSource, Reply, Settlement};
 use crate::provider::bedrock::raw::{RawPath, RawRequest, back, onward};
 use crate::provider::bedrock::url::Service;
 use crate::state::Snapshot;
-use crate::telemetry::events::{call_refused, call_shed};
 use crate::telemetry::names;
 
 /// Methods that Bedrock's APIs have.
@@ -64,16 +64,8 @@ async fn serve(app: &Arc<App>, request: Request) -> Response {
     match open(app, &snapshot, &head, body, received, &id).await {
         Ok((call, admission)) => answer(app, Arc::new(call), admission).await,
         Err(error) => {
-            let elapsed = app.clock.now().saturating_duration_since(received);
-            call_refused(&snapshot.metrics, &id, &error, elapsed);
-            if error.kind() == ErrorKind::Overloaded {
-                call_shed(&snapshot.metrics);
-            }
-            let mut response = refusal(&error, &snapshot, &id);
-            if error.kind() != ErrorKind::Unauthenticated {
-                say(response.headers_mut(), None, elapsed);
-            }
-            response
+            let response = refusal(&error, &snapshot, &id);
+            unopened(app, &snapshot, &id, &error, received, response)
         }
     }
 }
@@ -200,7 +192,7 @@ fn relayed(app: &App, reply: RawReply, books: Settlement, admission: Admission) 
         Body::empty()
     } else {
         let call = Arc::clone(body.books.call());
-        unread::body(body, &call, app)
+        watched::body(body, &call, app)
     };
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;

@@ -12,8 +12,9 @@ use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 
 use super::admission::Admission;
+use super::answer_headers::say_success;
 use super::headers::{insert, json, say_served};
-use super::inference::{envelope, failed, run, say_success};
+use super::inference::{envelope, failed, run};
 use super::{App, prompt_stream};
 use crate::canonical::{Answer, ChatAnswer, Text};
 use crate::dialect::completions::{joined, message_of};

@@ -13,8 +13,9 @@ use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 
 use super::App;
+use super::answer_headers::say_success;
 use super::headers::{insert, json};
-use super::inference::{failed, new_answer_id, run, say_success, whole_body};
+use super::inference::{failed, new_answer_id, run, whole_body};
 use crate::canonical::Request;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Reply, Settlement};

@@ -182,7 +182,12 @@ async fn settled_tokens_stay_when_the_permit_goes() {
         otpm: Some(100),
         ..DeploymentLimits::default()
     };
-    let meters = [Arc::new(Meters::of_deployment("d", &limits, None))];
+    let meters = [Arc::new(Meters::of_deployment(
+        "d",
+        &limits,
+        Rates::Enforced,
+        None,
+    ))];
     let mut permit = Limiter::default()
         .take(&meters, cost(10, 20), now)
         .await
@@ -240,15 +245,25 @@ fn changed_limit_goes_on_with_the_running_window() {
         rpm: Some(rpm),
         ..DeploymentLimits::default()
     };
-    let first = Arc::new(Meters::of_deployment("d", &limits(3), None));
+    let first = Arc::new(Meters::of_deployment(
+        "d",
+        &limits(3),
+        Rates::Enforced,
+        None,
+    ));
     for _ in 0..3 {
         drop(Permit::take(&[Arc::clone(&first)], cost(0, 0), now).unwrap());
     }
     assert!(first.room(cost(0, 0), now).is_err());
-    let more = Arc::new(Meters::of_deployment("d", &limits(4), Some(&first)));
+    let more = Arc::new(Meters::of_deployment(
+        "d",
+        &limits(4),
+        Rates::Enforced,
+        Some(&first),
+    ));
     assert!(Permit::take(&[Arc::clone(&more)], cost(0, 0), now).is_ok());
     assert!(Permit::take(&[Arc::clone(&more)], cost(0, 0), now).is_err());
-    let less = Meters::of_deployment("d", &limits(2), Some(&more));
+    let less = Meters::of_deployment("d", &limits(2), Rates::Enforced, Some(&more));
     assert!(less.room(cost(0, 0), now).is_err());
     assert_eq!(used(&less, LimitName::Rpm, now), 4);
 }
@@ -261,7 +276,7 @@ fn counted_limits_refuse_nothing() {
         parallel: Some(4),
         ..DeploymentLimits::default()
     };
-    let meters = Meters::of_deployment_under("d", &limits, Rates::Counted, None);
+    let meters = Meters::of_deployment("d", &limits, Rates::Counted, None);
     let meters = [Arc::new(meters)];
     let permits: Vec<Permit> = (0..4)
         .map(|_| Permit::take(&meters, cost(0, 0), now).unwrap())

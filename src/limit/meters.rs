@@ -14,7 +14,6 @@ use crate::store::{Charge, ChargeKind};
 #[derive(Debug)]
 pub struct Meters {
     scope: Scope,
-    holder: String,
     limits: Vec<Limit>,
     ledger: Arc<Ledger>,
     /// Before the limit on requests, where that is enforced.
@@ -121,14 +120,9 @@ pub fn parallel_limit(limits: &DeploymentLimits, settings: &RouterSettings) -> O
 }
 
 impl Meters {
-    /// Makes the limits of a deployment, all enforced; `previous` are its meters in the snapshot before, whose running
-    /// windows go on where a limit changed.
-    pub fn of_deployment(id: &str, limits: &DeploymentLimits, previous: Option<&Self>) -> Self {
-        Self::of_deployment_under(id, limits, Rates::Enforced, previous)
-    }
-
-    /// Makes the limits of a deployment, of which those per minute refuse calls as `rates` says.
-    pub fn of_deployment_under(
+    /// Makes the limits of a deployment, of which those per minute refuse calls as `rates` says; `previous` are its meters in
+    /// the snapshot before, whose running windows go on where a limit changed.
+    pub fn of_deployment(
         id: &str,
         limits: &DeploymentLimits,
         rates: Rates,
@@ -169,7 +163,7 @@ impl Meters {
             key: format!("{}:{}:{holder}", limit.name.name(), self.scope.name()),
             ..limit.clone()
         });
-        Self::with(self.scope, holder, limits.collect(), previous)
+        Self::with(self.scope, limits.collect(), previous)
     }
 
     fn build(
@@ -190,10 +184,10 @@ impl Meters {
                 })
             })
             .collect();
-        Self::with(scope, holder, limits, previous)
+        Self::with(scope, limits, previous)
     }
 
-    fn with(scope: Scope, holder: &str, limits: Vec<Limit>, previous: Option<&Self>) -> Self {
+    fn with(scope: Scope, limits: Vec<Limit>, previous: Option<&Self>) -> Self {
         // A governor limiter cannot change its quota: the same limit keeps its gate, another one gets a new gate, which
         // stays silent until the window, whose count goes on, is full under the new limit.
         let requests = limits
@@ -205,7 +199,6 @@ impl Meters {
             .filter(|gate| requests == Some(gate.limit()));
         Self {
             scope,
-            holder: holder.to_owned(),
             gate: match kept {
                 Some(gate) => Some(Arc::clone(gate)),
                 None => requests.and_then(Gate::new).map(Arc::new),
@@ -234,11 +227,6 @@ impl Meters {
     /// Returns whose limits they are.
     pub fn scope(&self) -> Scope {
         self.scope
-    }
-
-    /// Returns the holder's name in its scope.
-    pub fn holder(&self) -> &str {
-        &self.holder
     }
 
     /// Looks whether there is room, without taking it.

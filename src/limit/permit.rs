@@ -84,8 +84,9 @@ impl Permit {
         Ok(permit)
     }
 
-    /// Puts the tokens that were really used in the place of the estimate. The slot is held until the permit is dropped.
-    pub fn settle(&mut self, input_tokens: u64, output_tokens: u64) {
+    /// Like [`Permit::settle_usage`], by bare numbers.
+    #[cfg(test)]
+    pub(crate) fn settle(&mut self, input_tokens: u64, output_tokens: u64) {
         self.settle_tokens(Tokens::new(
             input_tokens.saturating_add(output_tokens),
             input_tokens,
@@ -93,8 +94,8 @@ impl Permit {
         ));
     }
 
-    /// Like [`Permit::settle`], by what the model reported: tokens read from the prompt cache count for `tpm`, not for
-    /// `itpm`.
+    /// Puts what the model reported in the place of the estimate: tokens read from the prompt cache count for `tpm`, not
+    /// for `itpm`. The slot is held until the permit is dropped.
     pub fn settle_usage(&mut self, usage: &Usage) {
         let input = usage.input_tokens.saturating_add(usage.cache_write_tokens);
         let total = usage.prompt_tokens().saturating_add(usage.output_tokens);

@@ -22,12 +22,7 @@ fn deployment(rpm: u64, tpm: u64) -> Arc<Meters> {
         ..DeploymentLimits::default()
     };
     let id = format!("{rpm}-{tpm}");
-    Arc::new(Meters::of_deployment_under(
-        &id,
-        &limits,
-        Rates::Counted,
-        None,
-    ))
+    Arc::new(Meters::of_deployment(&id, &limits, Rates::Counted, None))
 }
 
 fn holder(scope: Scope, rpm: u64) -> Arc<Meters> {

@@ -165,7 +165,7 @@ impl Builder<'_> {
         Ok(Deployment {
             headers: headers(&id, entry, &target, &place.region),
             runtime: Arc::default(),
-            meters: Arc::new(Meters::of_deployment_under(&id, &limits, rates, None)),
+            meters: Arc::new(Meters::of_deployment(&id, &limits, rates, None)),
             metrics: Arc::clone(self.metrics.other()),
             pattern: None,
             provider: Arc::clone(&self.provider),

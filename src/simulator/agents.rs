@@ -15,9 +15,9 @@ use super::converse::stream::{self, EventFrame};
 use super::dispatch::{Answered, Call};
 use super::error::AwsError;
 use super::event_stream::push_event;
+use super::follow::follow_all;
 use super::json::Node;
-use super::misbehave::Directions;
-use super::operation::{each_text, follow, send};
+use super::operation::{follow, send};
 use super::shape::{NON_EMPTY, Shape, list, optional, required, text};
 
 /// What every knowledge base knows.
@@ -284,11 +284,7 @@ async fn invoke_inline(session: &str, call: &Call<'_>) -> Answered {
 async fn reply(shape: &'static Shape, who: Value, session: &str, call: &Call<'_>) -> Answered {
     let body = Node::parse(call.body)?;
     check(&body, shape)?;
-    let fault = follow(&body, call).await?;
-    let mut directions = call.directions.clone();
-    let mut markers = Directions::default();
-    each_text(&body, &mut |text| markers.add_markers(text))?;
-    directions.merge(markers);
+    let (directions, fault) = follow_all(&body, call).await?;
     let asked = body.text_of("inputText").unwrap_or_default();
     let mut frames = Vec::new();
     if matches!(body.get("enableTrace"), Some(Node::Flag(true))) {

@@ -51,6 +51,7 @@ mod embed_shape;
 mod error;
 mod event_stream;
 mod faults;
+mod follow;
 mod guardrail;
 mod image;
 mod introspect;

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::check::check;
-use super::converse::{wait, whole};
+use super::converse::whole;
 use super::dispatch::{Answered, Call, Failure};
 use super::error::AwsError;
+use super::follow::follow_all;
 use super::json::Node;
-use super::misbehave::{Directions, Fault};
+use super::misbehave::Fault;
 use super::model_id::Model;
 use super::shape::Shape;
 use super::{embed, image, rerank};
@@ -94,28 +95,7 @@ impl Operation {
 
 /// Follows the directions that stand in any text of the body, and those of the path.
 pub(super) async fn follow(body: &Node<'_>, call: &Call<'_>) -> Result<Option<Fault>, Failure> {
-    let mut directions = call.directions.clone();
-    let mut markers = Directions::default();
-    each_text(body, &mut |text| markers.add_markers(text))?;
-    directions.merge(markers);
-    let fault = directions.strike(call.shared)?;
-    wait(&directions, fault.as_ref(), call).await?;
-    Ok(fault)
-}
-
-/// Calls `read` with every string of a tree.
-pub(super) fn each_text(
-    node: &Node<'_>,
-    read: &mut impl FnMut(&str) -> Result<(), AwsError>,
-) -> Result<(), AwsError> {
-    match node {
-        Node::Text(text) => read(text),
-        Node::List(items) => items.iter().try_for_each(|item| each_text(item, read)),
-        Node::Object(members) => members
-            .iter()
-            .try_for_each(|(_, value)| each_text(value, read)),
-        Node::Null | Node::Flag(_) | Node::Number(_) => Ok(()),
-    }
+    follow_all(body, call).await.map(|(_, fault)| fault)
 }
 
 /// Sends an answer as JSON, or what a fault makes of it.

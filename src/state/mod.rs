@@ -7,6 +7,7 @@ mod share;
 mod sharing;
 mod snapshot;
 mod watch;
+mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;

@@ -1,13 +1,15 @@
 //! What a reload reads besides the file, and what it says when the same file is rejected again.
 
+use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::clock::{ManualClock, SharedClock};
 use crate::config::load;
+use crate::state::Snapshot;
 use crate::telemetry::levels::Levels;
-use crate::upstream::{Upstream, UpstreamOptions};
+use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
 struct Running {
     live: Arc<Live>,

@@ -136,23 +136,8 @@ impl Upstream {
         })
     }
 
-    /// Signs (or sets the bearer) and sends one request to a place that the machine trusts.
-    ///
-    /// # Errors
-    ///
-    /// There was no answer. An answer with an error status is an answer.
-    pub async fn send(
-        &self,
-        request: &WireRequest,
-        credentials: &Credentials,
-        region: &str,
-    ) -> Result<Response, SendError> {
-        self.send_trusting(&Trust::Platform, request, credentials, region)
-            .await
-    }
-
-    /// Signs and sends one request over connections that trust what `trust` says; returns as soon as the head of the answer
-    /// is there.
+    /// Signs (or sets the bearer) and sends one request over connections that trust what `trust` says; returns as soon as
+    /// the head of the answer is there.
     ///
     /// # Errors
     ///
@@ -161,7 +146,7 @@ impl Upstream {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
-    pub async fn send_trusting(
+    pub async fn send(
         &self,
         trust: &Trust,
         request: &WireRequest,
@@ -176,7 +161,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// As [`Self::send_trusting`].
+    /// As [`Self::send`].
     ///
     /// # Cancel safety
     ///

@@ -41,6 +41,7 @@ async fn request_is_signed_and_sent_as_it_is() {
     let upstream = upstream(UpstreamOptions::default());
     let response = upstream
         .send(
+            &Trust::Platform,
             &request(&server.url("/model/a%3A0/converse")),
             &keys,
             "us-east-1",
@@ -70,7 +71,7 @@ async fn connection_is_kept() {
     let upstream = upstream(UpstreamOptions::default());
     for _ in 0..3 {
         let response = upstream
-            .send(&request(&server.url("/")), &bearer(), "r")
+            .send(&Trust::Platform, &request(&server.url("/")), &bearer(), "r")
             .await
             .unwrap();
         assert_eq!(response.body.collect(10).await.unwrap(), "ok");
@@ -90,7 +91,7 @@ async fn redirects_are_answers_and_nothing_is_decompressed() {
     .await;
     let upstream = upstream(UpstreamOptions::default());
     let response = upstream
-        .send(&request(&server.url("/")), &bearer(), "r")
+        .send(&Trust::Platform, &request(&server.url("/")), &bearer(), "r")
         .await
         .unwrap();
     assert_eq!(response.status, StatusCode::TEMPORARY_REDIRECT);
@@ -111,7 +112,7 @@ async fn corrected_clock_signs_the_next_request_to_the_same_host() {
     let keys = Credentials::keys("AKID", "secret", None);
     for (server, date) in [(server, "20260102T050405Z"), (other, "20260102T030405Z")] {
         upstream
-            .send(&request(&server.url("/")), &keys, "r")
+            .send(&Trust::Platform, &request(&server.url("/")), &keys, "r")
             .await
             .unwrap();
         assert_eq!(server.asked()[0].header("x-amz-date"), date);
@@ -157,7 +158,7 @@ async fn failures_are_told_apart() {
         ),
     ] {
         let error = upstream
-            .send(&request(&url), &bearer(), "r")
+            .send(&Trust::Platform, &request(&url), &bearer(), "r")
             .await
             .unwrap_err();
         assert_eq!(error.failure(), failure, "{url}: {error:?}");
@@ -182,13 +183,18 @@ async fn proxy_of_the_environment_is_used_but_not_for_this_machine() {
         &environment,
     ));
     let response = upstream
-        .send(&request("http://bedrock.test/x"), &bearer(), "r")
+        .send(
+            &Trust::Platform,
+            &request("http://bedrock.test/x"),
+            &bearer(),
+            "r",
+        )
         .await
         .unwrap();
     assert_eq!(response.body.collect(10).await.unwrap(), "proxied");
     assert_eq!(proxy.asked()[0].line, "POST http://bedrock.test/x HTTP/1.1");
     let response = upstream
-        .send(&request(&direct.url("/")), &bearer(), "r")
+        .send(&Trust::Platform, &request(&direct.url("/")), &bearer(), "r")
         .await
         .unwrap();
     assert_eq!(response.body.collect(10).await.unwrap(), "direct");
@@ -201,14 +207,14 @@ async fn unreadable_bundle_is_a_tls_failure_of_its_deployment_only() {
     let request = request(&server.url("/"));
     let bundle = Trust::Bundle("/no/such/bundle.pem".into());
     let error = upstream
-        .send_trusting(&bundle, &request, &bearer(), "r")
+        .send(&bundle, &request, &bearer(), "r")
         .await
         .unwrap_err();
     assert_eq!(error.failure(), SendFailure::Tls);
     for trust in [Trust::Platform, Trust::Anybody] {
         assert!(
             upstream
-                .send_trusting(&trust, &request, &bearer(), "r")
+                .send(&trust, &request, &bearer(), "r")
                 .await
                 .is_ok()
         );

@@ -121,7 +121,7 @@ async fn ask(upstream: &Upstream, question: ProfileQuestion<'_>) -> Option<Strin
         body: Bytes::new(),
         service: "bedrock",
     };
-    let sent = upstream.send_trusting(question.trust, &request, &credentials, question.region);
+    let sent = upstream.send(question.trust, &request, &credentials, question.region);
     let response = sent.await.ok()?;
     if !response.status.is_success() {
         tracing::debug!(status = %response.status, "an inference profile could not be looked up");

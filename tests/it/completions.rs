@@ -262,10 +262,7 @@ async fn several_prompts_are_one_stream_with_a_place_for_each() {
 
 #[tokio::test]
 async fn a_prompt_that_fails_before_any_content_fails_the_request() {
-    let faulty = Entry {
-        fault: "error500",
-        ..Entry::default()
-    };
+    let faulty = Entry::default().fault("error500");
     let gateway = serving(&[faulty], crate::support::ONCE).await;
     let answer = complete(&gateway, json!({"prompt": ["a", "b"], "stream": true})).await;
     assert!(answer.status >= 500, "{}", answer.body);
@@ -274,10 +271,7 @@ async fn a_prompt_that_fails_before_any_content_fails_the_request() {
 
 #[tokio::test]
 async fn a_prompt_that_breaks_ends_the_stream_with_one_error() {
-    let faulty = Entry {
-        fault: "cut",
-        ..Entry::default()
-    };
+    let faulty = Entry::default().fault("cut");
     let gateway = serving(&[faulty], crate::support::ONCE).await;
     let answer = complete(
         &gateway,
@@ -295,10 +289,7 @@ async fn a_prompt_that_breaks_ends_the_stream_with_one_error() {
 
 #[tokio::test]
 async fn prompts_of_one_stream_do_not_refuse_each_other() {
-    let entry = Entry {
-        params: ", max_parallel_requests: 1",
-        ..Entry::default()
-    };
+    let entry = Entry::default().params(", max_parallel_requests: 1");
     let rest = format!(
         "router_settings: {{num_retries: 0}}\nvirtual_keys:\n  - {{key: {KEY}, max_parallel_requests: 1}}\n"
     );

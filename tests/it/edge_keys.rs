@@ -13,12 +13,12 @@ use crate::support::{Answer, Gateway};
 
 const MASTER: &str = "general_settings: {master_key: sk-master-and-long-enough}\n";
 
-fn named<'a>(name: &'a str, id: &'a str) -> Entry<'a> {
-    Entry::of(name, id)
-}
-
 async fn with_keys(keys: &str) -> Gateway {
-    let entries = [named("m", "m1"), named("n", "n1"), named("bedrock/*", "w1")];
+    let entries = [
+        Entry::of("m", "m1"),
+        Entry::of("n", "n1"),
+        Entry::of("bedrock/*", "w1"),
+    ];
     serving(&entries, &format!("{MASTER}virtual_keys:\n{keys}")).await
 }
 
@@ -202,13 +202,13 @@ async fn model_that_is_not_the_keys_is_403_also_as_a_fallback() {
 
 #[tokio::test]
 async fn fallback_of_the_file_that_the_key_may_not_call_is_passed_over() {
-    let mut bad = named("m", "m1");
+    let mut bad = Entry::of("m", "m1");
     bad.fault = "error503";
     let rest = format!(
         "{MASTER}router_settings: {{num_retries: 0, fallbacks: [{{m: [n, o]}}]}}\nvirtual_keys:\n  \
          - {{key: sk-mo-and-long-enough, models: [m, o]}}\n"
     );
-    let gateway = serving(&[bad, named("n", "n1"), named("o", "o1")], &rest).await;
+    let gateway = serving(&[bad, Entry::of("n", "n1"), Entry::of("o", "o1")], &rest).await;
     let answer = ask(&gateway, "sk-mo-and-long-enough", &body("m")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.header("x-litellm-model-id"), "o1");
@@ -257,7 +257,7 @@ async fn keys_own_names_are_checked_by_what_they_stand_for() {
 #[tokio::test]
 async fn routes_and_cache_controls_are_the_keys() {
     let keys = "  - {key: sk-info-and-long-enough, key_type: read_only}\n  - {key: sk-ttl-and-long-enough, allowed_cache_controls: [ttl]}\n";
-    let entries = [named("m", "m1")];
+    let entries = [Entry::of("m", "m1")];
     let rest = format!(
         "{MASTER}litellm_settings: {{cache: true, cache_params: {{type: local}}}}\nvirtual_keys:\n{keys}"
     );
@@ -287,13 +287,13 @@ async fn routes_and_cache_controls_are_the_keys() {
 
 #[tokio::test]
 async fn keys_own_routing_comes_before_the_routers() {
-    let mut bad = named("m", "m1");
+    let mut bad = Entry::of("m", "m1");
     bad.fault = "error503";
     let keys = "  - {key: sk-own-and-long-enough, router_settings: {num_retries: 0, fallbacks: [{m: [o]}]}}\n  - {key: sk-all-and-long-enough}\n";
     let rest = format!(
         "{MASTER}router_settings: {{num_retries: 1, disable_cooldowns: true, fallbacks: [{{m: [n]}}]}}\nvirtual_keys:\n{keys}"
     );
-    let gateway = serving(&[bad, named("n", "n1"), named("o", "o1")], &rest).await;
+    let gateway = serving(&[bad, Entry::of("n", "n1"), Entry::of("o", "o1")], &rest).await;
     for (key, id, attempts) in [("own", "o1", "2"), ("all", "n1", "3")] {
         let answer = ask(&gateway, &format!("sk-{key}-and-long-enough"), &body("m")).await;
         assert_eq!(answer.header("x-litellm-model-id"), id, "{}", answer.body);
@@ -307,8 +307,9 @@ async fn keys_own_routing_comes_before_the_routers() {
 
 #[tokio::test]
 async fn spent_budget_is_422_until_its_period_ends() {
-    let dear = named("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
-    let free = named("free", "f1").params(", input_cost_per_token: 0, output_cost_per_token: 0");
+    let dear = Entry::of("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
+    let free =
+        Entry::of("free", "f1").params(", input_cost_per_token: 0, output_cost_per_token: 0");
     let key = "  - {key: sk-one-and-long-enough, max_budget: 5, budget_duration: 1d, aliases: {gratis: free}}\n";
     for stream in [false, true] {
         let (gateway, clock) = timed(&[dear, free], &format!("{MASTER}virtual_keys:\n{key}")).await;
@@ -356,14 +357,9 @@ async fn spent_budget_is_422_until_its_period_ends() {
 /// The budget of the whole gateway is everybody's: the administrator's, each key's, and that of calls passed through.
 #[tokio::test]
 async fn budget_of_the_gateway_stops_everyone_until_its_period_ends() {
-    let dear = Entry {
-        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
-        ..named("m", "m1")
-    };
-    let free = Entry {
-        params: ", input_cost_per_token: 0, output_cost_per_token: 0",
-        ..named("free", "f1")
-    };
+    let dear = Entry::of("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
+    let free =
+        Entry::of("free", "f1").params(", input_cost_per_token: 0, output_cost_per_token: 0");
     let rest = format!(
         "{MASTER}litellm_settings: {{max_budget: 5, budget_duration: 1d}}\nvirtual_keys:\n  - {{key: sk-one-and-long-enough}}\n"
     );
@@ -406,7 +402,7 @@ async fn budget_of_the_gateway_stops_everyone_until_its_period_ends() {
 /// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
 #[tokio::test]
 async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
-    let dear = named("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
+    let dear = Entry::of("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
     let key = "sk-one-and-long-enough";
     let rest = format!("{MASTER}virtual_keys:\n  - {{key: {key}, max_budget: 5}}\n");
     let gateway = serving(&[dear], &rest).await;

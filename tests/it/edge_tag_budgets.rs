@@ -14,12 +14,7 @@ const DEAR: &str = ", input_cost_per_token: 1, output_cost_per_token: 1";
 const BUDGETS: &str = "litellm_settings: {tag_budget_config: {\"product:bot\": {max_budget: 5, budget_duration: 1d}}}";
 
 fn named<'a>(name: &'a str, id: &'a str) -> Entry<'a> {
-    Entry {
-        name,
-        id,
-        params: DEAR,
-        ..Entry::default()
-    }
+    Entry::of(name, id).params(DEAR)
 }
 
 fn tagged(stream: bool) -> Value {
@@ -74,12 +69,7 @@ async fn tags_of_headers_and_keys_count_too() {
 
 #[tokio::test]
 async fn equal_call_without_the_tag_is_not_shared_with_one_that_it_is_refused_to() {
-    let stalls = Entry {
-        name: "s",
-        id: "s1",
-        fault: "stall",
-        ..Entry::default()
-    };
+    let stalls = Entry::of("s", "s1").fault("stall");
     let rest = BUDGETS.replace("{tag", "{cache: true, cache_params: {type: local}, tag");
     let gateway = serving(&[named("m", "m1"), stalls], &rest).await;
     assert_eq!(gateway.chat("m", tagged(false)).await.status, 200);

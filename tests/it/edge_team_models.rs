@@ -16,12 +16,7 @@ const KEYS: &str = "general_settings: {master_key: sk-master-and-long-enough}\nv
     - {key: sk-none-and-long-enough}\n";
 
 fn of<'a>(name: &'a str, id: &'a str, info: &'a str) -> Entry<'a> {
-    Entry {
-        name,
-        id,
-        info,
-        ..Entry::default()
-    }
+    Entry::of(name, id).info(info)
 }
 
 /// `claude` for everyone and one of each team's own; `nova` of one team alone.
@@ -149,10 +144,7 @@ async fn kept_answer_of_one_team_is_not_given_to_another() {
 #[tokio::test]
 async fn fallbacks_lists_of_keys_and_aliases_go_by_the_names_of_the_team() {
     let broken = [
-        Entry {
-            fault: "error500",
-            ..of("m", "m1", "")
-        },
+        of("m", "m1", "").fault("error500"),
         of("claude", "all", ""),
         of(
             "claude-red",

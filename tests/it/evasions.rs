@@ -39,11 +39,10 @@ fn names() -> [String; 4] {
 
 #[tokio::test]
 async fn route_inside_a_name_leads_nowhere() {
-    let pattern = |name| Entry {
-        name,
-        model: name,
-        params: ", use_in_pass_through: true",
-        ..Entry::default()
+    let pattern = |name| {
+        Entry::of(name, "m1")
+            .model(name)
+            .params(", use_in_pass_through: true")
     };
     for (name, models) in [
         ("bedrock/anthropic.*", "\"bedrock/anthropic.*\""),
@@ -58,10 +57,7 @@ async fn route_inside_a_name_leads_nowhere() {
         let honest = format!("bedrock/{HAIKU}");
         assert_eq!(gateway.post(&body(&honest), &[KEY]).await.status, 200);
     }
-    let own = Entry {
-        params: ", use_in_pass_through: true",
-        ..Entry::default()
-    };
+    let own = Entry::default().params(", use_in_pass_through: true");
     let gateway = serving(&[own], &keys("\"anthropic.*\"")).await;
     let asked = json!({"messages": [{"role": "user", "content": [{"text": "hello"}]}]});
     for (name, status) in [
@@ -78,12 +74,7 @@ async fn route_inside_a_name_leads_nowhere() {
 
 #[tokio::test]
 async fn name_changes_neither_region_nor_route_of_a_pattern() {
-    let pattern = |name, id, model| Entry {
-        name,
-        id,
-        model,
-        ..Entry::default()
-    };
+    let pattern = |name, id, model| Entry::of(name, id).model(model);
     let entries = [
         pattern("east/*", "east", "bedrock/us-east-1/*"),
         pattern("mantle/*", "mantle", "bedrock/mantle/*"),
@@ -160,10 +151,7 @@ fn sent(gateway: &Gateway) -> Value {
 
 #[tokio::test]
 async fn guardrail_of_a_deployment_is_not_switched_off_by_one_without_a_name() {
-    let guarded = Entry {
-        params: GUARDED,
-        ..Entry::default()
-    };
+    let guarded = Entry::default().params(GUARDED);
     let gateway = serving(&[guarded], "").await;
     for none in [
         json!({}),
@@ -196,10 +184,7 @@ async fn guardrail_of_a_deployment_is_not_switched_off_by_one_without_a_name() {
 
 #[tokio::test]
 async fn blank_header_is_no_guardrail_of_the_callers() {
-    let guarded = Entry {
-        params: GUARDED,
-        ..Entry::default()
-    };
+    let guarded = Entry::default().params(GUARDED);
     let gateway = serving(&[guarded], "").await;
     let asked = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
     for (theirs, named) in [("", "gr1"), (" ", "gr1"), ("gr2", "gr2")] {
@@ -220,16 +205,8 @@ async fn blank_header_is_no_guardrail_of_the_callers() {
 #[tokio::test]
 async fn kept_answer_is_not_for_those_whom_another_deployment_serves() {
     let entries = [
-        Entry {
-            id: "cli",
-            params: ", tag_regex: [\"^User-Agent: claude-code/\"]",
-            ..Entry::default()
-        },
-        Entry {
-            id: "everyone",
-            params: ", tags: [default]",
-            ..Entry::default()
-        },
+        Entry::of("m", "cli").params(", tag_regex: [\"^User-Agent: claude-code/\"]"),
+        Entry::of("m", "everyone").params(", tags: [default]"),
     ];
     let rest = "litellm_settings: {cache: true, cache_params: {type: local}}\n\
                 router_settings: {num_retries: 0, enable_tag_filtering: true}";

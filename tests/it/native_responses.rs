@@ -16,18 +16,11 @@ const CACHE: &str = "litellm_settings: {cache: true, cache_params: {type: local}
 const PATH: &str = "/openai/v1/responses";
 
 fn luna() -> Entry<'static> {
-    Entry {
-        model: LUNA,
-        ..Entry::default()
-    }
+    Entry::default().model(LUNA)
 }
 
 fn spare() -> Entry<'static> {
-    Entry {
-        name: "spare",
-        id: "s1",
-        ..Entry::default()
-    }
+    Entry::of("spare", "s1")
 }
 
 /// Asks; `more` is laid over the request.
@@ -133,10 +126,7 @@ async fn a_stream_is_passed_on_event_by_event() {
 
 #[tokio::test]
 async fn usage_of_an_answer_and_of_a_stream_is_counted() {
-    let limited = Entry {
-        params: ", tpm: 100000",
-        ..luna()
-    };
+    let limited = luna().params(", tpm: 100000");
     let (gateway, _clock) = timed(&[limited], "").await;
     let mut left = 100_000;
     for stream in [false, true, false] {
@@ -162,7 +152,7 @@ async fn failures_are_retried_and_fall_back_to_a_model_that_does_not_speak_it() 
     let rest = "router_settings: {num_retries: 1, retry_after: 0, fallbacks: [{m: [spare]}]}\n";
     for fault in ["error500", "throttle", "exception-first", "cut-first"] {
         for stream in [false, true] {
-            let faulty = Entry { fault, ..luna() };
+            let faulty = luna().fault(fault);
             let gateway = serving(&[faulty, spare()], rest).await;
             let tools = json!([{"type": "function", "name": "f", "parameters": {"type": "object"}},
                 {"type": "mcp", "server_label": "s"}]);

@@ -19,6 +19,9 @@ mod record;
 mod references;
 mod response;
 mod stream;
+mod stream_call;
+mod stream_text;
+mod stream_thought;
 mod tool_choice;
 mod tools;
 

@@ -3,6 +3,7 @@
 mod agent;
 pub mod arn;
 mod base_model;
+mod canonical_request;
 mod chat;
 pub mod converse;
 pub mod count;

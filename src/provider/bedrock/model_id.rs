@@ -263,11 +263,6 @@ impl ModelId {
         self.base.starts_with("meta.") || self.is_hinted(Family::Llama)
     }
 
-    /// Says whether the model is a Llama.
-    pub fn is_llama(&self) -> bool {
-        self.base.starts_with("meta.llama") || self.is_hinted(Family::Llama)
-    }
-
     /// Says whether the model is one of Cohere's.
     pub fn is_cohere(&self) -> bool {
         self.base.starts_with("cohere.") || self.is_hinted(Family::Cohere)

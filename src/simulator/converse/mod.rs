@@ -20,17 +20,14 @@ mod tools;
 mod usage;
 pub(super) mod whole;
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use super::check::check;
 use super::dispatch::{Answered, Call, Failure};
 use super::error::AwsError;
 use super::faults::FaultKind;
+use super::follow::follow;
 use super::json::Node;
 use super::misbehave::{Directions, Fault};
 use super::model_id::Model;
-use super::state::OpenStream;
 use request::Request;
 
 /// The context window of every simulated model, as large as the largest at Bedrock.
@@ -85,14 +82,7 @@ pub(super) struct Spoken {
 
 /// Follows the directions in a checked request, and has the model answer it.
 pub(super) async fn speak(request: &Request<'_>, call: &Call<'_>) -> Result<Spoken, Failure> {
-    let mut directions = call.directions.clone();
-    let mut markers = Directions::default();
-    request
-        .user_texts()
-        .try_for_each(|text| markers.add_markers(text))?;
-    directions.merge(markers);
-    let fault = directions.strike(call.shared)?;
-    wait(&directions, fault.as_ref(), call).await?;
+    let (directions, fault) = follow(request.user_texts(), call).await?;
 
     let guardrail = fault
         .as_ref()
@@ -110,40 +100,6 @@ pub(super) async fn count(
     request: &Request<'_>,
     call: &Call<'_>,
 ) -> Result<(u64, Option<Fault>), Failure> {
-    let mut directions = call.directions.clone();
-    let mut markers = Directions::default();
-    request
-        .user_texts()
-        .try_for_each(|text| markers.add_markers(text))?;
-    directions.merge(markers);
-    let fault = directions.strike(call.shared)?;
-    wait(&directions, fault.as_ref(), call).await?;
+    let (_, fault) = follow(request.user_texts(), call).await?;
     Ok((usage::input_tokens(request), fault))
-}
-
-/// Plays what happens before the head of the response: a delay, silence, a dropped connection.
-pub(super) async fn wait(
-    directions: &Directions,
-    fault: Option<&Fault>,
-    call: &Call<'_>,
-) -> Result<(), Failure> {
-    // Counts as cancelled if the client does not wait.
-    let open = || OpenStream::new(Arc::clone(call.shared), call.outcome.clone());
-    if let Some(delay) = directions.slow_start {
-        let mut open = open();
-        tokio::time::sleep(delay).await;
-        open.finish();
-    }
-    match fault.map(|fault| fault.kind) {
-        Some(FaultKind::Stall) => {
-            let _counted = open();
-            std::future::pending().await
-        }
-        // With `at` the stream itself resets, in its middle.
-        Some(FaultKind::Reset) if directions.at.is_none() => {
-            call.reset.store(true, Ordering::Release);
-            Err(Failure::Drop)
-        }
-        _ => Ok(()),
-    }
 }

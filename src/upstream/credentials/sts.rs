@@ -280,7 +280,7 @@ impl<'a> Sts<'a> {
             service: Service::Sts.signing_name(),
         };
         self.upstream
-            .send_trusting(self.trust, &request, signer, &self.place.region)
+            .send(self.trust, &request, signer, &self.place.region)
             .await
     }
 }

@@ -13,14 +13,10 @@ pub struct DecodeContext {
     pub tool_names: ToolNames,
     /// Set when the tool `JSON_TOOL` was put in: its calls are the answer's content.
     pub json_tool: Option<JsonTool>,
-    /// The base model, without region prefix and version suffix rules applied: `meta.llama3-3-70b-instruct-v1:0`.
-    pub base: String,
     /// Whether the model is one of Meta's, which write a tool call as text now and then.
     pub is_llama: bool,
     /// The tools that were sent, by the client's names; empty when none were.
     pub tools: Vec<String>,
-    /// Whether a stream was asked for. A client that streams may still get a whole answer.
-    pub streamed: bool,
     /// Whether the client itself asked for `additionalModelResponseFieldPaths`, and so is shown what they brought.
     pub response_fields: bool,
 }
@@ -51,13 +47,5 @@ impl ToolNames {
             .iter()
             .find(|(known, _)| known == sent)
             .map_or(sent, |(_, original)| original)
-    }
-
-    /// Returns what the client's `original` was renamed to.
-    pub fn sent(&self, original: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(_, known)| known == original)
-            .map(|(sent, _)| sent.as_str())
     }
 }

@@ -14,7 +14,6 @@ use super::tools::{Reader, Spec, Tools, has_grounding};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, ToolChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Target;
-use crate::provider::bedrock::model_id::ModelId;
 
 /// What a request brings beside its messages.
 #[derive(Debug, Default)]
@@ -85,13 +84,11 @@ impl Toolbox {
     }
 
     /// Returns what the reader of the answer must know.
-    pub(crate) fn context(self, model: &ModelId, streamed: bool) -> DecodeContext {
+    pub(crate) fn context(self) -> DecodeContext {
         DecodeContext {
             tool_names: self.namer.renamed(),
             json_tool: self.json_tool,
-            base: model.base.clone(),
             tools: self.tools.names,
-            streamed,
             ..DecodeContext::default()
         }
     }

@@ -58,7 +58,7 @@ fn encode(
     let context = DecodeContext {
         is_llama: target.model.is_meta(),
         response_fields,
-        ..toolbox.context(&target.model, streamed)
+        ..toolbox.context()
     };
     let wire = wire_request(target, streamed, headers, body);
     Ok((wire, context, warnings::fit(warnings)))
@@ -84,8 +84,6 @@ fn encode_prompt(
     body.push(b'}');
     let headers = headers::collect(&request.params, target, &[], &mut warnings)?;
     let context = DecodeContext {
-        base: target.model.base.clone(),
-        streamed,
         response_fields: top_level::asks_for_fields(&params),
         ..DecodeContext::default()
     };

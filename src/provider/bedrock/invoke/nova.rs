@@ -81,7 +81,7 @@ fn encode(
         body,
     }
     .wire_without_guardrail(&mut warnings)?;
-    let context = draft.toolbox.context(&target.model, streamed);
+    let context = draft.toolbox.context();
     Ok((wire, context, warnings::fit(warnings)))
 }
 

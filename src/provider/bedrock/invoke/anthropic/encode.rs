@@ -13,7 +13,7 @@ use crate::provider::bedrock::chat::blocks::turns_size;
 use crate::provider::bedrock::chat::choice::Choice;
 use crate::provider::bedrock::chat::draft::Draft;
 use crate::provider::bedrock::chat::fields::Fields;
-use crate::provider::bedrock::chat::params::Inference;
+use crate::provider::bedrock::chat::inference::Inference;
 use crate::provider::bedrock::chat::{Wire, betas, context_management, extras, warnings};
 use crate::provider::{Exchange, Target};
 
@@ -40,7 +40,7 @@ pub(super) fn exchange(
         body,
     };
     let wire = door.wire(outgoing, &mut warnings)?;
-    let context = draft.toolbox.context(&target.model, streamed);
+    let context = draft.toolbox.context();
     Ok(Exchange {
         requests: vec![wire],
         decoder: Box::new(door.decoder(context)),

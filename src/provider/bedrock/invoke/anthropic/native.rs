@@ -70,14 +70,9 @@ pub(super) fn exchange(
         body,
     };
     let wire = door.wire(outgoing, &mut warnings)?;
-    let context = DecodeContext {
-        base: target.model.base.clone(),
-        streamed,
-        ..DecodeContext::default()
-    };
     Ok(Exchange {
         requests: vec![wire],
-        decoder: Box::new(door.decoder(context).native()),
+        decoder: Box::new(door.decoder(DecodeContext::default()).native()),
         warnings: warnings::fit(warnings),
     })
 }
