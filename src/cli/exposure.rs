@@ -31,7 +31,7 @@ impl Weakness {
         }
         let mut what = "no master key is set".to_owned();
         if let Some(variable) = &general.master_key_missing {
-            what += &format!(": `{KEY}` refers to {variable}, which is not set");
+            what = format!("{what}: `{KEY}` refers to {variable}, which is not set");
         }
         let is_open = config.virtual_keys.is_empty();
         if !is_open {
