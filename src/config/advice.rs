@@ -11,6 +11,49 @@ use super::{DeploymentConfig, RouterSettings, StrategyName};
 /// The two halves of static credentials.
 const PAIR: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
 
+/// A team's own name needs a team, and is no pattern.
+pub(super) fn team_names(placed: &[Placed], report: &mut Report) {
+    for entry in placed {
+        let info = &entry.deployment.info;
+        let Some(name) = &info.team_public_name else {
+            continue;
+        };
+        let (message, hint) = if info.team_id.is_none() {
+            (
+                "nobody's name without `team_id`; it is ignored",
+                "add `team_id:`",
+            )
+        } else if name.contains('*') || entry.deployment.model.contains('*') {
+            (
+                "a team's name can be no pattern; it is ignored",
+                "leave it out: `team_id` holds for patterns too",
+            )
+        } else {
+            continue;
+        };
+        let path = format!("{}.model_info.team_public_model_name", entry.path);
+        report.warn(entry.at, &path, message).hint(hint);
+    }
+}
+
+/// Says of every deployment that is to be reserved for teams at times, that it is not: who reads one warning for all of them
+/// might not see that it lets others in.
+pub(super) fn access_windows(info: Option<&Node>, path: &str, report: &mut Report) {
+    let mut keys = info.map(Node::entries).unwrap_or_default().iter();
+    let Some(windows) = keys.find(|entry| entry.key == "access_windows") else {
+        return;
+    };
+    let path = child_path(path, "model_info.access_windows");
+    let message = "not supported: the deployment is reserved for no team, whatever the time";
+    if report.about(&path).is_none() {
+        report.warn(windows.at, &path, message);
+    }
+    if let Some(finding) = report.about(&path) {
+        message.clone_into(&mut finding.message);
+        finding.hint("`team_id` gives a deployment to one team for good");
+    }
+}
+
 /// Warns about a deployment's credentials and region; `written` is its `litellm_params` as in the file.
 pub(super) fn deployment(
     deployment: &DeploymentConfig,

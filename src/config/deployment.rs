@@ -157,6 +157,7 @@ fn entry(
         origin: Arc::new(origin(&item, &params, path, report)),
         ..from_params(&params, path, report)
     };
+    advice::access_windows(info, path, report);
     advice::deployment(
         &deployment,
         item.get("litellm_params"),

@@ -195,6 +195,13 @@ pub const COOLDOWNS: Metric = Metric {
     labels: &["model_group", "model_id", "reason"],
     help: "Cooldowns of a deployment, by the kind of error that began it",
 };
+/// Health checks of a deployment: `ok` or the kind of error.
+pub const HEALTH_CHECKS: Metric = Metric {
+    name: "switchyard_health_checks_total",
+    kind: MetricKind::Counter,
+    labels: &["model_group", "model_id", "outcome"],
+    help: "Health checks of a deployment: `ok` or the kind of error",
+};
 /// Reloads: `applied`, `unchanged`, `rejected`.
 pub const CONFIG_RELOAD: Metric = Metric {
     name: "switchyard_config_reload_total",
@@ -422,7 +429,7 @@ pub const DEPLOYMENT_TPM_LIMIT: Metric = Metric {
 };
 
 /// Every metric, in the order in which the documentation has them.
-pub const METRICS: [Metric; 43] = [
+pub const METRICS: [Metric; 44] = [
     INFLIGHT,
     QUEUED,
     QUEUE_WAIT,
@@ -437,6 +444,7 @@ pub const METRICS: [Metric; 43] = [
     CACHE_LOOKUPS,
     SHED,
     COOLDOWNS,
+    HEALTH_CHECKS,
     CONFIG_RELOAD,
     CONFIG_LAST_RELOAD_SUCCESSFUL,
     CONFIG_INFO,

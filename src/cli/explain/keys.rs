@@ -53,9 +53,9 @@ pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView
 
 fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let name = key.rename(asked);
-    let asker = Asker::Key(key.config.team_id.as_deref());
-    let access = key.access(&admit::model_name(router, name, asker));
-    let group = router.resolve(name, asker);
+    let who = Asker::Key(key.config.team_id.as_deref());
+    let access = key.access(&admit::model_name(router, name, who));
+    let group = router.resolve(name, who);
     let of_team = group.iter().filter(|found| found.group.team.is_some());
     let own_deployments = of_team.flat_map(|found| &found.group.deployments);
     let own_deployments = own_deployments.map(|one| one.id.clone()).collect();

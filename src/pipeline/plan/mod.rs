@@ -304,7 +304,12 @@ fn caller(call: &Call) -> Result<Caller<'_>> {
     Caller::new(&call.options, allows_all)
 }
 
-fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {
+/// Builds a deployment for one call.
+///
+/// # Errors
+///
+/// An entry that no deployment can be made of.
+pub(super) fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {
     if let Some(simulated) = &call.snapshot.simulated {
         simulate(&mut entry, simulated);
     }
