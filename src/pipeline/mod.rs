@@ -13,6 +13,7 @@ mod counting;
 mod filling;
 mod gate;
 mod gateway;
+pub mod health;
 mod hedge;
 mod journal;
 mod lookup;

@@ -25,6 +25,7 @@ mod edge_failures;
 mod edge_fallbacks;
 mod edge_flights;
 mod edge_hangups;
+mod edge_health;
 mod edge_hedge;
 mod edge_key_limits;
 mod edge_keys;

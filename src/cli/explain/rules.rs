@@ -157,6 +157,8 @@ pub(super) struct FiltersView {
     /// `enforced`: all; `requests`: `rpm` alone; `counted`: none. `max_parallel_requests` always refuses.
     pub(super) rate_limits: &'static str,
     pub(super) cooldowns: bool,
+    /// Whether it goes by health checks.
+    pub(super) health_checks: bool,
     /// `provider_budget_config.bedrock`.
     pub(super) provider_budget: Option<BudgetView>,
     /// `litellm_settings.max_budget`.
@@ -192,6 +194,8 @@ impl FiltersView {
                 Rates::Counted => "counted",
             },
             cooldowns: !router.cooldown.disabled,
+            health_checks: router.health.background
+                && router.health.routes(group.configured_name()),
             provider_budget: router.provider_budget.map(BudgetView::of),
             gateway_budget: config.litellm.budget.map(BudgetView::of),
             tag_budgets: (router.tag_budgets.iter())
