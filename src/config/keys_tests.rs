@@ -261,6 +261,28 @@ fn mistakes_in_virtual_keys_are_errors_at_their_place() {
 }
 
 #[test]
+fn restriction_whose_variable_is_not_set_is_an_error() {
+    for text in [
+        "virtual_keys: [{key: sk-1, models: [os.environ/NONE]}]",
+        "virtual_keys: [{key: sk-1, max_budget: os.environ/NONE}]",
+        "virtual_keys: [{key: sk-1, model_rpm_limit: {a: os.environ/NONE}}]",
+        "general_settings: {allowed_ips: os.environ/NONE}",
+        "general_settings: {allowed_ips: [10.0.0.1, os.environ/NONE]}",
+        "litellm_settings: {max_budget: os.environ/NONE}",
+    ] {
+        let findings = load_text(text, &[]).unwrap_err().to_string();
+        assert!(
+            findings.contains(
+                "the variable `NONE` is not set: what it would keep out, or bound, would be open"
+            ),
+            "{findings}"
+        );
+    }
+    let other = "virtual_keys: [{key: sk-1, key_alias: os.environ/NONE}]";
+    assert!(load_text(other, &[]).is_ok(), "{}", said(other, &[]));
+}
+
+#[test]
 fn doubts_about_virtual_keys_are_warnings() {
     for (entry, problem) in [
         ("rpm_limits: 1", "did you mean `rpm_limit`?"),

@@ -26,6 +26,44 @@ const PROTECTED: &[&str] = &[
     "NO_PROXY",
 ];
 
+/// Keys that let everyone through, or everything, where they say nothing.
+const RESTRICTING: [&str; 26] = [
+    "admin_only_routes",
+    "allowed_cache_controls",
+    "allowed_ips",
+    "allowed_model_region",
+    "allowed_routes",
+    "blocked",
+    "duration",
+    "enforce_user_param",
+    "enforced_params",
+    "expires",
+    "global_max_parallel_requests",
+    "key_type",
+    "max_budget",
+    "max_parallel_requests",
+    "model_rpm_limit",
+    "model_tpm_limit",
+    "models",
+    "rpm_limit",
+    "tag_rpm_limit",
+    "team_max_parallel_requests",
+    "team_rpm_limit",
+    "team_tpm_limit",
+    "tpm_limit",
+    "user_max_parallel_requests",
+    "user_rpm_limit",
+    "user_tpm_limit",
+];
+
+/// Says whether a key of this path restricts callers, so that nothing may not stand for it.
+fn restricts(path: &str) -> bool {
+    let sections = ["general_settings.", "litellm_settings.", "virtual_keys["];
+    let names = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
+    sections.iter().any(|section| path.starts_with(section))
+        && (path.split('.').skip(1)).any(|part| RESTRICTING.contains(&names(part).as_str()))
+}
+
 /// What a reference to a variable that is not set means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
@@ -130,6 +168,10 @@ fn look_up(
         None => {
             let message = format!("the variable `{name}` is not set");
             let finding = match unset {
+                Unset::Warns if restricts(path) => {
+                    let follows = "what it would keep out, or bound, would be open";
+                    report.error(at, path, format!("{message}: {follows}"))
+                }
                 Unset::Warns => report.warn(at, path, message),
                 Unset::Fails => report.error(at, path, message),
             };
