@@ -83,17 +83,46 @@ pub(super) fn no_deployment(config: &Config) -> Finding {
     }
 }
 
+/// Makes the client of AWS as the file and the environment want it.
+///
+/// # Errors
+///
+/// What of the environment cannot be used, in words for the operator.
+pub(super) fn client(config: &Config, clock: &SharedClock) -> Result<Upstream, String> {
+    let environment = &config.environment;
+    let options = UpstreamOptions::from_environment(config.router.connect_timeout, environment);
+    Upstream::new(options, Arc::clone(clock)).map_err(|problem| {
+        let names = [
+            "AWS_CA_BUNDLE",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "https_proxy",
+            "http_proxy",
+        ];
+        let set = names.iter().filter(|name| environment.get(name).is_some());
+        let set: Vec<&str> = set.copied().collect();
+        format!(
+            "no connection to AWS can be made by {}: {problem}",
+            set.join(", ")
+        )
+    })
+}
+
 /// Builds the router of a configuration as serving it would; nothing is sent, no credentials are fetched.
 ///
 /// # Errors
 ///
 /// What is wrong with the deployments.
 pub(super) fn offline_router(config: &Config) -> Result<Router, Findings> {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let Ok(upstream) = Upstream::new(UpstreamOptions::default(), clock) else {
-        // Without a client there is nothing to say about deployments.
-        return Ok(Router::default());
-    };
+    let upstream = client(config, &(Arc::new(SystemClock) as SharedClock)).map_err(|message| {
+        Findings(vec![Finding {
+            key: String::new(),
+            severity: Severity::Error,
+            message,
+            hint: None,
+            ..no_deployment(config)
+        }])
+    })?;
     let credentials = CredentialStore::new(Arc::new(upstream), TaskTracker::new());
     Router::build(config, &credentials, &Metrics::new(), None)
 }
@@ -172,6 +201,22 @@ general_settings: {master_key: a-long-random-key}
         assert!(
             guarded.contains("not set: calls need one of the `virtual_keys`, there is no administrator, and the server listens on 127.0.0.1 only"),
             "{guarded}"
+        );
+    }
+
+    #[test]
+    fn environment_that_no_client_can_be_made_of_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.yaml");
+        std::fs::write(&file, "general_settings: {master_key: a-long-random-key}\n").unwrap();
+        let missing = folder.path().join("missing.pem").display().to_string();
+        let environment = Environment::from_iter([("AWS_CA_BUNDLE".to_owned(), missing)]);
+        let (_, findings) = inspect(&file, None, environment);
+        let said = findings.to_string();
+        assert!(
+            findings.has_errors()
+                && said.contains("no connection to AWS can be made by AWS_CA_BUNDLE"),
+            "{said}"
         );
     }
 

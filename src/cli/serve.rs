@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use super::banner::Banner;
-use super::{ServeArguments, complain, exposure, say, simulate};
+use super::{ServeArguments, check, complain, exposure, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Environment, Findings, RedisConfig};
 use crate::http::{App, Shutdown};
@@ -21,7 +21,7 @@ use crate::state::{
 use crate::store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
-use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
+use crate::upstream::CredentialStore;
 
 /// Serves until a signal ends it. Exit status 0 when no answer was cut.
 pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
@@ -140,9 +140,7 @@ fn telemetry_options(arguments: &ServeArguments, config: &Config) -> TelemetryOp
 }
 
 fn parts(config: &Config, clock: &SharedClock, tracker: &TaskTracker) -> Result<Parts, String> {
-    let options =
-        UpstreamOptions::from_environment(config.router.connect_timeout, &config.environment);
-    let upstream = Arc::new(Upstream::new(options, Arc::clone(clock))?);
+    let upstream = Arc::new(check::client(config, clock)?);
     let credentials = CredentialStore::new(Arc::clone(&upstream), tracker.clone());
     let metrics = Arc::<Metrics>::default();
     let connected = |redis: &RedisConfig| {

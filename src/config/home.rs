@@ -21,7 +21,7 @@ const SECTIONS: [&Table; 9] = [
 ];
 
 /// Keys that keep somebody out or bound what is spent: ignoring one opens the gateway wider than the file says.
-const GUARDS: [&str; 12] = [
+const GUARDS: [&str; 14] = [
     "master_key",
     "virtual_keys",
     "allowed_ips",
@@ -33,6 +33,8 @@ const GUARDS: [&str; 12] = [
     "enable_jwt_auth",
     "enable_oauth2_auth",
     "max_budget",
+    "tag_budget_config",
+    "provider_budget_config",
     "global_max_parallel_requests",
 ];
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, rfc3339_micros};
 use crate::config::RetryBudgetConfig;
+use crate::keys::GatewaySpend;
 use crate::router::{BudgetView, CooldownInForce, Deployment, ModelGroup, Router};
 use crate::state::Snapshot;
 
@@ -19,6 +20,8 @@ pub(super) struct RouterState {
     config_hash: String,
     groups: Vec<Group>,
     tag_budgets: Vec<TagBudgetState>,
+    /// Of all calls together; `null` where there is none.
+    budget: Option<Budget>,
 }
 
 #[derive(Debug, Serialize)]
@@ -146,6 +149,7 @@ impl RouterState {
                     budget: Budget::of(known.view(moment.now), moment),
                 })
                 .collect(),
+            budget: Budget::of_gateway(snapshot.keys.spend(), moment),
         }
     }
 }
@@ -228,6 +232,15 @@ impl DeploymentState {
 }
 
 impl Budget {
+    fn of_gateway(spend: &GatewaySpend, moment: Moment) -> Option<Self> {
+        let view = BudgetView {
+            limit_usd: spend.budget?.limit_usd,
+            spent_usd: spend.runtime.spent(moment.now),
+            resets_in: spend.runtime.resets_in(moment.now),
+        };
+        Some(Self::of(view, moment))
+    }
+
     fn of(view: BudgetView, moment: Moment) -> Self {
         Self {
             limit_usd: view.limit_usd,
@@ -347,6 +360,7 @@ mod tests {
                     resets_at: None,
                 },
             }],
+            budget: None,
         };
         insta::assert_json_snapshot!(state);
     }

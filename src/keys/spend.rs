@@ -123,6 +123,13 @@ impl KeyRuntime {
         spend.usd
     }
 
+    /// Returns how long the running period still runs; `None`: for ever, or nothing was spent in it.
+    pub fn resets_in(&self, now: Instant) -> Option<Duration> {
+        let mut spend = self.lock();
+        spend.roll(now);
+        spend.left(now)
+    }
+
     /// Returns what was spent since the last time, to tell other instances.
     pub fn take_unreported(&self) -> f64 {
         std::mem::take(&mut self.lock().unreported)

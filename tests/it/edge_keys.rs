@@ -380,6 +380,16 @@ async fn budget_of_the_gateway_stops_everyone_until_its_period_ends() {
     let path = "/bedrock/model/m/converse";
     assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 422);
     assert_eq!(gateway.calls_of("m1"), 1);
+    let state = gateway
+        .call(Method::GET, "/router/state", Some(master))
+        .await
+        .json();
+    let budget = &state["budget"];
+    assert!(
+        budget["limit_usd"] == 5.0 && budget["spent_usd"].as_f64() >= Some(5.0),
+        "{budget}"
+    );
+    assert!(budget["resets_at"].is_string(), "{budget}");
     clock.advance(Duration::from_secs(24 * 3600));
     assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 200);
     is_refused(
