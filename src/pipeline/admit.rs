@@ -29,8 +29,8 @@ pub fn asker(identity: &Identity) -> Asker<'_> {
 }
 
 /// Returns what keys go by of a model name: its group, and the access groups of the group's deployments.
-pub fn model_name<'a>(router: &'a Router, asked: &'a str, asker: Asker<'_>) -> ModelName<'a> {
-    let Some(group) = router.resolve(asked, asker).map(|resolved| resolved.group) else {
+pub fn model_name<'a>(router: &'a Router, asked: &'a str, who: Asker<'_>) -> ModelName<'a> {
+    let Some(group) = router.resolve(asked, who).map(|resolved| resolved.group) else {
         return ModelName {
             asked,
             ..ModelName::default()
