@@ -260,7 +260,7 @@ fn warn_about_key(general: &GeneralSettings, root: &Node, has_keys: bool, report
     // That the variable is not set has been said; one line has it all.
     if let (None, Some(_), Some(finding)) = (key, &general.master_key_missing, report.about(path)) {
         if finding.severity == Severity::Warning {
-            finding.message += &format!(": {follows} {reach}");
+            finding.message = format!("{}: {follows} {reach}", finding.message);
         }
         return;
     }

@@ -50,10 +50,13 @@ pub(super) fn names_path(routes: &[String], path: &str) -> bool {
 /// Says whether a list that is not empty lets `path` be served: by itself, with or without `/v1`, as a part of a set, or as
 /// what begins with the text before `*`.
 pub fn allows_path(routes: &[String], path: &str) -> bool {
-    let has = |route: &String| match route.ends_with('*') {
+    let has = |route: &String| {
         // `/v1/*` is no `/*`: of the two paths of an endpoint only those count that are written so.
-        true => names(route, bare(path)),
-        false => bare(route) == bare(path),
+        if route.ends_with('*') {
+            names(route, bare(path))
+        } else {
+            bare(route) == bare(path)
+        }
     };
     allows(routes, path) || routes.iter().any(has)
 }

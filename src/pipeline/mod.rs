@@ -9,6 +9,7 @@ mod attempts;
 mod bound;
 mod cached;
 mod call;
+mod continuation;
 mod counting;
 mod filling;
 mod gate;
