@@ -9,9 +9,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
 
 use super::portkey;
+use crate::canonical::{EmbedAnswer, Vector};
 use crate::dialect::Front;
 use crate::error::Error;
 use crate::pipeline::{Entries, Journal};
+use crate::provider::bedrock::embed::INVOCATION_ARN;
 use crate::telemetry::names;
 
 /// Longest `x-litellm-call-id` that is taken from a client.
@@ -171,6 +173,20 @@ pub(super) fn copy_upstream(upstream: &HeaderMap, headers: &mut HeaderMap) {
 pub(super) fn insert(headers: &mut HeaderMap, header: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name(header), value);
+    }
+}
+
+/// Names the jobs that write the vectors later, as many as a header may have.
+pub(super) fn say_jobs(headers: &mut HeaderMap, answer: &EmbedAnswer) {
+    const MOST: usize = 32;
+    let of = |vector: &Vector| {
+        let fields = vector.provider_fields.iter();
+        let mut arns = fields.filter(|(name, _)| name == INVOCATION_ARN);
+        arns.next().and_then(|(_, arn)| arn.parse::<String>().ok())
+    };
+    let arns: Vec<String> = answer.vectors.iter().filter_map(of).take(MOST).collect();
+    if !arns.is_empty() {
+        insert(headers, names::INVOCATION_ARNS, &arns.join(","));
     }
 }
 

@@ -14,7 +14,7 @@ use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
 use super::body::read_body;
-use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
@@ -284,6 +284,9 @@ fn whole(
     }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
+    if let Answer::Embed(answer) = reply {
+        say_jobs(response.headers_mut(), answer);
+    }
     if let Some(asked) = &not_kept {
         say_left_out(response.headers_mut(), asked);
     }

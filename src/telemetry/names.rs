@@ -52,6 +52,8 @@ pub const CACHE_KEY: &str = "x-litellm-cache-key";
 pub const TOTAL_ATTEMPTS: &str = "x-switchyard-total-attempts";
 /// `x-switchyard-warnings`: what was left out or changed in the request.
 pub const WARNINGS: &str = "x-switchyard-warnings";
+/// `x-switchyard-invocation-arns`: the jobs that write the vectors of an embeddings request later, in the order of its inputs.
+pub const INVOCATION_ARNS: &str = "x-switchyard-invocation-arns";
 /// `x-switchyard-deadline`: the caller's bound for the whole call, in seconds.
 pub const DEADLINE: &str = "x-switchyard-deadline";
 /// Put before the name of every header of AWS's answer.

@@ -5,11 +5,15 @@ use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
 
-const MODELS: [(&str, &str); 7] = [
+const MODELS: [(&str, &str); 8] = [
     ("claude", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ("nova", "us.amazon.nova-pro-v1:0"),
     ("titan", "amazon.titan-embed-text-v2:0"),
     ("embed", "cohere.embed-english-v3"),
+    (
+        "later",
+        "async_invoke/amazon.nova-2-multimodal-embeddings-v1:0",
+    ),
     ("canvas", "amazon.nova-canvas-v1:0"),
     ("rerank", "cohere.rerank-v3-5:0"),
     ("rank-invoke", "invoke/cohere.rerank-v3-5:0"),
@@ -173,6 +177,28 @@ async fn embeddings_are_answered_in_the_order_of_their_inputs() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn jobs_that_write_vectors_later_are_named_in_a_header_too() {
+    let gateway = gateway("").await;
+    let body =
+        json!({"model": "later", "input": ["a", "b"], "output_s3_uri": "s3://bucket/vectors"});
+    let answer = gateway.post_to("/v1/embeddings", &body, &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let told = answer.json();
+    let arns: Vec<&str> = (told["data"].as_array().unwrap().iter())
+        .map(|datum| {
+            datum["provider_specific_fields"]["invocation_arn"]
+                .as_str()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(arns.len(), 2);
+    assert_eq!(
+        answer.header("x-switchyard-invocation-arns"),
+        arns.join(",")
+    );
 }
 
 #[tokio::test]
