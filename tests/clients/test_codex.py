@@ -25,8 +25,9 @@ NAMES = {
     "llama": MODELS["llama"],
     "qwen": MODELS["qwen"],
     "gpt-oss": MODELS["gpt-oss"],
+    "luna": "bedrock/us.openai.gpt-5.6-luna",
 }
-BY_CONVERSE = [name for name in NAMES if name != "native"]
+BY_CONVERSE = [name for name in NAMES if name not in ("native", "luna")]
 ENTRIES = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in NAMES.items()]  # fmt: skip
 
 
