@@ -209,19 +209,17 @@ impl PromptStream {
         self.opening.clear();
         self.open.clear();
         let mut writer = CompletionStream::new(&self.envelope);
-        match error {
-            Some(error) => writer.error(error, &mut self.out),
-            None => {
-                let usage = self.usage.map(|usage| ChatChunk::Usage {
-                    usage,
-                    service_tier: None,
-                });
-                if let Some(usage) = &usage {
-                    writer.chunk(usage, &mut self.out);
-                }
-                writer.end(&mut self.out);
-            }
+        if let Some(error) = error {
+            return writer.error(error, &mut self.out);
         }
+        if let Some(usage) = self.usage {
+            let usage = ChatChunk::Usage {
+                usage,
+                service_tier: None,
+            };
+            writer.chunk(&usage, &mut self.out);
+        }
+        writer.end(&mut self.out);
     }
 
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
