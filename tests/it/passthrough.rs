@@ -8,6 +8,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use switchyard::limit::LimitName;
 use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
@@ -1075,4 +1076,35 @@ async fn guardrail_of_a_deployment_holds_here_too() {
     assert_eq!(sent.body, body.to_string());
     assert_eq!(sent.headers["x-amzn-bedrock-guardrailidentifier"], "gr1");
     assert_eq!(sent.headers["x-amzn-bedrock-guardrailversion"], "1");
+}
+
+#[tokio::test]
+async fn a_stream_that_tells_of_its_failure_takes_from_limits_once() {
+    for fault in ["exception-mid", "cut"] {
+        let gateway = dear().await;
+        let text = format!("one two three four five six seven eight [[sim:{fault},at=4]]");
+        let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50,
+            "messages": [{"role": "user", "content": text}]});
+        let url = format!(
+            "{}/bedrock/model/m/invoke-with-response-stream",
+            gateway.url
+        );
+        let request = gateway
+            .client
+            .post(url)
+            .bearer_auth(KEY)
+            .body(body.to_string());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.bytes().await.is_err(), fault == "cut");
+        let spent = spent(&gateway).await;
+        assert!(spent > 5.0, "{fault}: {spent}");
+        let snapshot = gateway.app.live.load();
+        let key = snapshot.keys.virtual_keys().next().unwrap();
+        let levels = key.meters("m", &[])[0].levels(Instant::now());
+        let used = levels.iter().find(|level| level.limit == LimitName::Tpm);
+        #[expect(clippy::cast_precision_loss, reason = "a few tokens")]
+        let used = used.unwrap().used as f64;
+        assert!((used - spent).abs() < 0.5, "{fault}: {used} of {spent}");
+    }
 }
