@@ -50,7 +50,7 @@ pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Respons
         call,
         has_company: false,
     });
-    let mut answered = match all(app, prompts.collect()).await {
+    let mut answered = match all(app, prompts).await {
         Ok(answered) => answered,
         Err(refused) => {
             let Failed { prompt, error } = *refused;
@@ -70,21 +70,23 @@ pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Respons
     response
 }
 
-/// Runs all calls, as many at a time as there is room for.
+/// Runs all calls, as many at a time as there is room for. Each is made when its turn comes: one that never began is in
+/// nobody's books.
 ///
 /// # Errors
 ///
 /// The first failure.
 async fn all(
     app: &Arc<App>,
-    mut due: VecDeque<Prompt>,
+    mut due: impl Iterator<Item = Prompt>,
 ) -> Result<Vec<(Prompt, ChatAnswer)>, Box<Failed>> {
     let mut running = FuturesUnordered::new();
     let mut room = AT_ONCE;
-    let mut answered = Vec::with_capacity(due.len());
+    let mut answered = Vec::new();
+    let mut again = VecDeque::new();
     loop {
         while running.len() < room
-            && let Some(mut prompt) = due.pop_front()
+            && let Some(mut prompt) = again.pop_front().or_else(|| due.next())
         {
             prompt.has_company = !running.is_empty();
             running.push(one(app, prompt));
@@ -102,7 +104,7 @@ async fn all(
             // It was one of the running ones, so there is less room each time, until each is alone.
             Err(error) if found_no_room(&prompt, &error) => {
                 room = running.len().max(1);
-                due.push_front(prompt);
+                again.push_front(prompt);
             }
             Err(error) => return Err(Box::new(Failed { prompt, error })),
         }
@@ -122,6 +124,8 @@ fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
 fn of_prompt(call: &Call, prompt: &Text) -> Call {
     let mut call = call.clone();
     if let Some(request) = call.request.chat_mut() {
+        // An agent that is asked two things in one session takes them for one conversation.
+        request.session = Some(crate::random::uuid().to_string());
         request.messages = vec![message_of(prompt.clone())];
     }
     call

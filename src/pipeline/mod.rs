@@ -32,6 +32,7 @@ mod silence;
 mod stream;
 mod trip;
 mod walk;
+mod weight;
 mod work;
 
 use std::borrow::Cow;
@@ -124,7 +125,8 @@ impl Pipeline {
         if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
             return Box::pin(walk::around(call, &self.parts, Some(&hop), books, error)).await;
         }
-        if call.snapshot.cache.is_none() {
+        // What an agent says belongs to its session, and what it does is done for one caller.
+        if call.snapshot.cache.is_none() || hop.group.has_agents() {
             let journal = Arc::clone(books.journal());
             return match gateway {
                 Some(_) => self.route_into(call, &journal).await,
