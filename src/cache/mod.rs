@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 pub use admin::{AdminError, Health};
 pub use assemble::Assembler;
 pub use controls::CacheControls;
+pub use conversations::Room;
 pub use flight::{Flights, Joined, Lead, Waiter};
 pub use key::{KeyWriter, Keyed, Question, Tenant};
 pub use ranked::FoundRanks;
@@ -290,8 +291,13 @@ impl ResponseCache {
         }
     }
 
-    /// Keeps a value under `key`, and says whether any place has it.
+    /// Keeps a value under `key`, and says whether it is kept as long as it should be.
     fn keep(&self, key: &str, value: Bytes, times: &Times) -> bool {
+        self.keep_in(key, value, times, self.room())
+    }
+
+    /// Keeps a value where there is room; without any this process has a copy for a while.
+    fn keep_in(&self, key: &str, value: Bytes, times: &Times, room: Option<Room>) -> bool {
         if times.ttl.is_some_and(|ttl| ttl.is_zero()) {
             return false;
         }
@@ -303,7 +309,10 @@ impl ResponseCache {
         };
         let copy = times.ttl.unwrap_or(COPY_TTL).min(COPY_TTL);
         self.memory.write(key, value.clone(), copy);
-        remote.write(vec![(key.to_owned(), value)], times.ttl);
+        let Some(Room(Some(permit))) = room else {
+            return false;
+        };
+        remote.write_in(permit, vec![(key.to_owned(), value)], times.ttl);
         true
     }
 

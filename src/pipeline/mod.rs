@@ -41,6 +41,7 @@ use std::sync::Arc;
 pub(crate) use call::deadline_passed;
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
 pub use filling::Filling;
+pub use gate::check_caller;
 pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
 pub use lookup::{CacheFacts, Known, Lookup, look_up};

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::asked::Asked;
+use super::asked::{Asked, NotKept};
 use super::event::Event;
 use super::failure::write_failure;
 use super::item::{Call, Item, Kind, Said, Stage, Thought, write_summary};
@@ -489,13 +489,19 @@ impl StreamWriter for ResponseStream {
         }
     }
 
+    fn cannot_be_kept(&mut self) {
+        if self.asked.is_kept() {
+            self.asked = Arc::new(self.asked.not_kept(NotKept::NoRoom));
+        }
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) {
         let stop = self.stop.clone();
         // An answer that said nothing has begun by now, one that broke off has not been finished.
         self.finish(&stop, out);
         self.kept = record(&self.state(), &self.envelope, &self.asked);
         if self.asked.is_kept() && self.kept.is_none() {
-            self.asked = Arc::new(self.asked.not_kept());
+            self.asked = Arc::new(self.asked.not_kept(NotKept::TooLarge));
         }
         let kind = format!("response.{}", self.state().status);
         let mut event = self.event(&kind, out);
