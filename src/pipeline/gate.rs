@@ -59,8 +59,10 @@ pub(super) fn check_standing(call: &Call, key: &VirtualKey, parts: &Parts) -> Re
     key.check_standing(parts.clock.now(), parts.clock.wall(), false, status)
 }
 
-/// Checks what is known of a caller before its request is put together: its key's expiry and budget, and that its limits for
-/// calls of any model have room. Nothing is taken; the gate asks for all of it again.
+/// Checks what is known of a caller before its request is put together.
+///
+/// That is its key's expiry and budget, and that its limits for calls of any model have room. Nothing is taken; the gate asks for
+/// all of it again.
 ///
 /// # Errors
 ///

@@ -11,8 +11,9 @@ const OF_A_PIECE: usize = 256;
 pub(super) fn of_chunk(chunk: &ChatChunk) -> usize {
     let said = match chunk {
         ChatChunk::Native(event) => of_json(&event.json),
-        ChatChunk::Text { text, .. } | ChatChunk::Thinking { text, .. } => of_text(text),
-        ChatChunk::Signature {
+        ChatChunk::Text { text, .. }
+        | ChatChunk::Thinking { text, .. }
+        | ChatChunk::Signature {
             signature: text, ..
         }
         | ChatChunk::Redacted { data: text, .. }

@@ -49,9 +49,9 @@ impl Client {
     /// Reads until the connection ends; returns the kinds and flags of the frames.
     async fn heard(mut self) -> Vec<(u8, u8)> {
         let mut heard = Vec::new();
-        let mut head = [0; 9];
-        while self.io.read_exact(&mut head).await.is_ok() {
-            let [a, b, c, kind, flags, ..] = head;
+        let mut opening = [0; 9];
+        while self.io.read_exact(&mut opening).await.is_ok() {
+            let [a, b, c, kind, flags, ..] = opening;
             let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
             self.io.read_exact(&mut payload).await.unwrap();
             heard.push((kind, flags));
