@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod error;
+mod hex;
 pub mod http;
 pub mod keys;
 pub mod limit;

@@ -21,7 +21,7 @@ const ROWS: [&[&str]; 11] = [
     &["catalog"],
     &["telemetry"],
     &["config"],
-    &["canonical", "error", "clock", "random"],
+    &["canonical", "error", "clock", "random", "hex"],
 ];
 
 /// What puts the parts together, and may use all of them.

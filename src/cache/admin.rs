@@ -22,15 +22,20 @@ pub enum Health {
 pub enum AdminError {
     /// The shared store failed; what is in this process was done.
     Store(StoreError),
-    /// Only a cache in Redis can do this, and this one is not, or not connected.
+    /// Only a cache in Redis can do this, and this one is in the process.
     NotShared,
+    /// The cache is to be in Redis, and there is no connection to it.
+    NotConnected,
 }
 
 impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::NotShared => f.write_str("the cache is not connected to Redis"),
+            Self::NotShared => {
+                f.write_str("the cache is in this process: there is no Redis that could be asked")
+            }
+            Self::NotConnected => f.write_str("the cache is not connected to Redis"),
         }
     }
 }
@@ -64,7 +69,7 @@ impl ResponseCache {
                 Ok(Health::Shared)
             }
             (None, CacheBackend::Local) => Ok(Health::Local),
-            (None, CacheBackend::Redis) => Err(AdminError::NotShared),
+            (None, CacheBackend::Redis) => Err(AdminError::NotConnected),
         }
     }
 
@@ -104,8 +109,11 @@ impl ResponseCache {
     ///
     /// The cache is not in Redis, or Redis failed.
     pub async fn info(&self) -> Result<Map<String, Value>, AdminError> {
-        let remote = self.remote.as_ref().ok_or(AdminError::NotShared)?;
-        Ok(read_info(&remote.info().await?))
+        match (&self.remote, self.config.backend) {
+            (Some(remote), _) => Ok(read_info(&remote.info().await?)),
+            (None, CacheBackend::Local) => Err(AdminError::NotShared),
+            (None, CacheBackend::Redis) => Err(AdminError::NotConnected),
+        }
     }
 
     /// Returns the settings, without secrets.

@@ -165,7 +165,7 @@ impl Instance {
         let question = Question {
             model: "m",
             group: "m",
-            tags: &[],
+            routed_by: &RoutedBy::default(),
             call_type: "completion",
             request: &request,
             aws: &aws,
@@ -586,7 +586,7 @@ async fn a_store_that_is_away_does_not_say_that_a_response_is_not_there() {
     let owner = Tenant::default();
     let ask = |id: &'static str| cache.recall(&owner, vec![id.to_owned()]);
     let room = cache.room().unwrap();
-    assert!(cache.remember(&owner, "resp_1", Bytes::from_static(b"{}"), room));
+    assert!(cache.remember(&owner, vec![("resp_1", Bytes::from_static(b"{}"))], room));
     assert!(ask("resp_2").await.unwrap().is_empty());
     store.is_away.store(true, Ordering::SeqCst);
     assert!(ask("resp_2").await.is_err());

@@ -13,6 +13,7 @@ use serde_json::Number;
 use sha2::{Digest, Sha256};
 
 use crate::canonical::{RawJson, Text};
+use crate::hex::hex;
 
 /// Members of one object that are sorted together. A larger object is taken in batches of this many: its order then
 /// counts in part, which can only cost a hit.
@@ -77,13 +78,7 @@ impl Canon {
 
     /// Returns the hash, as 64 hexadecimal digits.
     pub(super) fn hex(self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::with_capacity(64);
-        for byte in self.digest() {
-            // Writing to a string has no way to fail.
-            let _infallible = write!(out, "{byte:02x}");
-        }
-        out
+        hex(&self.digest())
     }
 
     fn digest(self) -> [u8; 32] {

@@ -41,6 +41,8 @@ impl Canonical for ChatRequest {
             // A name for upstreams, which says nothing of what is asked.
             session: _,
             native,
+            // What it loses is in what it says.
+            loss: _,
         } = self;
         out.object(|out| {
             out.member("messages", messages);
@@ -62,12 +64,16 @@ impl Canonical for ChatRequest {
 /// conversation. Its other members are parameters, or the gateway's.
 fn write_native(native: &Native, out: &mut Canon) {
     let body = RawObject::parse(native.body.get()).unwrap_or_default();
-    for (name, member) in [("native_messages", "messages"), ("native_system", "system")] {
-        let written = body.get(member).map(|written| {
+    for member in native.format.telling_members() {
+        // A mere text is the conversation itself.
+        let written = body
+            .get(member)
+            .filter(|it| *member != "input" || it.starts_with('['));
+        let written = written.map(|written| {
             let bytes = native.body.bytes().slice_ref(written.as_bytes());
             RawJson::from_checked(bytes)
         });
-        out.member(name, &written);
+        out.member(&format!("native_{member}"), &written);
     }
 }
 
@@ -277,6 +283,8 @@ impl Canonical for Media {
             title,
             context,
             citations,
+            // It is the source itself until it is fetched.
+            fetched_from: _,
         } = self;
         let kind = match kind {
             MediaKind::Image => "image",

@@ -4,7 +4,6 @@
 //! by. What is too large, or was thrown out to make room, is not there; who asks says so to its client.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AdminError, ResponseCache, Tenant};
+use crate::hex::hex;
 
 /// How long a response is kept, whatever `ttl` says of answers.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -19,7 +19,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest conversation that is kept for several instances, in bytes; one that stays in this process has a smaller bound.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// Room to keep one value in, see [`ResponseCache::room`].
+/// Room to keep values in, see [`ResponseCache::room`].
 #[derive(Debug)]
 pub struct Room(pub(super) Option<OwnedSemaphorePermit>);
 
@@ -33,7 +33,7 @@ impl ResponseCache {
         super::memory::MOST_BYTES.min(all)
     }
 
-    /// Returns room to keep one value in; `None` where too many are being written.
+    /// Returns room to keep values in; `None` where too many are being written.
     pub fn room(&self) -> Option<Room> {
         match &self.remote {
             None => Some(Room(None)),
@@ -41,13 +41,16 @@ impl ResponseCache {
         }
     }
 
-    /// Keeps what a response left behind in `room`, and says whether it did.
-    pub fn remember(&self, owner: &Tenant, id: &str, record: Bytes, room: Room) -> bool {
-        if record.len() > self.most_remembered() {
+    /// Keeps what a response left behind, under several names, in `room`; says whether it did.
+    pub fn remember(&self, owner: &Tenant, records: Vec<(&str, Bytes)>, room: Room) -> bool {
+        let most = self.most_remembered();
+        if records.iter().any(|(_, record)| record.len() > most) {
             return false;
         }
+        let records = records.into_iter();
+        let values = records.map(|(id, record)| (key(owner, id), record));
         let times = self.times(Some(KEPT));
-        self.keep_in(&key(owner, id), record, &times, Some(room))
+        self.keep_in(values.collect(), &times, Some(room))
     }
 
     /// Returns what the responses called `ids` left behind, as far as it is kept.
@@ -103,12 +106,7 @@ fn key(owner: &Tenant, id: &str) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    let mut out = String::from("response:");
-    for byte in hasher.finalize() {
-        // Writing to a string has no way to fail.
-        let _infallible = write!(out, "{byte:02x}");
-    }
-    out
+    format!("response:{}", hex(&hasher.finalize()))
 }
 
 #[cfg(test)]
@@ -130,7 +128,7 @@ mod tests {
         let cache = local_cache();
         let record = Bytes::from_static(b"{}");
         let room = cache.room().unwrap();
-        assert!(cache.remember(&owner("a"), "resp_1", record.clone(), room));
+        assert!(cache.remember(&owner("a"), vec![("resp_1", record.clone())], room));
         let ask = |key: &'static str| {
             let cache = Arc::clone(&cache);
             async move {
@@ -155,7 +153,7 @@ mod tests {
         for (length, is_kept) in [(most, true), (most + 1, false), (MOST_BYTES + 1, false)] {
             let record = Bytes::from(vec![b' '; length]);
             let room = cache.room().unwrap();
-            let kept = cache.remember(&owner("a"), "resp_1", record, room);
+            let kept = cache.remember(&owner("a"), vec![("resp_1", record)], room);
             assert_eq!(kept, is_kept);
         }
     }

@@ -40,6 +40,15 @@ pub struct Tenant {
     pub team: Option<String>,
 }
 
+/// What decides which deployments of a group may answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoutedBy {
+    /// The tags; empty where they do not decide.
+    pub tags: Vec<String>,
+    /// The ids of the deployments whose patterns the `User-Agent` fits, a line each; `None` where that does not decide.
+    pub agent: Option<String>,
+}
+
 /// Which answer is asked for.
 #[derive(Debug)]
 pub struct Question<'a, R> {
@@ -47,8 +56,8 @@ pub struct Question<'a, R> {
     pub model: &'a str,
     /// The model group that the name stands for: two keys may mean different groups by one name.
     pub group: &'a str,
-    /// The tags that the call is routed by; empty where they do not decide.
-    pub tags: &'a [String],
+    /// What the call is routed by beside its model.
+    pub routed_by: &'a RoutedBy,
     /// What the endpoint is called in `supported_call_types`: `completion`, `anthropic_messages`, `embedding`, ….
     pub call_type: &'static str,
     /// What is asked.
@@ -138,7 +147,8 @@ fn write_model<R>(question: &Question<'_, R>, groups: &[Vec<String>], out: &mut 
 }
 
 fn write_content<R: Keyed>(question: &Question<'_, R>, out: &mut Canon) {
-    out.member("tags", question.tags);
+    out.member("tags", question.routed_by.tags.as_slice());
+    out.member("agent", &question.routed_by.agent);
     out.member("aws", question.aws);
     out.member("model_id", &question.model_id);
     out.member("direct", &question.direct);

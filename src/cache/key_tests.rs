@@ -52,7 +52,7 @@ fn full() -> Value {
 struct Case {
     model: &'static str,
     group: &'static str,
-    tags: Vec<String>,
+    routed_by: RoutedBy,
     aws: AwsParams,
     model_id: Option<&'static str>,
     direct: bool,
@@ -64,7 +64,7 @@ impl Default for Case {
         Self {
             model: "m",
             group: "m",
-            tags: Vec::new(),
+            routed_by: RoutedBy::default(),
             aws: AwsParams::default(),
             model_id: None,
             direct: false,
@@ -96,7 +96,7 @@ impl Case {
         let question: Question<'_, ChatRequest> = Question {
             model: self.model,
             group: self.group,
-            tags: &self.tags,
+            routed_by: &self.routed_by,
             call_type: "completion",
             request: &parsed.request,
             aws: &self.aws,
@@ -244,7 +244,24 @@ fn names_and_callers_count() {
             ..Case::default()
         },
         Case {
-            tags: vec!["free".to_owned()],
+            routed_by: RoutedBy {
+                tags: vec!["free".to_owned()],
+                agent: None,
+            },
+            ..Case::default()
+        },
+        Case {
+            routed_by: RoutedBy {
+                agent: Some(String::new()),
+                ..RoutedBy::default()
+            },
+            ..Case::default()
+        },
+        Case {
+            routed_by: RoutedBy {
+                agent: Some("cli".to_owned()),
+                ..RoutedBy::default()
+            },
             ..Case::default()
         },
         Case {

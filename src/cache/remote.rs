@@ -76,13 +76,6 @@ impl Remote {
         permit
     }
 
-    /// Begins to write values where there is room.
-    pub(super) fn write(&self, values: Vec<(String, Bytes)>, ttl: Option<Duration>) {
-        if let Some(permit) = self.room() {
-            self.write_in(permit, values, ttl);
-        }
-    }
-
     /// Begins to write values, one after the other; `None`: they do not expire.
     pub(super) fn write_in(
         &self,

@@ -104,6 +104,9 @@ struct Answer<'a> {
     /// The answer in that format, as the model wrote it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     native: Option<&'a RawValue>,
+    /// The answer as a response, as the model wrote it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    response: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<Tokens>,
     /// One or none: a trace may be `null`.
@@ -216,11 +219,9 @@ fn written_answer(answer: &ChatAnswer) -> Option<Answer<'_>> {
         blocks: blocks.iter().map(written_block).collect::<Option<_>>()?,
         finish_reason: Cow::Borrowed(known_reason(finish_reason)?),
         stop: Cow::Borrowed(stop),
-        is_messages: format.is_some_and(is_messages),
-        native: match native {
-            Some(native) if is_messages(native.format) => Some(json(&native.body)?),
-            _ => None,
-        },
+        is_messages: *format == Some(NativeFormat::Messages),
+        native: written_native(native.as_ref(), NativeFormat::Messages)?,
+        response: written_native(native.as_ref(), NativeFormat::Responses)?,
         usage: usage.map(written_usage),
         trace: trace.iter().map(json).collect::<Option<_>>()?,
         service_tier: service_tier.as_deref().map(Cow::Borrowed),
@@ -229,10 +230,11 @@ fn written_answer(answer: &ChatAnswer) -> Option<Answer<'_>> {
     })
 }
 
-/// Says whether a format is Anthropic's Messages: one that is added has to be kept, too.
-fn is_messages(format: NativeFormat) -> bool {
-    match format {
-        NativeFormat::Messages => true,
+/// Returns the answer as it was written, if it was in this format; `None` where it is not what an answer should be.
+fn written_native(native: Option<&Native>, format: NativeFormat) -> Option<Option<&RawValue>> {
+    match native {
+        Some(native) if native.format == format => json(&native.body).map(Some),
+        _ => Some(None),
     }
 }
 
@@ -322,12 +324,20 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
         service_tier: answer.service_tier.map(Cow::into_owned),
         provider_fields: named(answer.provider_fields),
         details: named(answer.details),
-        native: answer.native.map(|body| Native {
-            format: NativeFormat::Messages,
+        native: read_native(&answer.native, &answer.response).map(|(format, body)| Native {
+            format,
             body: shared(body),
             is_alone: false,
         }),
     })
+}
+
+fn read_native<'a>(
+    message: &Option<&'a RawValue>,
+    response: &Option<&'a RawValue>,
+) -> Option<(NativeFormat, &'a RawValue)> {
+    let message = message.map(|body| (NativeFormat::Messages, body));
+    message.or_else(|| response.map(|body| (NativeFormat::Responses, body)))
 }
 
 fn read_block(block: Block<'_>, bytes: &Bytes) -> Option<AnswerBlock> {

@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::cache::tests::local_cache;
-    use crate::cache::{CacheControls, Tenant};
+    use crate::cache::{CacheControls, RoutedBy, Tenant};
     use crate::canonical::Text;
     use crate::config::AwsParams;
 
@@ -311,7 +311,7 @@ mod tests {
         let question = Question {
             model: "m",
             group: "m",
-            tags: &[],
+            routed_by: &RoutedBy::default(),
             call_type: "embedding",
             request: &request,
             aws: &aws,

@@ -5,7 +5,7 @@
 
 use super::{
     ChatAnswer, ChatRequest, CountAnswer, EmbedAnswer, EmbedRequest, ImageAnswer, ImageRequest,
-    Media, Options, Pieces, RerankAnswer, RerankRequest, Usage,
+    Media, Pieces, RerankAnswer, RerankRequest, Usage,
 };
 
 /// Which operation a call asks for.
@@ -109,16 +109,6 @@ impl Request {
             Self::Embed(_) => "input",
             Self::Image(_) => "image",
             Self::Rerank(_) => "documents",
-        }
-    }
-
-    /// Returns the members beside the subject, of the operations that keep them as written.
-    pub fn options_mut(&mut self) -> Option<&mut Options> {
-        match self {
-            Self::Chat(_) | Self::Count(_) => None,
-            Self::Embed(request) => Some(&mut request.options),
-            Self::Image(request) => Some(&mut request.options),
-            Self::Rerank(request) => Some(&mut request.options),
         }
     }
 

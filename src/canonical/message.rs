@@ -144,6 +144,8 @@ pub struct Media {
     pub context: Option<Text>,
     /// Whether the model is asked to cite the document.
     pub citations: bool,
+    /// The address that its bytes were fetched from.
+    pub fetched_from: Option<String>,
 }
 
 impl Media {

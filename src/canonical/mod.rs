@@ -32,7 +32,7 @@ pub use message::{
     CacheControl, Content, Media, MediaKind, MediaSource, Message, Part, PartKind, Role, Thinking,
     ToolCall,
 };
-pub use native::{Native, NativeEvent, NativeFormat};
+pub use native::{Loss, Native, NativeEvent, NativeFormat};
 pub use object::{ObjectWriter, RawObject};
 pub use options::Options;
 pub use params::{ChatParams, JsonSchemaFormat, ParamMap, ResponseFormat};

@@ -12,6 +12,34 @@ use super::RawJson;
 pub enum NativeFormat {
     /// Anthropic's Messages.
     Messages,
+    /// OpenAI's Responses.
+    Responses,
+}
+
+impl NativeFormat {
+    /// Returns the members of a body that say what the canonical types have no place for, by which answers differ.
+    pub fn telling_members(self) -> &'static [&'static str] {
+        match self {
+            Self::Messages => &["messages", "system"],
+            Self::Responses => &[
+                "context_management",
+                "include",
+                "input",
+                "instructions",
+                "max_tool_calls",
+                "moderation",
+                "prompt",
+                "prompt_cache_options",
+                "prompt_cache_retention",
+                "reasoning",
+                "stream_options",
+                "text",
+                "tool_choice",
+                "tools",
+                "truncation",
+            ],
+        }
+    }
 }
 
 /// A body as it was written.
@@ -23,6 +51,23 @@ pub struct Native {
     pub body: RawJson,
     /// Whether it is known to say what the canonical types have no place for.
     pub is_alone: bool,
+}
+
+/// What a request loses with a model that does not speak its format.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// What is left out, for a warning.
+    pub warnings: Vec<String>,
+    /// What cannot be left out: the member that asks for it, and why the request is refused.
+    pub refusal: Option<(String, String)>,
+}
+
+impl Loss {
+    /// Notes that the request is to be refused; of several reasons the first counts.
+    pub fn refuse(&mut self, member: &str, why: &str) {
+        let reason = || (member.to_owned(), why.to_owned());
+        self.refusal.get_or_insert_with(reason);
+    }
 }
 
 /// An event of a streamed answer as it was written.

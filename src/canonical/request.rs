@@ -1,6 +1,6 @@
 //! A chat request, and the operations that can be asked of a model.
 
-use super::{ChatAnswer, ChatChunk, ChatParams, Content, Media, Message, Native, PartKind};
+use super::{ChatAnswer, ChatChunk, ChatParams, Content, Loss, Media, Message, Native, PartKind};
 
 /// What can be asked of a model.
 ///
@@ -47,6 +47,8 @@ pub struct ChatRequest {
     pub session: Option<String>,
     /// The client's body, where its format is one that models speak too. Whoever changes the conversation takes it out.
     pub native: Option<Native>,
+    /// What it loses where the model is asked in another format.
+    pub loss: Loss,
 }
 
 /// Takes a list of betas apart: separated by commas, or a JSON list.

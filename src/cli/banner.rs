@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::check::no_deployment;
-use super::count;
+use super::{count, exposure};
 use crate::config::Findings;
 use crate::state::Snapshot;
 
@@ -58,7 +58,7 @@ impl Banner<'_> {
         let mut warnings: Vec<String> = findings
             .0
             .iter()
-            .filter(|finding| finding.key != "general_settings.master_key")
+            .filter(|finding| !exposure::is_about_it(finding))
             .map(ToString::to_string)
             .collect();
         warnings.extend(self.warnings.iter().map(|text| format!("warning: {text}")));

@@ -1,21 +1,22 @@
 //! `switchyard check`: everything that is wrong with a configuration, without serving it.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use super::{count, say};
+use super::{count, exposure, say};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Environment, Finding, Findings, Severity};
 use crate::router::Router;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
 
-/// Prints everything that is wrong with `file`. Exit status 1 if any of it is an error.
-pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
-    let (deployments_total, findings) = inspect(file, Environment::of_process());
+/// Prints everything that is wrong with `file`, served on `host` where that is known. Exit status 1 if any of it is an error.
+pub(super) fn check(file: &Path, host: Option<IpAddr>, as_json: bool) -> ExitCode {
+    let (deployments_total, findings) = inspect(file, host, Environment::of_process());
     let is_usable = !findings.has_errors();
     if as_json {
         say(&config::to_json(&findings).to_string());
@@ -37,10 +38,19 @@ pub(super) fn check(file: &Path, as_json: bool) -> ExitCode {
 
 /// Counts the deployments that a file makes, and finds what is wrong with it: what the reader says, and what building the
 /// deployments would say, even if the reader has said enough to refuse it.
-fn inspect(file: &Path, environment: Environment) -> (usize, Findings) {
+fn inspect(file: &Path, host: Option<IpAddr>, environment: Environment) -> (usize, Findings) {
     let mut total = 0;
-    let (config, mut findings) = config::inspect(file, environment);
-    if let Some(config) = &config {
+    let (mut config, mut findings) = config::inspect(file, environment);
+    if let Some(config) = &mut config {
+        config.warnings.clone_from(&findings.0);
+        if let Some(refusal) = host.and_then(|host| exposure::refusal(config, host)) {
+            // It says the same of another address.
+            let is_said = |finding: &Finding| exposure::is_about_it(finding);
+            findings
+                .0
+                .retain(|finding| !is_said(finding) || finding.severity == Severity::Error);
+            findings.merge([refusal], &config.files);
+        }
         match offline_router(config) {
             Ok(router) => {
                 total = router.deployments_total();
@@ -93,10 +103,15 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> String {
+        found_on(None, text)
+    }
+
+    fn found_on(host: Option<&str>, text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("c.yaml");
         std::fs::write(&file, text).unwrap();
-        let (_, findings) = inspect(&file, Environment::default());
+        let host = host.map(|host| host.parse().unwrap());
+        let (_, findings) = inspect(&file, host, Environment::default());
         findings
             .to_string()
             .replace(&file.display().to_string(), "c.yaml")
@@ -121,6 +136,42 @@ general_settings: {master_key: a-long-random-key}
         assert_eq!(
             text,
             "c.yaml:10:29: warning: model_list[3].litellm_params.model: not served here: `agentcore/`, whose runtimes have an API of their own each; `agent/` is for agents of Bedrock"
+        );
+    }
+
+    #[test]
+    fn address_that_would_open_the_server_is_an_error_where_it_is_known() {
+        const MODEL: &str = "model_list: [{model_name: a, litellm_params: {model: bedrock/us.amazon.nova-pro-v1:0}}]\n";
+        for (settings, said) in [
+            (
+                "",
+                "c.yaml:1:1: error: general_settings.master_key: no master key is set, and the server listens on 0.0.0.0",
+            ),
+            (
+                "general_settings: {master_key: os.environ/UNSET}\n",
+                "c.yaml:2:32: error: general_settings.master_key: no master key is set: `general_settings.master_key` refers to UNSET",
+            ),
+            (
+                "virtual_keys: [{key: sk-one}]\n",
+                "c.yaml:1:1: error: general_settings.master_key: no master key is set; calls need one of the `virtual_keys`",
+            ),
+        ] {
+            let text = format!("{MODEL}{settings}");
+            let found = found_on(Some("0.0.0.0"), &text);
+            assert!(found.starts_with(said) && !found.contains('\n'), "{found}");
+            for host in [None, Some("127.0.0.1")] {
+                let found = found_on(host, &text);
+                assert!(
+                    found.contains("warning: general_settings.master_key"),
+                    "{found}"
+                );
+                assert!(!found.contains("error"), "{found}");
+            }
+        }
+        let guarded = found(&format!("{MODEL}virtual_keys: [{{key: sk-one}}]\n"));
+        assert!(
+            guarded.contains("not set: calls need one of the `virtual_keys`, there is no administrator, and the server listens on 127.0.0.1 only"),
+            "{guarded}"
         );
     }
 

@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod explain;
+mod exposure;
 mod serve;
 mod simulate;
 
@@ -49,7 +50,7 @@ pub struct ServeArguments {
     #[arg(long, short, env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]
     config: PathBuf,
     /// Address to listen on [default: 0.0.0.0 with a master key, 127.0.0.1 without]
-    #[arg(long, env = "SWITCHYARD_HOST", value_parser = serve::parse_host)]
+    #[arg(long, env = "SWITCHYARD_HOST", value_parser = exposure::parse_host)]
     host: Option<IpAddr>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "SWITCHYARD_PORT", default_value_t = 4000)]
@@ -98,8 +99,19 @@ enum Command {
     /// Read a configuration and print everything that is wrong with it
     Check {
         /// The configuration file
-        #[arg(env = "SWITCHYARD_CONFIG", default_value = "config.yaml")]
-        file: PathBuf,
+        file: Option<PathBuf>,
+        /// The same, as for serving
+        #[arg(
+            long,
+            short,
+            value_name = "FILE",
+            env = "SWITCHYARD_CONFIG",
+            default_value = "config.yaml"
+        )]
+        config: PathBuf,
+        /// The address that the server will listen on: what may not be served there is an error
+        #[arg(long, env = "SWITCHYARD_HOST", value_parser = exposure::parse_host)]
+        host: Option<IpAddr>,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -114,6 +126,9 @@ enum Command {
         /// The model name that a client would ask for
         #[arg(long, short)]
         model: String,
+        /// A tag of the calls; may be given more than once
+        #[arg(long = "tag", value_name = "TAG")]
+        tags: Vec<String>,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -133,7 +148,12 @@ enum Command {
 pub async fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         None => serve::serve(&arguments.serve).await,
-        Some(Command::Check { file, json }) => check::check(&file, json),
+        Some(Command::Check {
+            file,
+            config,
+            host,
+            json,
+        }) => check::check(&file.unwrap_or(config), host, json),
         Some(Command::Schema) => {
             say(&format!("{:#}", config::schema()));
             ExitCode::SUCCESS
@@ -141,8 +161,9 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Explain {
             config,
             model,
+            tags,
             json,
-        }) => explain::explain(&config, &model, json),
+        }) => explain::explain(&config, &model, &tags, json),
         Some(Command::SimulateBedrock { host, port }) => {
             simulate_bedrock(SocketAddr::new(host, port)).await
         }
@@ -188,4 +209,24 @@ fn say(text: &str) {
 /// Prints a complaint to standard error.
 pub fn complain(text: &str) {
     let _written = writeln!(std::io::stderr(), "switchyard: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_takes_its_file_as_serving_does_and_by_itself() {
+        for line in [
+            &["switchyard", "check", "a.yaml"][..],
+            &["switchyard", "check", "--config", "a.yaml"],
+            &["switchyard", "check", "-c", "a.yaml", "--json"],
+        ] {
+            let parsed = Arguments::try_parse_from(line).unwrap();
+            let Some(Command::Check { file, config, .. }) = parsed.command else {
+                panic!("{line:?}");
+            };
+            assert_eq!(file.unwrap_or(config), PathBuf::from("a.yaml"), "{line:?}");
+        }
+    }
 }

@@ -1,17 +1,15 @@
 //! Serving, the default command: read the file, build everything, serve until a signal.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
 use super::banner::Banner;
-use super::{ServeArguments, complain, say, simulate};
+use super::{ServeArguments, complain, exposure, say, simulate};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{
-    self, Config, Environment, Finding, Findings, GeneralSettings, RedisConfig, Severity,
-};
+use crate::config::{self, Config, Environment, Findings, RedisConfig};
 use crate::http::{App, Shutdown};
 use crate::limit::Limiter;
 use crate::pipeline::Pipeline;
@@ -24,9 +22,6 @@ use crate::store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{LogFormat, Telemetry, TelemetryOptions};
 use crate::upstream::{CredentialStore, Upstream, UpstreamOptions};
-
-/// A key that everyone knows from LiteLLM's documentation.
-const WEAK_KEY: &str = "sk-1234";
 
 /// Serves until a signal ends it. Exit status 0 when no answer was cut.
 pub(super) async fn serve(arguments: &ServeArguments) -> ExitCode {
@@ -67,7 +62,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     let mut config = config::load(&arguments.config, environment.clone())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let telemetry = Telemetry::start(&telemetry_options(arguments, &config), &config.environment)?;
-    let (host, mut warnings) = host(arguments, &config.general)?;
+    let (host, mut warnings) = exposure::host(arguments.host, &config)?;
     warnings.extend(litellm_flags(arguments));
     let tls = match (&arguments.ssl_certfile, &arguments.ssl_keyfile) {
         (Some(certificate), Some(key)) => Some(server::tls(certificate, key)?),
@@ -180,86 +175,11 @@ fn amend(host: IpAddr, simulator: Option<Arc<Simulator>>) -> Amend {
         if let Some(simulator) = &simulator {
             simulate::redirect(config, simulator);
         }
-        let weakness = weakness(&config.general);
-        match weakness.filter(|_| !host.is_loopback() && !config.general.permit_weak_master_key) {
-            Some(weakness) => Err(Findings(vec![opened(config, &weakness, host)])),
+        match exposure::refusal(config, host) {
+            Some(refusal) => Err(Findings(vec![refusal])),
             None => Ok(()),
         }
     })
-}
-
-/// The error of a configuration that would open a server which listens on `host`.
-fn opened(config: &Config, weakness: &str, host: IpAddr) -> Finding {
-    let key = "general_settings.master_key";
-    let place = config.warnings.iter().find(|finding| finding.key == key);
-    let first = config.files.first().map(|file| file.display().to_string());
-    Finding {
-        file: place.map_or_else(|| first.unwrap_or_default(), |place| place.file.clone()),
-        line: place.map_or(1, |place| place.line),
-        column: place.map_or(1, |place| place.column),
-        severity: Severity::Error,
-        key: key.to_owned(),
-        message: format!("{weakness}, and the server listens on {host}, where others can call"),
-        hint: Some("set a key of your own, or start again with --host 127.0.0.1".to_owned()),
-    }
-}
-
-/// Where to listen: everywhere with a good master key, on this machine only without one.
-fn host(
-    arguments: &ServeArguments,
-    general: &GeneralSettings,
-) -> Result<(IpAddr, Vec<String>), String> {
-    let weakness = weakness(general);
-    let host = match arguments.host {
-        Some(host) => host,
-        None if weakness.is_some() && !general.permit_weak_master_key => {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        }
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
-    let Some(weakness) = weakness else {
-        return Ok((host, Vec::new()));
-    };
-    if host.is_loopback() {
-        let warning = format!("open: {weakness}; only this machine can reach it");
-        return Ok((host, vec![warning]));
-    }
-    if !general.permit_weak_master_key {
-        return Err(format!(
-            "{weakness}; not listening on {host}, where others could call. Set `general_settings.master_key` (or the variable \
-             LITELLM_MASTER_KEY) to a key of your own, or use --host 127.0.0.1, or set \
-             `general_settings.dangerously_permit_weak_or_unset_master_key: true`"
-        ));
-    }
-    let warning = format!("OPEN TO EVERYONE WHO CAN REACH IT: {weakness}");
-    Ok((host, vec![warning]))
-}
-
-/// What is weak about the master key, if anything.
-fn weakness(general: &GeneralSettings) -> Option<String> {
-    if let Some(variable) = &general.master_key_missing {
-        return Some(format!(
-            "no master key is set: `general_settings.master_key` refers to {variable}, which is not set"
-        ));
-    }
-    match &general.master_key {
-        None => Some("no master key is set".to_owned()),
-        Some(key) if key.expose() == WEAK_KEY => Some(format!(
-            "the master key is `{WEAK_KEY}`, which everyone knows from documentation"
-        )),
-        Some(_) => None,
-    }
-}
-
-/// Reads `--host`.
-pub(super) fn parse_host(host: &str) -> Result<IpAddr, String> {
-    match host {
-        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        _ => host
-            .trim_matches(['[', ']'])
-            .parse()
-            .map_err(|_| "expected an IP address or `localhost`".to_owned()),
-    }
 }
 
 /// Flags of LiteLLM's that are accepted and do nothing here.

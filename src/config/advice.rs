@@ -11,6 +11,59 @@ use super::{DeploymentConfig, RouterSettings, StrategyName};
 /// The two halves of static credentials.
 const PAIR: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
 
+/// AWS's regions, of all partitions. A new one is used all the same, with a warning.
+/// <https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>.
+const REGIONS: [&str; 48] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-isoe-west-1",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "me-west-1",
+    "mx-central-1",
+    "sa-east-1",
+    "sa-west-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-iso-east-1",
+    "us-iso-west-1",
+    "us-isob-east-1",
+    "us-isob-west-1",
+    "us-isof-east-1",
+    "us-isof-south-1",
+    "us-west-1",
+    "us-west-2",
+];
+
 /// Warns about a deployment's credentials and region; `written` is its `litellm_params` as in the file.
 pub(super) fn deployment(
     deployment: &DeploymentConfig,
@@ -45,16 +98,20 @@ pub(super) fn deployment(
     let region = ["aws_region_name", "region_name"]
         .into_iter()
         .find_map(|key| Some((key, params.get(key)?)));
-    if let (Some((key, node)), Some(text)) = (region, &deployment.aws.region)
-        && !looks_like_region(text)
-    {
-        report
-            .warn(
-                node.at,
-                &child_path(&path, key),
-                format!("`{text}` does not look like an AWS region"),
-            )
-            .hint("regions are written like `us-east-1`");
+    let (Some((key, node)), Some(text)) = (region, &deployment.aws.region) else {
+        return;
+    };
+    let path = child_path(&path, key);
+    if !looks_like_region(text) {
+        let message = format!("`{text}` does not look like an AWS region");
+        let finding = report.warn(node.at, &path, message);
+        finding.hint("regions are written like `us-east-1`");
+    } else if has_parts(text) && !REGIONS.contains(&text.as_str()) {
+        let message = format!("`{text}` is no AWS region that is known here");
+        let finding = report.warn(node.at, &path, message);
+        if let Some(known) = nearest(text, REGIONS, text.len().div_ceil(3)) {
+            finding.hint(did_you_mean(known));
+        }
     }
 }
 
@@ -111,6 +168,14 @@ fn looks_like_region(text: &str) -> bool {
         || (is_number && words.len() >= 2 && words.iter().all(is_word))
 }
 
+/// Says whether a text is a region at all: none is written where the region is left to others, and what no address can be
+/// made of is an error elsewhere.
+fn has_parts(text: &str) -> bool {
+    text.contains('-')
+        && looks_like_region(text)
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Says what was probably meant when a required key is missing.
 pub(super) fn missing(table: &Table, key: &Key, entries: &[Entry], farthest: usize) -> String {
     let strangers = || {
@@ -120,7 +185,7 @@ pub(super) fn missing(table: &Table, key: &Key, entries: &[Entry], farthest: usi
             .filter(|name| table.key(name).is_none())
     };
     if let Some(written) = nearest(key.name, strangers(), farthest) {
-        return format!("{} `{written}` is written there", did_you_mean(key.name));
+        return format!("`{written}` stands there: {}", did_you_mean(key.name));
     }
     if let Kind::Keys(inner) = key.kind
         && let Some(shallow) = strangers().find(|name| inner.key(name).is_some())
@@ -133,9 +198,16 @@ pub(super) fn missing(table: &Table, key: &Key, entries: &[Entry], farthest: usi
     format!("add `{}:`: {}", key.name, key.about)
 }
 
-/// Warns about a key of `litellm_params` that stands beside it.
-pub(super) fn too_shallow(table: &Table, key: &str, at: At, path: &str, report: &mut Report) {
-    if table.name == ENTRY.name && LITELLM_PARAMS.key(key).is_some() {
+/// Warns about a key of `litellm_params` that stands beside it; says whether it does.
+pub(super) fn too_shallow(
+    table: &Table,
+    key: &str,
+    at: At,
+    path: &str,
+    report: &mut Report,
+) -> bool {
+    let is_one = table.name == ENTRY.name && LITELLM_PARAMS.key(key).is_some();
+    if is_one {
         report
             .warn(
                 at,
@@ -144,6 +216,7 @@ pub(super) fn too_shallow(table: &Table, key: &str, at: At, path: &str, report: 
             )
             .hint("indent it below `litellm_params:`");
     }
+    is_one
 }
 
 /// Finds the only key that begins with a shorter one: `aws_region_name` for `aws_region`.

@@ -8,12 +8,16 @@ use super::advice;
 use super::defaults;
 use super::expectation::{expectation, fits, found, might_fit};
 use super::fallback;
+use super::home;
 use super::node::{At, Entry, Node, Spelling, Value};
 use super::period;
 use super::raw::{CREDENTIAL_KEYS, Key, Kind, Support, Table, Unknown};
 use super::read::child_path;
 use super::report::{Report, did_you_mean, nearest};
 use super::scalar::{self, Reading};
+
+/// How a list is written in YAML.
+pub(super) const AS_A_LIST: &str = "begin each element with `- `";
 
 /// How far a misspelt key may be from the one that was meant.
 const TYPO: usize = 2;
@@ -76,8 +80,15 @@ fn notice(table: &Table, key: &Key, entry: &Entry, path: &str, report: &mut Repo
         Support::Honoured | Support::Default | Support::Inert => return,
         Support::Later => "accepted, not supported yet",
         Support::OutOfScope => "not a part of Switchyard; accepted and ignored",
+        Support::Refused(_) => {
+            "not supported: without it the gateway would be open wider than this file says"
+        }
     };
     if entry.node.at == At::DEFAULT || !has_effect(table, key, &entry.node) {
+        return;
+    }
+    if let Support::Refused(cure) = key.support {
+        report.error(entry.at, path, message).hint(cure);
         return;
     }
     if report.first_time(&format!("{}.{}", table.name, key.name)) {
@@ -108,16 +119,33 @@ fn has_effect(table: &Table, key: &Key, node: &Node) -> bool {
 
 /// Judges a key that is not in the table; returns its value if it is kept.
 fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Option<Node> {
-    let known = nearest(&entry.key, table.all().map(|key| key.name), TYPO);
+    // Where any name may stand, a short one is near to many.
+    let farthest = match table.unknown {
+        Unknown::Keep if entry.key.len() < 6 => 1,
+        _ => TYPO,
+    };
+    let known = nearest(&entry.key, table.all().map(|key| key.name), farthest);
+    if home::misses_guard(table, entry, path, report) {
+        return None;
+    }
+    let hint = misplaced(&entry.key)
+        .map(did_you_mean)
+        .or_else(|| home::of(table, &entry.key).map(home::moving))
+        .or_else(|| known.map(did_you_mean));
     match table.unknown {
         Unknown::Keep => {
-            advice::too_shallow(table, &entry.key, entry.at, path, report);
+            if !advice::too_shallow(table, &entry.key, entry.at, path, report)
+                && let Some(hint) = hint
+            {
+                let message = "unknown key; it is kept, and does nothing";
+                report.warn(entry.at, path, message).hint(hint);
+            }
             value(&Kind::Any, &entry.node, path, report)
         }
         Unknown::Warn => {
             let finding = report.warn(entry.at, path, "unknown key; it is ignored");
-            if let Some(known) = known.or_else(|| misplaced(&entry.key)) {
-                finding.hint(did_you_mean(known));
+            if let Some(hint) = hint {
+                finding.hint(hint);
             }
             None
         }
@@ -143,14 +171,9 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
                 }
                 return None;
             }
-            if let Some(known) = known {
-                report
-                    .warn(
-                        entry.at,
-                        path,
-                        "unknown key; it is sent to the provider as it is",
-                    )
-                    .hint(did_you_mean(known));
+            if let Some(hint) = hint {
+                let message = "unknown key; it is sent to the provider as it is";
+                report.warn(entry.at, path, message).hint(hint);
             }
             value(&Kind::Any, &entry.node, path, report)
         }
@@ -430,7 +453,7 @@ pub(super) fn mismatch(node: &Node, expected: &str, path: &str, report: &mut Rep
     let message = format!("expected {expected}, found {}", found(node));
     let finding = report.error(node.at, path, message);
     if matches!(node.value, Value::Map(_)) && expected.starts_with("a list") {
-        finding.hint("begin each element with `- `");
+        finding.hint(AS_A_LIST);
         return;
     }
     if expected == "text" && matches!(node.value, Value::Bool(_)) {

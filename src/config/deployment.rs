@@ -199,7 +199,6 @@ fn say_what_signs(entry: &Node, path: &str, report: &mut Report) {
 ///
 /// `entry` is as written, `params` as far as they can be used.
 fn origin(entry: &Node, params: &Node, path: &str, report: &Report) -> Origin {
-    let place = |node: Option<&Node>| report.place(node.map_or(entry.at, |node| node.at));
     let written = entry.get("litellm_params").map(Node::entries);
     let unset = written
         .unwrap_or_default()
@@ -207,13 +206,12 @@ fn origin(entry: &Node, params: &Node, path: &str, report: &Report) -> Origin {
         .filter(|param| param.node.value == Value::Null && variable(&param.node).is_some());
     Origin {
         path: path.to_owned(),
-        entry: place(None),
-        name: place(entry.get("model_name")),
+        entry: report.place(entry.at),
         params: params
             .entries()
             .iter()
             .chain(unset.clone())
-            .map(|param| (param.key.clone(), place(Some(&param.node))))
+            .map(|param| (param.key.clone(), report.place(param.node.at)))
             .collect(),
         unset: unset.map(|param| param.key.clone()).collect(),
     }

@@ -92,10 +92,20 @@ fn row(table: &Table, key: &Key) -> String {
         Support::Later => "accepted, not supported yet",
         Support::Inert => "no effect needed",
         Support::OutOfScope => "accepted and ignored",
+        Support::Refused(cure) => return refused(key, cure, &default),
     };
     let kind = type_name(key.name, &key.kind).replace('|', "\\|");
     format!(
         "| `{}` | {kind} | {default} | {} | {status} |\n",
+        key.name, key.about
+    )
+}
+
+/// The row of a key that is an error.
+fn refused(key: &Key, cure: &str, default: &str) -> String {
+    let kind = type_name(key.name, &key.kind).replace('|', "\\|");
+    format!(
+        "| `{}` | {kind} | {default} | {} | no, an error: {cure} |\n",
         key.name, key.about
     )
 }

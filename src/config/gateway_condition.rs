@@ -25,7 +25,7 @@ pub(super) fn check(strategy: &Node, names: &[&str], path: &str, report: &mut Re
                 &child_path(path, "conditions"),
                 "`conditions` is missing",
             )
-            .hint("write `conditions: [{query: {metadata.tier: {$eq: paid}}, then: name}]`");
+            .hint("write `\"conditions\": [{\"query\": {\"metadata.tier\": {\"$eq\": \"paid\"}}, \"then\": \"name\"}]`");
     }
     for (index, condition) in conditions.iter().enumerate() {
         let path = format!("{path}.conditions[{index}]");

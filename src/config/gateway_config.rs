@@ -143,17 +143,30 @@ pub fn parse_gateway_config(text: &str) -> Result<GatewayConfig, String> {
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error);
     if let Some(error) = errors.next() {
-        let mut problem = error.message;
+        let mut problem = in_json(&error.message);
         if !error.key.is_empty() {
             problem = format!("{}: {problem}", error.key);
         }
         if let Some(hint) = error.hint {
             problem.push_str("; ");
-            problem.push_str(&hint);
+            problem.push_str(match hint.as_str() {
+                check::AS_A_LIST => "write it in brackets: `[{…}]`",
+                hint => hint,
+            });
         }
         return Err(problem);
     }
     Ok(gateway_tree::build(&node))
+}
+
+/// Says what was expected in the words of JSON, which has objects where YAML has mappings.
+fn in_json(message: &str) -> String {
+    match message.strip_prefix("expected ") {
+        Some(rest) => format!("expected {rest}")
+            .replace("a mapping", "an object")
+            .replace("mappings", "objects"),
+        None => message.to_owned(),
+    }
 }
 
 /// Checks that a configuration is no larger than one that is walked.

@@ -1,7 +1,6 @@
 //! A gateway configuration as calls go by it: a tree of targets, made of what `gateway_config.rs` has checked.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use regex_lite::Regex;
@@ -12,6 +11,7 @@ use super::gateway_config::{MOST_ATTEMPTS, snake};
 use super::node::{Node, Value};
 use super::scalar;
 use super::{AwsParams, Secret};
+use crate::hex::hex;
 
 /// The status codes that are tried again where a configuration names none. Source: Portkey.
 const RETRIED: [u16; 5] = [429, 500, 502, 503, 504];
@@ -187,12 +187,7 @@ impl GatewayQuery {
 /// Makes a configuration of what has been checked; what is wrong is left out.
 pub(super) fn build(node: &Node) -> GatewayConfig {
     let mut config = target(node);
-    let mut digest = String::with_capacity(64);
-    for byte in Sha256::digest(node.to_json().to_string()) {
-        // Writing into a string cannot fail.
-        let _written = write!(digest, "{byte:02x}");
-    }
-    config.digest = digest;
+    config.digest = hex(&Sha256::digest(node.to_json().to_string()));
     config
 }
 

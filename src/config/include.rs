@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::node::{At, Entry, Node, Value};
 use super::read;
 use super::report::Report;
+use crate::hex::hex;
 
 /// Most files that one configuration may consist of.
 const MAX_FILES: usize = 256;
@@ -92,14 +93,6 @@ pub(super) fn read_all(path: &Path, text: &str, source: u32, report: &mut Report
         paths,
         hash: hex(&hash.finalize()),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .concat()
 }
 
 fn folder(path: &Path) -> PathBuf {

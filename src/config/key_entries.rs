@@ -162,6 +162,10 @@ fn entry(
             tags.push(tag);
         }
     }
+    let mut enforced_params = texts(item.get("enforced_params"));
+    enforced_params.extend(texts(
+        metadata.and_then(|known| known.get("enforced_params")),
+    ));
     let user_id = text(item, "user_id");
     let user_limits = rate_limits(item, "user_");
     VirtualKeyConfig {
@@ -185,6 +189,7 @@ fn entry(
         expires: expires(item, around.now, path, report),
         blocked: flag(item, "blocked").unwrap_or(false),
         allowed_routes: allowed_routes(item),
+        enforced_params,
         allowed_cache_controls: item
             .get("allowed_cache_controls")
             .map(|list| texts(Some(list)))

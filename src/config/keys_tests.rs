@@ -80,9 +80,10 @@ fn virtual_key_is_read_whole() {
   expires: 2999-12-31T00:00:00Z
   blocked: true
   key_type: read_only
+  enforced_params: [seed]
   allowed_model_region: eu
   allowed_cache_controls: [no-cache]
-  metadata: {{tags: [x, y], model_rpm_limit: {{a: 99, b: 13}}, note: hi}}
+  metadata: {{tags: [x, y], model_rpm_limit: {{a: 99, b: 13}}, enforced_params: [user], note: hi}}
   router_settings:
     routing_strategy: p2c
     num_retries: 0
@@ -135,6 +136,7 @@ fn virtual_key_is_read_whole() {
         expires: Some(expires),
         blocked: true,
         allowed_routes: vec![text("info_routes")],
+        enforced_params: vec![text("seed"), text("user")],
         allowed_cache_controls: Some(vec![text("no-cache")]),
         allowed_region: Some(text("eu")),
         router: KeyRouterSettings {
@@ -165,7 +167,7 @@ fn virtual_key_is_read_whole() {
             context_window_fallbacks: Some(Vec::new()),
             content_policy_fallbacks: None,
         },
-        metadata: match json!({"tags": ["x", "y"], "model_rpm_limit": {"a": 99, "b": 13}, "note": "hi"})
+        metadata: match json!({"tags": ["x", "y"], "model_rpm_limit": {"a": 99, "b": 13}, "enforced_params": ["user"], "note": "hi"})
         {
             serde_json::Value::Object(members) => members,
             other => panic!("{other}"),

@@ -184,8 +184,8 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
     };
     advice::rates(&placed, &router_settings, report);
     let callbacks = resolve::callbacks(litellm, report);
-    let general = resolve::general(general, root.get("general_settings"), litellm, &environment);
-    warn_about_key(&general, &root, report);
+    let raw = root.get("general_settings");
+    let general = resolve::general(general, raw, litellm, &environment, report);
     let around = Around {
         written: root.get("virtual_keys"),
         master_key: general.master_key.as_ref(),
@@ -193,6 +193,7 @@ fn sections(mut root: Node, mut environment: Environment, report: &mut Report) -
         now: SystemClock.wall(),
     };
     let virtual_keys = key_entries::read(keys, around, report);
+    warn_about_key(&general, &root, !virtual_keys.is_empty(), report);
     let gateway_configs = checked.get("gateway_configs");
     let gateway_configs = gateway_config::read(gateway_configs, &credentials, report);
     Config {
@@ -231,19 +232,24 @@ fn strictness(root: &Node) -> Unset {
     }
 }
 
-/// Says that the server will be open, or as good as open.
-fn warn_about_key(general: &GeneralSettings, root: &Node, report: &mut Report) {
+/// Says that the server will be open, or as good as open, or that nobody can administrate it.
+fn warn_about_key(general: &GeneralSettings, root: &Node, has_keys: bool, report: &mut Report) {
     let section = root.get("general_settings");
     let at = section
         .and_then(|section| section.written("master_key").or(Some(section)))
         .filter(|node| node.at != At::DEFAULT)
         .map_or(At::start_of(0), |node| node.at);
     let key = general.master_key.as_ref().map(Secret::expose);
+    let follows = if has_keys {
+        "calls need one of the `virtual_keys`, there is no administrator, and the server"
+    } else {
+        "the server asks for no key and"
+    };
     let problem = match (key, &general.master_key_missing) {
-        (Some(WEAK_KEY), _) => "everybody knows this key; the server",
+        (Some(WEAK_KEY), _) => "everybody knows this key; the server".to_owned(),
         (Some(_), _) => return,
-        (None, Some(_)) => "its variable is not set: the server asks for no key and",
-        (None, None) => "not set: the server asks for no key and",
+        (None, Some(_)) => format!("its variable is not set: {follows}"),
+        (None, None) => format!("not set: {follows}"),
     };
     let reach = if general.permit_weak_master_key {
         "listens on every address"
@@ -254,8 +260,7 @@ fn warn_about_key(general: &GeneralSettings, root: &Node, report: &mut Report) {
     // That the variable is not set has been said; one line has it all.
     if let (None, Some(_), Some(finding)) = (key, &general.master_key_missing, report.about(path)) {
         if finding.severity == Severity::Warning {
-            finding.message += ": the server asks for no key and ";
-            finding.message += reach;
+            finding.message += &format!(": {follows} {reach}");
         }
         return;
     }

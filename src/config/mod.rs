@@ -16,6 +16,7 @@ mod fingerprint;
 mod gateway_condition;
 mod gateway_config;
 mod gateway_tree;
+mod home;
 mod include;
 mod key_entries;
 mod layers;
@@ -29,6 +30,7 @@ mod period;
 mod policy;
 mod provider;
 mod raw;
+mod reach;
 mod read;
 mod redis;
 mod report;
@@ -62,7 +64,9 @@ pub use gateway_tree::{
 };
 pub use layers::Overrides;
 pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
+pub(crate) use names::is_like;
 pub use origin::Origin;
+pub use reach::{IpRange, Reach};
 pub use routing::{
     Affinity, AffinitySettings, ByClass, CooldownSettings, FallbackLists, FallbackRule,
     FallbackTarget, RetryBudgetConfig, RouterSettings, RoutingGroup, StrategyArgs, StrategyConfig,
@@ -286,6 +290,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// `team_id`: only this team's keys may use the deployment.
     pub team_id: Option<String>,
+    /// `team_public_model_name`: what the team's keys call it by.
+    pub team_public_name: Option<String>,
     /// `enable_tag_filtering`.
     pub tag_filtering: Option<bool>,
     /// `allow_fail_open`.
@@ -334,6 +340,8 @@ pub struct LitellmSettings {
     pub forward_traceparent: bool,
     /// `require_auth_for_metrics_endpoint`.
     pub metrics_are_public: bool,
+    /// `max_budget`, `budget_duration`: of the whole gateway.
+    pub budget: Option<Budget>,
     /// `budget_exceeded_status_code`.
     pub budget_status: Option<u16>,
     /// Whether `callbacks` (or `success_callback`) name `otel`.
@@ -357,6 +365,7 @@ impl Default for LitellmSettings {
             messages_ping: Some(Duration::from_secs(15)),
             forward_traceparent: false,
             metrics_are_public: false,
+            budget: None,
             budget_status: None,
             otel: false,
             ssl_verify: None,
@@ -377,6 +386,12 @@ pub struct GeneralSettings {
     pub key_header_name: Option<String>,
     /// `public_routes`: paths that need no key.
     pub public_routes: Vec<String>,
+    /// Who may reach the gateway at all, and at which paths.
+    pub reach: Reach,
+    /// `enforce_user_param`: a call must name its user.
+    pub enforce_user: bool,
+    /// `enforced_params`: members that every call must have.
+    pub enforced_params: Vec<String>,
     /// `allow_client_side_credentials`.
     pub allow_client_side_credentials: bool,
     /// `look_up_inference_profiles`.
@@ -450,6 +465,9 @@ impl Default for GeneralSettings {
             permit_weak_master_key: false,
             key_header_name: None,
             public_routes: Vec::new(),
+            reach: Reach::default(),
+            enforce_user: false,
+            enforced_params: Vec::new(),
             allow_client_side_credentials: false,
             look_up_inference_profiles: true,
             completion_model: None,

@@ -38,6 +38,7 @@ impl<'a> Names<'a> {
             names
                 .ids
                 .extend(id.map(|id| (id, deployment.model_name.as_str())));
+            names.exact.extend(team_name(entry));
             let groups = deployment.info.access_groups.iter();
             names.access_groups.extend(groups.map(String::as_str));
         }
@@ -61,7 +62,7 @@ impl<'a> Names<'a> {
         if let Some(group) = self.ids.get(name).filter(|group| **group != name) {
             return Some(group);
         }
-        let is_of = |pattern: &&&str| **pattern != name && matches(pattern, name);
+        let is_of = |pattern: &&&str| **pattern != name && is_like(pattern, name);
         let pattern = self.patterns.iter().find(is_of);
         pattern.filter(|_| !self.exact.contains(name)).copied()
     }
@@ -74,8 +75,16 @@ impl<'a> Names<'a> {
             || bare.is_some_and(|bare| self.exact.contains(bare))
             || self.exact.contains(full.as_str())
             || (self.patterns.iter())
-                .any(|pattern| matches(pattern, name) || matches(pattern, &full))
+                .any(|pattern| is_like(pattern, name) || is_like(pattern, &full))
     }
+}
+
+/// What the keys of a deployment's team call it by.
+fn team_name(entry: &Placed) -> Option<&str> {
+    let info = &entry.deployment.info;
+    info.team_public_name
+        .as_deref()
+        .filter(|_| info.team_id.is_some())
 }
 
 fn keys_of(node: Option<&Node>) -> impl Iterator<Item = &str> {
@@ -85,8 +94,8 @@ fn keys_of(node: Option<&Node>) -> impl Iterator<Item = &str> {
         .map(|entry| entry.key.as_str())
 }
 
-/// Matches a name against a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Compares a name with a pattern in which `*` stands for any text, from end to end.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;
@@ -112,6 +121,7 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     unique_ids(placed, report);
+    team_names(placed, report);
     mixed_weights(placed, report);
     let Sections {
         router, litellm, ..
@@ -163,8 +173,27 @@ fn fallback_lists(node: &Node, names: &Names<'_>, section: &str, report: &mut Re
                 if !names.has(&entry.key) {
                     unknown(&entry.key, names, entry.at, &path, report);
                 }
+                falls_back_to_itself(&entry.key, &entry.node, &path, report);
                 fallback_targets(&entry.node, names, &path, report);
             }
+        }
+    }
+}
+
+/// A group that is its own fallback is not tried again: it was, with its retries.
+fn falls_back_to_itself(group: &str, node: &Node, path: &str, report: &mut Report) {
+    let listed = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for item in listed {
+        let is_itself =
+            |target: &FallbackTarget| target.model == group && target.overrides.is_empty();
+        if targets(item).iter().any(is_itself) {
+            let message = format!("`{group}` is its own fallback here: it is not asked again");
+            report
+                .warn(item.at, path, message)
+                .hint("name another group; `num_retries` is for trying the same one again");
         }
     }
 }
@@ -312,11 +341,13 @@ fn alias_target(
     for FallbackTarget { model: target, .. } in targets(node) {
         let at = node.get("model").unwrap_or(node).at;
         let is_group = placed.iter().any(|entry| {
-            entry.deployment.model_name == target || entry.deployment.id.as_ref() == Some(&target)
+            entry.deployment.model_name == target
+                || entry.deployment.id.as_ref() == Some(&target)
+                || team_name(entry) == Some(target.as_str())
         }) || names
             .patterns
             .iter()
-            .any(|pattern| matches(pattern, &target));
+            .any(|pattern| is_like(pattern, &target));
         if is_group {
             continue;
         }
@@ -356,6 +387,31 @@ fn unique_ids(placed: &[Placed], report: &mut Report) {
                 )
                 .hint("give each deployment an id of its own, or none");
         }
+    }
+}
+
+/// A team's own name needs a team, and is no pattern.
+fn team_names(placed: &[Placed], report: &mut Report) {
+    for entry in placed {
+        let info = &entry.deployment.info;
+        let Some(name) = &info.team_public_name else {
+            continue;
+        };
+        let (message, hint) = if info.team_id.is_none() {
+            (
+                "nobody's name without `team_id`; it is ignored",
+                "add `team_id:`",
+            )
+        } else if name.contains('*') || entry.deployment.model.contains('*') {
+            (
+                "a team's name can be no pattern; it is ignored",
+                "leave it out: `team_id` holds for patterns too",
+            )
+        } else {
+            continue;
+        };
+        let path = format!("{}.model_info.team_public_model_name", entry.path);
+        report.warn(entry.at, &path, message).hint(hint);
     }
 }
 

@@ -18,8 +18,6 @@ pub struct Origin {
     /// `model_list[3]`.
     pub(super) path: String,
     pub(super) entry: Place,
-    /// The value of `model_name`.
-    pub(super) name: Place,
     /// The values of `litellm_params`, by key.
     pub(super) params: BTreeMap<String, Place>,
     /// Those of them that refer to a variable which is not set.
@@ -48,12 +46,6 @@ impl Origin {
         self.unset.contains(param)
     }
 
-    /// Makes a warning about `model_name`.
-    pub fn warning_about_name(&self, message: impl Into<String>) -> Finding {
-        let key = format!("{}.model_name", self.path);
-        finding(Severity::Warning, &self.name, key, message.into())
-    }
-
     fn finding(&self, severity: Severity, param: &str, message: String) -> Finding {
         let twin = TWINS
             .iter()
@@ -63,20 +55,15 @@ impl Origin {
         let (key, place) = written(param)
             .or_else(|| twin.and_then(written))
             .map_or((param, &self.entry), |(key, place)| (key.as_str(), place));
-        let key = format!("{}.litellm_params.{key}", self.path);
-        finding(severity, place, key, message)
-    }
-}
-
-fn finding(severity: Severity, place: &Place, key: String, message: String) -> Finding {
-    Finding {
-        file: place.file.clone(),
-        line: place.line,
-        column: place.column,
-        severity,
-        key,
-        message,
-        hint: None,
+        Finding {
+            file: place.file.clone(),
+            line: place.line,
+            column: place.column,
+            severity,
+            key: format!("{}.litellm_params.{key}", self.path),
+            message,
+            hint: None,
+        }
     }
 }
 
@@ -94,7 +81,6 @@ mod tests {
         let origin = Origin {
             path: "model_list[2]".to_owned(),
             entry: place(10),
-            name: place(11),
             params: BTreeMap::from([("region_name".to_owned(), place(13))]),
             unset: BTreeSet::new(),
         };

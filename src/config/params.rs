@@ -260,6 +260,7 @@ pub(super) fn model_info(info: Option<&Node>, params: &Node) -> ModelInfo {
         max_output_tokens: count(info, "max_output_tokens").or_else(|| count(info, "max_tokens")),
         access_groups: texts(info.get("access_groups")),
         team_id: text(info, "team_id"),
+        team_public_name: text(info, "team_public_model_name").filter(|name| !name.is_empty()),
         tag_filtering: flag(info, "enable_tag_filtering"),
         allow_fail_open: flag(info, "allow_fail_open").unwrap_or(false),
         simulate: text(info, "simulate"),

@@ -6,9 +6,11 @@ use super::deployment;
 use super::environment::Environment;
 use super::node::Node;
 use super::params;
+use super::policy;
+use super::reach;
 use super::report::Report;
 use super::secret::Secret;
-use super::{GeneralSettings, LitellmSettings, PassThroughSettings, PromptTemplate};
+use super::{Budget, GeneralSettings, LitellmSettings, PassThroughSettings, PromptTemplate};
 
 /// Reads a number of seconds; 0 counts as not set, as it does to LiteLLM.
 pub(super) fn seconds(node: &Node, key: &str) -> Option<Duration> {
@@ -116,8 +118,22 @@ pub(super) fn litellm(
             .get("require_auth_for_metrics_endpoint")
             .and_then(Node::flag)
             == Some(false),
+        budget: gateway_budget(section, report),
         budget_status: budget_status(section, report),
     }
+}
+
+/// Reads the budget of the whole gateway; the default of 0 is none.
+fn gateway_budget(section: &Node, report: &mut Report) -> Option<Budget> {
+    if section.written("max_budget").is_none() {
+        if let Some(period) = section.get("budget_duration") {
+            let path = "litellm_settings.max_budget";
+            report.warn(period.at, path, "missing: a period alone is no budget");
+        }
+        return None;
+    }
+    let (limit, period) = (["max_budget"], ["budget_duration"]);
+    policy::budget(section, &limit, &period, "litellm_settings", report)
 }
 
 /// Reads the status for a spent budget, if the file has one.
@@ -183,6 +199,7 @@ pub(super) fn general(
     raw: Option<&Node>,
     litellm: &Node,
     environment: &Environment,
+    report: &mut Report,
 ) -> GeneralSettings {
     let base = GeneralSettings::default();
     let (master_key, master_key_missing) = master_key(section, raw, environment);
@@ -200,6 +217,9 @@ pub(super) fn general(
         ),
         key_header_name: text(section, "litellm_key_header_name"),
         public_routes,
+        reach: reach::read(section, report),
+        enforce_user: flag(section, "enforce_user_param"),
+        enforced_params: texts(section.get("enforced_params")),
         allow_client_side_credentials: flag(section, "allow_client_side_credentials"),
         look_up_inference_profiles: flag(section, "look_up_inference_profiles"),
         completion_model: text(section, "completion_model"),

@@ -8,6 +8,7 @@ use super::fallback;
 use super::node::{At, Node, Value};
 use super::params::{flag, small, text};
 use super::policy::{budget, by_class, group_policies, millis, strategy, strategy_args};
+use super::read::child_path;
 use super::report::Report;
 use super::resolve::{duration, seconds, texts};
 use super::routing_groups;
@@ -46,7 +47,9 @@ pub(super) fn read(
     report: &mut Report,
 ) -> RouterSettings {
     let Sections {
-        router, general, ..
+        router,
+        litellm,
+        general,
     } = sections;
     let path = "router_settings";
     let checks = Checks::read(router, report);
@@ -75,6 +78,7 @@ pub(super) fn read(
         parallel_limit_from_rpm: is_on(router, "parallel_limit_from_rpm"),
         default_priority: small(router, "default_priority"),
         provider_budget: provider_budget(router.get("provider_budget_config"), path, report),
+        tag_budgets: tag_budgets(litellm.get("tag_budget_config"), report),
         caching_groups: router
             .get("caching_groups")
             .map(Node::items)
@@ -287,19 +291,40 @@ fn provider_budget(node: Option<&Node>, path: &str, report: &mut Report) -> Opti
         }
         let limit = ["budget_limit", "max_budget"];
         let period = ["time_period", "budget_duration"];
-        if limit.iter().all(|key| entry.node.get(key).is_none()) {
-            report
-                .error(
-                    entry.at,
-                    &format!("{path}.budget_limit"),
-                    "`budget_limit` is missing",
-                )
-                .hint("add `budget_limit:`, in USD");
-            continue;
-        }
-        found = budget(&entry.node, &limit, &period, &path, report);
+        found = has_limit(&entry.node, entry.at, &limit, &path, report)
+            .then(|| budget(&entry.node, &limit, &period, &path, report))
+            .flatten();
     }
     found
+}
+
+/// Reads the budgets of tags.
+fn tag_budgets(node: Option<&Node>, report: &mut Report) -> BTreeMap<String, Budget> {
+    let mut found = BTreeMap::new();
+    for entry in node.map(Node::entries).unwrap_or_default() {
+        let path = child_path("litellm_settings.tag_budget_config", &entry.key);
+        let limit = ["max_budget", "budget_limit"];
+        let period = ["budget_duration", "time_period"];
+        if !has_limit(&entry.node, entry.at, &limit, &path, report) {
+            continue;
+        }
+        if let Some(budget) = budget(&entry.node, &limit, &period, &path, report) {
+            found.insert(entry.key.clone(), budget);
+        }
+    }
+    found
+}
+
+/// Says whether a budget has an amount, by one of its names; one without is a mistake.
+fn has_limit(node: &Node, at: At, limit: &[&str], path: &str, report: &mut Report) -> bool {
+    let name = limit.first().copied().unwrap_or_default();
+    let is_there = limit.iter().any(|key| node.get(key).is_some());
+    if !is_there {
+        report
+            .error(at, &child_path(path, name), format!("`{name}` is missing"))
+            .hint(format!("add `{name}:`, in USD"));
+    }
+    is_there
 }
 
 /// Reads aliases; one that is neither a name nor `{model, hidden}` is left out.

@@ -329,6 +329,8 @@ pub struct RouterSettings {
     pub default_priority: Option<u32>,
     /// `provider_budget_config.bedrock`.
     pub provider_budget: Option<Budget>,
+    /// `litellm_settings.tag_budget_config`, by tag: what all requests with it may cost.
+    pub tag_budgets: BTreeMap<String, Budget>,
     /// `redis_*`, else the response cache's Redis.
     pub redis: Option<RedisConfig>,
     /// `caching_groups`: model groups that share answers.
@@ -372,6 +374,7 @@ impl Default for RouterSettings {
             max_queue: Duration::ZERO,
             default_priority: None,
             provider_budget: None,
+            tag_budgets: BTreeMap::new(),
             redis: None,
             caching_groups: Vec::new(),
             stream_recovery: StreamRecovery::None,

@@ -92,6 +92,7 @@ fn property(table: &Table, key: &Key) -> Value {
         Support::Later => " (accepted, not supported yet)",
         Support::Inert => " (accepted, no effect)",
         Support::OutOfScope => " (not a part of Switchyard)",
+        Support::Refused(_) => " (not supported: an error)",
     }
     .to_owned();
     if let Some(default) = defaults::of(table.name, key.name) {

@@ -242,6 +242,7 @@ fn router_settings_are_read_whole() {
             limit_usd: 12.5,
             period: Some(seconds(86_400)),
         }),
+        tag_budgets: BTreeMap::new(),
         redis: None,
         caching_groups: vec![vec!["a".to_owned(), "b".to_owned()]],
         stream_recovery: StreamRecovery::Resume,
@@ -302,7 +303,17 @@ fn general_settings_are_read_whole() {
                 admission_queue_timeout_seconds: 0.5, global_max_parallel_requests: 7, \
                 fail_closed_rate_limit_enforcement: true, expose_fallback_errors_to_caller: true, \
                 reject_clientside_metadata_tags: true, disable_bedrock_agent_runtime_passthrough: true, \
-                disable_bedrock_control_plane_passthrough: true, pass_through_request_timeout: 7}\n";
+                disable_bedrock_control_plane_passthrough: true, pass_through_request_timeout: 7, \
+                allowed_ips: [10.0.0.0/8, \"::1\"], use_x_forwarded_for: true, trusted_proxy_ranges: [192.0.2.1], \
+                allowed_routes: [llm_api_routes, /metrics], admin_only_routes: [/bedrock/*], \
+                enforce_user_param: true, enforced_params: [seed, metadata.team]}\n";
+    let ranges = |texts: &[&str]| -> Vec<IpRange> {
+        texts
+            .iter()
+            .filter_map(|text| IpRange::parse(text))
+            .collect()
+    };
+    let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let wanted = GeneralSettings {
         master_key: Some(Secret::new("sk-m")),
         max_in_flight: Some(5),
@@ -317,9 +328,41 @@ fn general_settings_are_read_whole() {
             without_control_plane: true,
             timeout: seconds(7),
         },
+        reach: Reach {
+            addresses: Some(ranges(&["10.0.0.0/8", "::1"])),
+            proxies: ranges(&["192.0.2.1"]),
+            routes: words(&["llm_api_routes", "/metrics"]),
+            admin_routes: words(&["/bedrock/*"]),
+        },
+        enforce_user: true,
+        enforced_params: words(&["seed", "metadata.team"]),
         ..GeneralSettings::default()
     };
     assert_eq!(clean(text, &[]).general, wanted);
+}
+
+#[test]
+fn budget_of_the_gateway_is_an_amount_and_a_period() {
+    let budget = |text: &str| {
+        let text = format!("litellm_settings: {{{text}}}\n");
+        clean(&text, &[]).litellm.budget
+    };
+    assert_eq!(budget("drop_params: true"), None);
+    let day = Some(seconds(86_400));
+    for (text, period) in [
+        ("max_budget: 2.5", None),
+        ("max_budget: 2.5, budget_duration: 1d", day),
+    ] {
+        let wanted = Budget {
+            limit_usd: 2.5,
+            period,
+        };
+        assert_eq!(budget(text), Some(wanted), "{text}");
+    }
+    let alone = said("litellm_settings: {budget_duration: 1d}\n", &[]);
+    assert!(alone.contains("a period alone is no budget"), "{alone}");
+    let nothing = said("litellm_settings: {max_budget: 0}\n", &[]);
+    assert!(nothing.contains("0 is no limit"), "{nothing}");
 }
 
 #[test]
@@ -435,6 +478,26 @@ model_list:
     assert_eq!(
         (info.tag_filtering, info.allow_fail_open),
         (Some(true), true)
+    );
+}
+
+#[test]
+fn tags_have_budgets_by_either_name_of_their_parts() {
+    let text = "litellm_settings:
+  tag_budget_config:
+    product:a: {max_budget: 10, budget_duration: 1d}
+    b: {budget_limit: 0.5, time_period: daily}
+    ever: {max_budget: 1}
+";
+    let day = Some(Duration::from_secs(86_400));
+    let budget = |limit_usd, period| Budget { limit_usd, period };
+    assert_eq!(
+        clean(text, &[]).router.tag_budgets,
+        BTreeMap::from([
+            ("b".to_owned(), budget(0.5, day)),
+            ("ever".to_owned(), budget(1.0, None)),
+            ("product:a".to_owned(), budget(10.0, day)),
+        ])
     );
 }
 

@@ -60,6 +60,8 @@ pub struct VirtualKeyConfig {
     pub blocked: bool,
     /// `allowed_routes`; empty: all that a client's key may call.
     pub allowed_routes: Vec<String>,
+    /// `enforced_params`: members that every call of the key must have.
+    pub enforced_params: Vec<String>,
     /// `allowed_cache_controls`; `None`: all.
     pub allowed_cache_controls: Option<Vec<String>>,
     /// `allowed_model_region`: `eu` or `us`; `None`: anywhere.

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::number::number;
 use crate::canonical::{RawJson, Text};
 
 /// Where in the answer's content the cited text lies, in characters.
@@ -99,10 +100,8 @@ pub(super) fn write_one(raw: &str, span: Span, form: Form, out: &mut Vec<u8>) {
     if form == Form::Nested {
         out.extend_from_slice(br#""url_citation":{"#);
     }
-    out.extend_from_slice(br#""start_index":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(span.start).as_bytes());
-    out.extend_from_slice(br#","end_index":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(span.end).as_bytes());
+    number(out, r#""start_index":"#, span.start);
+    number(out, r#","end_index":"#, span.end);
     let title = title.filter(|title| title.get().starts_with('"'));
     // Clients of the flat form expect a title.
     let title = title.or((form == Form::Flat).then_some(url));

@@ -140,29 +140,29 @@ pub(super) fn response_format(node: &Node<'_, '_>) -> Result<ResponseFormat> {
     }
     let format = match &*kind {
         "text" => return Ok(ResponseFormat::Text),
-        "json_object" => None,
+        "json_object" => return Ok(ResponseFormat::JsonObject),
         "json_schema" if wire.json_schema.is_some() => {
             required(node, "json_schema", wire.json_schema, |node| {
                 json_schema(&node, &node.object()?)
             })?
         }
+        "json_schema" if wire.schema.is_none() && wire.name.is_none() => {
+            return Err(node.path.member("json_schema").error("it is required"));
+        }
         "json_schema" => json_schema(node, &wire)?,
         _ => return Ok(ResponseFormat::Other(node.json())),
     };
-    Ok(format.map_or(ResponseFormat::JsonObject, ResponseFormat::JsonSchema))
+    Ok(ResponseFormat::JsonSchema(format))
 }
 
-/// Reads the members of `json_schema`; `None` when there is no schema, which leaves any object.
-fn json_schema(node: &Node<'_, '_>, wire: &WireFormat<'_>) -> Result<Option<JsonSchemaFormat>> {
-    let Some(schema) = node.member("schema", wire.schema, schema)? else {
-        return Ok(None);
-    };
-    Ok(Some(JsonSchemaFormat {
+/// Reads the members of `json_schema`. A name is OpenAI's rule and nobody's need: LiteLLM and Bedrock go without.
+fn json_schema(node: &Node<'_, '_>, wire: &WireFormat<'_>) -> Result<JsonSchemaFormat> {
+    Ok(JsonSchemaFormat {
         name: node.member("name", wire.name, |node| node.owned())?,
         description: node.member("description", wire.description, |node| node.owned())?,
-        schema,
+        schema: required(node, "schema", wire.schema, schema)?,
         strict: node.member("strict", wire.strict, |node| node.boolean())?,
-    }))
+    })
 }
 
 fn schema(node: Node<'_, '_>) -> Result<RawJson> {

@@ -177,6 +177,7 @@ pub(super) fn read(name: &str, node: &Node<'_, '_>, controls: &mut Controls) -> 
             let retries = node.whole()?;
             controls.num_retries = Some(u32::try_from(retries).unwrap_or(u32::MAX));
         }
+        "user" if !node.is_string() => return Err(node.expected("a string")),
         "metadata" | "litellm_metadata" => {
             let metadata = metadata(node)?;
             set(&mut controls.other, name, metadata);

@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use super::media::{find, inline, located};
 use super::read::Node;
 use super::request::{Reader, check_count, each_member};
-use super::tokens::{MOST_TOKENS, detokenized, is_token};
+use super::tokens::list_of;
 use super::{Envelope, Parsed, WholeDialect};
 use crate::canonical::{
-    Embed, EmbedAnswer, EmbedInput, EmbedRequest, Media, MediaKind, Vector, VectorValues,
-    write_escaped,
+    Embed, EmbedAnswer, EmbedInput, EmbedRequest, Media, MediaKind, ObjectWriter, Vector,
+    VectorValues, write_escaped,
 };
 use crate::error::Result;
 
@@ -73,22 +73,7 @@ fn inputs(node: &Node<'_, '_>) -> Result<Vec<EmbedInput>> {
     if !node.is_list() {
         return Ok(vec![one(node)?]);
     }
-    let elements: Vec<&RawValue> =
-        serde_json::from_str(node.raw.get()).map_err(|error| node.error(&error.to_string()))?;
-    let Some(first) = elements.first() else {
-        return Err(node.error("it must not be empty"));
-    };
-    let mut room = MOST_TOKENS;
-    if is_token(first) {
-        return Ok(vec![detokenized(node, &mut room)?.into()]);
-    }
-    node.list_up_to(MOST_INPUTS, |element| {
-        if element.is_list() {
-            detokenized(&element, &mut room).map(EmbedInput::from)
-        } else {
-            one(&element)
-        }
-    })
+    list_of(node, MOST_INPUTS, one)
 }
 
 fn one(node: &Node<'_, '_>) -> Result<EmbedInput> {
@@ -211,16 +196,12 @@ fn write_vector(vector: &Vector, out: &mut Vec<u8>) {
         write_escaped(kind, out);
     }
     if !vector.provider_fields.is_empty() {
-        out.extend_from_slice(br#","provider_specific_fields":{"#);
-        for (index, (name, value)) in vector.provider_fields.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write_escaped(name, out);
-            out.push(b':');
-            out.extend_from_slice(value.bytes());
+        out.extend_from_slice(br#","provider_specific_fields":"#);
+        let mut object = ObjectWriter::open(out);
+        for (name, value) in &vector.provider_fields {
+            object.member(name).extend_from_slice(value.bytes());
         }
-        out.push(b'}');
+        object.close();
     }
     out.push(b'}');
 }

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::{WholeDialect as _, chat, embeddings, images, rerank};
-use crate::canonical::{ChatRequest, ImageRequest, Options, Request};
+use crate::canonical::{ChatRequest, ImageRequest, Loss, NativeFormat, Options, Request};
 use crate::error::{Error, Result};
 
 /// Returns the request with `members` laid over it. What steers the gateway is left out.
@@ -49,6 +49,14 @@ fn chat(laid: &mut ChatRequest, own: ChatRequest) {
     if own.messages_present {
         laid.messages = own.messages;
         laid.native = None;
+        laid.loss = Loss::default();
+    }
+    let is_of_chat = !own.params.tools.is_empty()
+        || own.params.tool_choice.is_some()
+        || own.params.response_format.is_some();
+    if is_of_chat {
+        // Chat's words for these say less than a response's own, so these cannot be laid over them.
+        (laid.native).take_if(|native| native.format == NativeFormat::Responses);
     }
     if !own.params.tools.is_empty() {
         laid.params.tools.clear();

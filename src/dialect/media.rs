@@ -43,6 +43,7 @@ fn blank(kind: MediaKind, source: MediaSource) -> Media {
         title: None,
         context: None,
         citations: false,
+        fetched_from: None,
     }
 }
 

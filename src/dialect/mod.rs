@@ -13,12 +13,14 @@ pub mod completions;
 mod controls;
 pub mod embeddings;
 mod front;
+mod guardrail;
 mod headers;
 pub mod images;
 mod in_line;
 mod lay_over;
 mod media;
 pub mod messages;
+mod number;
 mod openai_error;
 mod params;
 mod part;
@@ -192,6 +194,8 @@ pub struct Kept {
     pub id: String,
     /// What later calls need.
     pub record: RawJson,
+    /// What the client calls the items of the answer, where these names do not say which answer they are of.
+    pub items: Vec<String>,
 }
 
 /// Writes one stream, piece by piece; keeps what has to be said only once.

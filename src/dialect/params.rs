@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use super::chat::{WireMessage, message};
 use super::choice::{ToolChoiceRead, response_format, tool_choice};
 use super::controls::{self, set};
+use super::guardrail::guardrail;
+use super::part::required;
 use super::read::{Members, Node, Path};
 use crate::canonical::{ChatParams, ChatRequest, RawJson, Tool};
 use crate::dialect::Controls;
@@ -211,13 +213,7 @@ impl<'a> Reader<'a> {
         let params = &mut self.request.params;
         match name {
             "tools" => {
-                params.tools = node.list_up_to(MOST_TOOLS, |tool| {
-                    if tool.is_object() {
-                        Ok(Tool(tool.json()))
-                    } else {
-                        Err(tool.expected("an object"))
-                    }
-                })?;
+                params.tools = node.list_up_to(MOST_TOOLS, tool)?;
             }
             "tool_choice" => {
                 let ToolChoiceRead { choice, parallel } = tool_choice(node)?;
@@ -239,7 +235,7 @@ impl<'a> Reader<'a> {
             "reasoning_effort" => return Err(node.expected("a string")),
             "thinking" => params.thinking = Some(object(node)?),
             "output_config" => params.output_config = Some(object(node)?),
-            "guardrailConfig" | "guardrail_config" => params.guardrail = Some(object(node)?),
+            "guardrailConfig" | "guardrail_config" => params.guardrail = Some(guardrail(node)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -278,6 +274,36 @@ impl<'a> Reader<'a> {
         }
         Ok(true)
     }
+}
+
+/// What says whether a tool has what its type promises.
+#[derive(Debug, Default, Deserialize)]
+struct WireTool<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_schema: Option<&'a RawValue>,
+}
+
+/// Takes a tool as it is written. One of the type `function` must have a function, in OpenAI's place or flat; what else
+/// there is, each route knows.
+fn tool(node: Node<'_, '_>) -> Result<Tool> {
+    let wire: WireTool<'_> = node.object()?;
+    let is_function = wire.kind.is_some_and(|kind| kind.get() == "\"function\"");
+    if is_function && wire.name.is_none() && wire.input_schema.is_none() {
+        required(&node, "function", wire.function, |function| {
+            if function.is_object() {
+                Ok(())
+            } else {
+                Err(function.expected("an object"))
+            }
+        })?;
+    }
+    Ok(Tool(node.json()))
 }
 
 #[derive(Debug, Default, Deserialize)]

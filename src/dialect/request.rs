@@ -7,6 +7,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::body::{DEPTH_LIMIT, invalid_json, is_deeper_than};
+use super::guardrail::guardrail;
 use super::read::{Members, Node, Path};
 use super::{Asked, Controls, Parsed, controls};
 use crate::canonical::Options;
@@ -106,10 +107,7 @@ impl Reader {
             }
             "extra_headers" => self.options.extra_headers = headers(node)?,
             "guardrailConfig" | "guardrail_config" => {
-                if !node.is_object() {
-                    return Err(node.expected("an object"));
-                }
-                self.options.guardrail = Some(node.json());
+                self.options.guardrail = Some(guardrail(node)?);
             }
             _ if controls::read(name, node, &mut self.controls)? => {}
             _ => self.options.set(name, node.json()),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::admission::admin;
-use super::body::read_body;
+use super::body::{plain, read_body};
 use super::headers::{call_id, error_response_naming, insert, json as answer};
 use crate::cache::{AdminError, Health, ResponseCache};
 use crate::dialect::Front;
@@ -112,6 +112,7 @@ impl Request {
     async fn delete(&self, head: &request::Parts, body: Body) -> Result<()> {
         admin(&self.snapshot, &head.uri, &head.headers, self.wall)?;
         let most = self.snapshot.config.general.max_request_bytes;
+        plain(&head.headers)?;
         let body = read_body(body, &head.headers, most).await?;
         let keys = read_keys(&body)?;
         self.cache()?
@@ -178,8 +179,10 @@ fn params(cache: Option<&Arc<ResponseCache>>) -> [(String, Value); 2] {
 
 fn failed(error: &AdminError) -> Error {
     match error {
-        AdminError::NotShared => Error::new(ErrorKind::Internal, error.to_string()),
-        AdminError::Store(_) => Error::new(ErrorKind::Unavailable, error.to_string()),
+        AdminError::NotShared => Error::new(ErrorKind::BadRequest, error.to_string()),
+        AdminError::NotConnected | AdminError::Store(_) => {
+            Error::new(ErrorKind::Unavailable, error.to_string())
+        }
     }
 }
 

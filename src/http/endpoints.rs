@@ -122,6 +122,7 @@ async fn by_path(
     request: Request,
 ) -> Response {
     let rest = rest.map(|Path(rest)| rest).unwrap_or_default();
+    let rest = rest.trim_end_matches('/');
     let found = BY_MODEL.iter().find_map(|(end, front)| {
         let model = rest.strip_suffix(end).filter(|model| !model.is_empty())?;
         Some((model, *front))
@@ -136,6 +137,16 @@ async fn by_path(
     catching(asking.front, serve(&app, request, asking)).await
 }
 
+/// The format of what is asked at a path, as far as the path alone tells it.
+pub(super) fn front_of(path: &str) -> Front {
+    let spoken = SPOKEN.iter().find(|(_, paths)| paths.contains(&path));
+    let named = || BY_MODEL.iter().find(|(end, _)| path.ends_with(end));
+    spoken
+        .map(|(front, _)| *front)
+        .or_else(|| named().map(|(_, front)| *front))
+        .unwrap_or(Front::CHAT)
+}
+
 async fn unknown_path(request: Request) -> Response {
     let (head, _) = request.into_parts();
     home::not_found(head.method, head.uri, head.headers).await
@@ -145,6 +156,22 @@ async fn unknown_path(request: Request) -> Response {
 mod tests {
     use super::*;
     use crate::keys::is_model_call;
+
+    #[test]
+    fn the_front_page_names_every_endpoint() {
+        let spoken = SPOKEN.iter().flat_map(|(_, paths)| *paths).copied();
+        // Other spellings of what is there.
+        let is_main = |path: &&str| path.starts_with("/v1/") && !path.starts_with("/v1/v1/");
+        let named = [
+            "/v1/prompts/",
+            "/engines/",
+            "/openai/deployments/",
+            "/bedrock/",
+        ];
+        for path in spoken.filter(is_main).chain(named) {
+            assert!(home::PAGE.contains(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_key_without_a_list_may_call_every_path() {

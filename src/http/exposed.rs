@@ -7,7 +7,7 @@ use crate::pipeline::admit;
 use crate::telemetry::names;
 
 /// The headers that answers have whose names are fixed and that nobody below lists.
-const FIXED: [&str; 28] = [
+const FIXED: [&str; 29] = [
     names::CALL_ID,
     names::MODEL_ID,
     names::MODEL_NAME,
@@ -29,6 +29,7 @@ const FIXED: [&str; 28] = [
     names::CACHE_HIT,
     names::CACHE_KEY,
     names::TOTAL_ATTEMPTS,
+    names::INVOCATION_ARN,
     names::WARNINGS,
     "llm_provider-x-amzn-requestid",
     "rate_limit_type",

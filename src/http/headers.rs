@@ -9,9 +9,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{HeaderMap as Headers, StatusCode};
 
 use super::portkey;
+use crate::canonical::EmbedAnswer;
 use crate::dialect::Front;
 use crate::error::Error;
 use crate::pipeline::{Entries, Journal};
+use crate::provider::bedrock::embed::INVOCATION_ARN;
 use crate::telemetry::names;
 
 /// Longest `x-litellm-call-id` that is taken from a client.
@@ -49,8 +51,7 @@ pub(super) fn error_response_naming(
     call_id: Option<&str>,
     named: bool,
 ) -> Response {
-    let body =
-        portkey::failure(error).unwrap_or_else(|| front.error(error, call_id.filter(|_| named)));
+    let body = portkey::failure(error, front.error(error, call_id.filter(|_| named)));
     let mut response = json(error.status(), body);
     let headers = response.headers_mut();
     copy_upstream(error.upstream_headers(), headers);
@@ -107,6 +108,18 @@ pub(super) fn say_served(headers: &mut HeaderMap, journal: Option<&Journal>) {
         insert(headers, names::WARNINGS, &served.warnings.join("; "));
     }
     copy_upstream(&served.upstream_headers, headers);
+}
+
+/// Names the jobs that write the vectors of an answer later.
+pub(super) fn say_jobs(headers: &mut HeaderMap, answer: &EmbedAnswer) {
+    let fields = (answer.vectors.iter()).flat_map(|vector| &vector.provider_fields);
+    let jobs: Vec<String> = fields
+        .filter(|(name, _)| name == INVOCATION_ARN)
+        .filter_map(|(_, arn)| arn.parse().ok())
+        .collect();
+    if !jobs.is_empty() {
+        insert(headers, names::INVOCATION_ARN, &jobs.join(", "));
+    }
 }
 
 /// The errors that fallbacks followed, as a JSON list; bounded, since headers are.

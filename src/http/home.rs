@@ -6,7 +6,8 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use super::headers::{call_id, error_response};
 use crate::error::{Error, ErrorKind};
 
-const PAGE: &str = include_str!("home.html");
+/// The front page.
+pub(super) const PAGE: &str = include_str!("home.html");
 
 /// `GET /` (and `HEAD /`, which some clients ask first): says what this is and where the documentation is.
 pub(super) async fn page() -> Html<&'static str> {

@@ -1,5 +1,6 @@
 //! Every endpoint that calls a model: dialect in, pipeline, dialect out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,8 +13,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, request};
 
 use super::admission::{Admission, admit, authenticate};
-use super::body::read_body;
-use super::headers::{call_id, error_response_naming, insert, json, say_served};
+use super::body::{plain, read_body};
+use super::enforced;
+use super::headers::{call_id, error_response_naming, insert, json, say_jobs, say_served};
 use super::opening::Opening;
 use super::options::deadline;
 use super::portkey;
@@ -98,6 +100,7 @@ async fn open(
 ) -> Result<(Call, Admission)> {
     let general = &snapshot.config.general;
     let identity = authenticate(snapshot, &head.uri, &head.headers)?;
+    plain(&head.headers)?;
     let body = read_body(body, &head.headers, general.max_request_bytes).await?;
     let own = deadline(&head.headers)?;
     let bound = [own, snapshot.config.router.deadline].into_iter().flatten();
@@ -113,6 +116,7 @@ async fn open(
         body = responses::complete(app, snapshot, &identity, &path, body).await?;
     }
     let parsed = path.front.parse(&body, &head.headers)?;
+    enforced::check(general, &identity, path.front, &body)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
     let portkey = portkey::read(&portkey::Received {
         headers: &head.headers,
@@ -140,9 +144,7 @@ async fn answer_all(app: &Arc<App>, call: Call, admission: Admission) -> Respons
     }
     if let Asked::Prompts(more) = &call.asked {
         let more = Arc::clone(more);
-        let response = Box::pin(prompts::answer(app, call, &more)).await;
-        drop(admission);
-        return response;
+        return Box::pin(prompts::answer(app, call, &more, admission)).await;
     }
     answer(app, Arc::new(call), admission).await
 }
@@ -195,7 +197,7 @@ pub(super) fn whole_body(call: &Call, reply: &Answer) -> Result<Bytes> {
 async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Response {
     let mut settlement = Settlement::open(Arc::clone(&call), Arc::clone(&app.clock));
     let mut envelope = envelope(&call);
-    let outcome = match keepalive(&call) {
+    let mut outcome = match keepalive(&call) {
         None => run(app, &call, &mut settlement).await,
         Some(period) => {
             let mut running = running(app, &call, settlement);
@@ -210,16 +212,16 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                         return failed(&outcome.err().unwrap_or_else(not_streamed), &call, books);
                     };
                     let body = EventStream::before_content(running, writer, app, admission);
-                    return event_stream(app, body.keep_alive(Some(period)), &call);
+                    return as_event_stream(app, body.keep_alive(Some(period)), &call);
                 }
             }
         }
     };
     if let Some((id, created)) = settlement.kept_as() {
         envelope.created = created;
-        // What is kept for later calls is found by its id: each has its own, because each repeats its own request.
-        if !call.asked.is_kept() {
-            envelope.id = call.front.id_from(id);
+        match &mut outcome {
+            Ok(reply) if call.asked.is_kept() => responses::made_own(reply),
+            _ => envelope.id = call.front.id_from(id),
         }
     }
     match outcome {
@@ -229,7 +231,7 @@ async fn answer(app: &Arc<App>, call: Arc<Call>, admission: Admission) -> Respon
                 let headers = stream_headers(&settlement);
                 let period = silence(&call, &settlement);
                 let body = EventStream::new(first, source, writer, settlement, app, admission);
-                let mut response = event_stream(app, body.keep_alive(period), &call);
+                let mut response = as_event_stream(app, body.keep_alive(period), &call);
                 response.headers_mut().extend(headers);
                 response
             }
@@ -278,6 +280,9 @@ fn whole(
     };
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
+    if let Answer::Embed(answer) = reply {
+        say_jobs(response.headers_mut(), answer);
+    }
     if let Some(asked) = &not_kept {
         say_left_out(response.headers_mut(), asked);
     }
@@ -286,7 +291,8 @@ fn whole(
     response
 }
 
-fn stream_headers(settlement: &Settlement) -> HeaderMap {
+/// The headers of a stream that has begun.
+pub(super) fn stream_headers(settlement: &Settlement) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(32);
     say_success(&mut headers, settlement);
     if settlement.journal().entries().may_resume {
@@ -296,7 +302,7 @@ fn stream_headers(settlement: &Settlement) -> HeaderMap {
 }
 
 /// How long a stream that has begun may be silent: what the deployment says, else what clients of its format expect.
-fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
+pub(super) fn silence(call: &Call, settlement: &Settlement) -> Option<Duration> {
     let entries = settlement.journal().entries();
     let served = entries.served.as_ref();
     let ping = call.snapshot.config.litellm.messages_ping;
@@ -334,7 +340,7 @@ fn keepalive(call: &Call) -> Option<Duration> {
     if !call.request.is_streamed() || call.options.direct {
         return None;
     }
-    let resolved = call.snapshot.router.resolve(&call.model)?;
+    let resolved = call.snapshot.router.resolve(&call.model, call.asker())?;
     let entries = || {
         resolved
             .group
@@ -351,7 +357,11 @@ fn keepalive(call: &Call) -> Option<Duration> {
         .filter(|period| !period.is_zero())
 }
 
-fn event_stream(app: &App, body: EventStream, call: &Call) -> Response {
+/// Makes the response whose body is a stream of events.
+pub(super) fn as_event_stream<B>(app: &App, body: B, call: &Call) -> Response
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let mut response = Response::new(unread::body(body, call, app));
     let headers = response.headers_mut();
     headers.insert(
@@ -399,7 +409,13 @@ pub(super) fn say_failure(headers: &mut HeaderMap, error: &Error, settlement: &S
     headers.extend(settlement.limit_headers());
     // Where no deployment could be looked for, the group may be known all the same.
     let is_told = settlement.journal().entries().group.is_some();
-    if !is_told && call.snapshot.router.resolve(&call.model).is_some() {
+    if !is_told
+        && call
+            .snapshot
+            .router
+            .resolve(&call.model, call.asker())
+            .is_some()
+    {
         insert(headers, names::MODEL_GROUP, &call.model);
     }
     if let Some(served) = &settlement.journal().entries().served

@@ -1,22 +1,24 @@
 //! Transport layers, in the order in which a request passes them.
 //!
 //! 1. Fixed headers that browsers obey.
-//! 2. CORS: browsers ask first.
+//! 2. CORS: browsers ask first. Requests without an `origin` pass it by.
 //!
 //! They are one layer to axum, because each layer of its own costs every request a box. A panic of a handler is caught
-//! where calls of models begin ([`catching`]): a bug costs one request, not the process. Body limit, call id, keys and tracing are per endpoint: they need the configuration in force.
+//! where calls of models begin ([`catching`]): a bug costs one request, not the process. Body limit, call id, keys and tracing
+//! are per endpoint: they need the configuration in force.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
 use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method};
-use tower::ServiceBuilder;
-use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use http::{HeaderMap, Method, Request, Response};
+use tower::{Layer, Service, ServiceBuilder};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, CorsLayer};
 
 use super::headers::error_response_naming;
 use super::{App, exposed};
@@ -28,11 +30,51 @@ const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// Puts the layers around the endpoint table.
 pub(super) fn around(table: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
+    let cors = cors(app);
     table.layer(
         ServiceBuilder::new()
             .map_response(with_fixed)
-            .layer(cors(app)),
+            .layer_fn(move |inner| OfPages::new(inner, &cors)),
     )
+}
+
+/// Answers to pages by CORS; everybody else has no use for a quarter of each answer's head.
+#[derive(Debug, Clone)]
+struct OfPages<S> {
+    plain: S,
+    cors: Cors<S>,
+}
+
+impl<S: Clone> OfPages<S> {
+    fn new(inner: S, cors: &CorsLayer) -> Self {
+        Self {
+            plain: inner.clone(),
+            cors: cors.layer(inner),
+        }
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for OfPages<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    Cors<S>: Service<Request<A>, Response = Response<B>, Error = S::Error>,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = Either<S::Future, <Cors<S> as Service<Request<A>>>::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        ready!(self.plain.poll_ready(cx))?;
+        self.cors.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        if request.headers().contains_key(header::ORIGIN) {
+            Either::Right(self.cors.call(request))
+        } else {
+            Either::Left(self.plain.call(request))
+        }
+    }
 }
 
 fn cors(app: &App) -> CorsLayer {
@@ -82,7 +124,8 @@ fn origins(listed: &[String]) -> AllowOrigin {
     )
 }
 
-fn with_fixed<B>(mut response: Response<B>) -> Response<B> {
+/// Adds the headers that every answer has.
+pub(super) fn with_fixed<B>(mut response: Response<B>) -> Response<B> {
     set_fixed(response.headers_mut());
     response
 }
@@ -100,15 +143,20 @@ fn set_fixed(headers: &mut HeaderMap) {
 }
 
 /// Runs a handler; one that panics answers with an error as `front` writes it. What the panic said stays in the log.
-pub(super) async fn catching(front: Front, handler: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(handler)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_panic| {
+///
+/// It holds the handler once, where an `async fn` would keep room for its argument as well: a future of some kilobytes.
+pub(super) fn catching(
+    front: Front,
+    handler: impl Future<Output = axum::response::Response>,
+) -> impl Future<Output = axum::response::Response> {
+    let caught = AssertUnwindSafe(handler).catch_unwind();
+    caught.map(move |outcome| {
+        outcome.unwrap_or_else(|_panic| {
             tracing::error!("a request handler panicked");
             let error = Error::new(ErrorKind::Internal, "Internal server error");
             error_response_naming(&error, front, None, false)
         })
+    })
 }
 
 #[cfg(test)]

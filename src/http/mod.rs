@@ -5,6 +5,7 @@ mod admission;
 mod body;
 mod cache;
 mod endpoints;
+mod enforced;
 mod exposed;
 mod headers;
 mod health;
@@ -17,7 +18,9 @@ mod opening;
 mod options;
 mod passthrough;
 mod portkey;
+mod prompt_stream;
 mod prompts;
+mod reach;
 mod responses;
 mod router_state;
 mod several;
@@ -27,9 +30,14 @@ mod unread;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+pub use reach::refusal;
 
 use crate::clock::SharedClock;
 use crate::pipeline::Pipeline;
@@ -96,7 +104,26 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::scrape))
         .route("/config/reload", post(admin::reload))
         .route("/router/state", get(admin::state))
-        .fallback(home::not_found)
         .method_not_allowed_fallback(home::method_not_allowed);
+    let exact = table.clone().fallback(home::not_found);
+    let exact = exact.with_state(Arc::clone(&app));
+    let table = table.fallback(move |request| without_slash(exact.clone(), request));
     layers::around(table, &app).with_state(app)
+}
+
+/// Looks for a path that nothing serves once more, without a slash at its end.
+async fn without_slash(table: Router, mut request: Request) -> Response {
+    let path = request.uri().path();
+    let shorter = path.trim_end_matches('/');
+    if !shorter.is_empty() && shorter.len() < path.len() {
+        let query = request.uri().query();
+        let target = query.map_or_else(|| shorter.to_owned(), |query| format!("{shorter}?{query}"));
+        if let Ok(uri) = target.parse() {
+            *request.uri_mut() = uri;
+        }
+    }
+    match table.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }

@@ -15,7 +15,7 @@ use super::headers::{call_id, error_response_naming, insert, json};
 use crate::dialect::Front;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Access, Identity};
-use crate::pipeline::admit::model_name;
+use crate::pipeline::admit::{asker, model_name};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -46,10 +46,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     };
     let expanded;
     let names = if wants_wildcards(&uri) {
-        expanded = snapshot.router.listed_names_expanded();
+        expanded = snapshot.router.listed_names_expanded(asker(&identity));
         expanded.iter().map(String::as_str).collect()
     } else {
-        snapshot.router.listed_names()
+        snapshot.router.listed_names(asker(&identity))
     };
     let data = names
         .into_iter()
@@ -78,9 +78,7 @@ pub(super) async fn one(
     };
     // A name that is no text is nobody's.
     let name = path.map(|Path(name)| name).unwrap_or_default();
-    let found = snapshot.router.resolve(&name);
-    if found.is_some_and(|found| !found.group.is_blocked()) && may_call(&identity, &name, &snapshot)
-    {
+    if is_there(&identity, &name, &snapshot) && may_call(&identity, &name, &snapshot) {
         return written(&model(&name, &snapshot), &id);
     }
     let shown: String = name.chars().take(128).collect();
@@ -106,9 +104,19 @@ fn identify(
     Ok(identity)
 }
 
+/// Whether the name stands for something that is not paused, and not other teams' alone.
+fn is_there(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
+    let asker = asker(identity);
+    let found = snapshot.router.resolve(name, asker);
+    found.is_some_and(|found| {
+        let mut deployments = found.group.deployments.iter();
+        deployments.any(|one| !one.entry.blocked && asker.sees(one))
+    })
+}
+
 /// A virtual key sees only the models that it may call.
 fn may_call(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
-    let name = || model_name(&snapshot.router, name);
+    let name = || model_name(&snapshot.router, name, asker(identity));
     identity
         .key()
         .is_none_or(|key| key.access(&name()) != Access::Denied)

@@ -15,7 +15,7 @@ use crate::canonical::{ChatRequest, Request};
 use crate::dialect::{Asked, Controls, Front, Parsed};
 use crate::error::{Error, Result};
 use crate::keys::Identity;
-use crate::pipeline::{Call, CallOptions, RawCall};
+use crate::pipeline::{Call, CallOptions, RawCall, admit};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
@@ -104,7 +104,8 @@ impl Opening<'_> {
         let names_group = path.model().is_some_and(|model| {
             let key = self.identity.key();
             let renamed = key.map_or(model, |key| key.rename(model));
-            snapshot.router.resolve(renamed).is_some()
+            let asker = admit::asker(&self.identity);
+            snapshot.router.resolve(renamed, asker).is_some()
         });
         options.fallbacks.disabled |= !names_group;
         let span = self.span();

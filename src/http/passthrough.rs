@@ -286,7 +286,7 @@ fn failed(error: &Error, call: &Call, mut books: Settlement) -> Response {
 }
 
 /// AWS's refusal as it came, or one of ours that AWS's clients understand.
-fn refusal(error: &Error, snapshot: &Snapshot, id: &str) -> Response {
+pub(super) fn refusal(error: &Error, snapshot: &Snapshot, id: &str) -> Response {
     let named = snapshot.config.general.include_call_id_in_error_body;
     let mut response = error_response_naming(error, Front::CHAT, Some(id), named);
     if let Some((status, body)) = error.upstream_answer() {

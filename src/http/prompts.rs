@@ -11,46 +11,95 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 
-use super::App;
+use super::admission::Admission;
 use super::headers::{insert, json, say_served};
 use super::inference::{envelope, failed, run, say_success};
+use super::{App, prompt_stream};
 use crate::canonical::{Answer, ChatAnswer, Text};
+use crate::clock::SharedClock;
 use crate::dialect::completions::{joined, message_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Journal, Reply, Settlement};
 use crate::telemetry::names;
 
 /// How many prompts of one request are under way at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// One prompt's call.
-struct Prompt {
+pub(super) struct Prompt {
     /// Where its answer belongs.
-    place: usize,
+    pub(super) place: usize,
     call: Arc<Call>,
-    books: Settlement,
+    pub(super) books: Settlement,
     /// Whether others of the request were under way when it was begun.
-    has_company: bool,
+    pub(super) has_company: bool,
+}
+
+/// Prompts whose turn has not come. One that never begins is in nobody's books.
+pub(super) struct Due {
+    calls: VecDeque<(usize, Arc<Call>)>,
+    /// Those that found no room.
+    again: VecDeque<Prompt>,
+    clock: SharedClock,
+}
+
+impl Due {
+    /// Opens the next one.
+    pub(super) fn next(&mut self) -> Option<Prompt> {
+        let again = self.again.pop_front();
+        again.or_else(|| {
+            let (place, call) = self.calls.pop_front()?;
+            Some(Prompt {
+                place,
+                books: Settlement::open(Arc::clone(&call), Arc::clone(&self.clock)),
+                call,
+                has_company: false,
+            })
+        })
+    }
+
+    /// Puts one back that found no room.
+    pub(super) fn again(&mut self, prompt: Prompt) {
+        self.again.push_front(prompt);
+    }
+
+    /// Says whether there are no more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.again.is_empty()
+    }
+
+    /// Forgets them.
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.again.clear();
+    }
 }
 
 /// A prompt that failed, and why.
-struct Failed {
-    prompt: Prompt,
-    error: Error,
+pub(super) struct Failed {
+    pub(super) prompt: Prompt,
+    pub(super) error: Error,
 }
 
 /// Answers the request's own prompt and `more`.
-pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Response {
+pub(super) async fn answer(
+    app: &Arc<App>,
+    call: Call,
+    more: &[Text],
+    admission: Admission,
+) -> Response {
     let call = Arc::new(call);
     let others = more.iter().map(|prompt| Arc::new(of_prompt(&call, prompt)));
     let calls = std::iter::once(Arc::clone(&call)).chain(others);
-    let prompts = calls.enumerate().map(|(place, call)| Prompt {
-        place,
-        books: Settlement::open(Arc::clone(&call), Arc::clone(&app.clock)),
-        call,
-        has_company: false,
-    });
-    let mut answered = match all(app, prompts).await {
+    let due = Due {
+        calls: calls.enumerate().collect(),
+        again: VecDeque::new(),
+        clock: Arc::clone(&app.clock),
+    };
+    if call.request.is_streamed() {
+        return prompt_stream::answer(app, &call, due, admission).await;
+    }
+    let mut answered = match all(app, due).await {
         Ok(answered) => answered,
         Err(refused) => {
             let Failed { prompt, error } = *refused;
@@ -67,26 +116,22 @@ pub(super) async fn answer(app: &Arc<App>, call: Call, more: &[Text]) -> Respons
     let together = Journal::sum(journals.map(Arc::as_ref));
     say_served(response.headers_mut(), Some(&together));
     insert(response.headers_mut(), names::CALL_ID, &call.id);
+    drop(admission);
     response
 }
 
-/// Runs all calls, as many at a time as there is room for. Each is made when its turn comes: one that never began is in
-/// nobody's books.
+/// Runs all calls, as many at a time as there is room for.
 ///
 /// # Errors
 ///
 /// The first failure.
-async fn all(
-    app: &Arc<App>,
-    mut due: impl Iterator<Item = Prompt>,
-) -> Result<Vec<(Prompt, ChatAnswer)>, Box<Failed>> {
+async fn all(app: &Arc<App>, mut due: Due) -> Result<Vec<(Prompt, ChatAnswer)>, Box<Failed>> {
     let mut running = FuturesUnordered::new();
     let mut room = AT_ONCE;
     let mut answered = Vec::new();
-    let mut again = VecDeque::new();
     loop {
         while running.len() < room
-            && let Some(mut prompt) = again.pop_front().or_else(|| due.next())
+            && let Some(mut prompt) = due.next()
         {
             prompt.has_company = !running.is_empty();
             running.push(one(app, prompt));
@@ -104,7 +149,7 @@ async fn all(
             // It was one of the running ones, so there is less room each time, until each is alone.
             Err(error) if found_no_room(&prompt, &error) => {
                 room = running.len().max(1);
-                again.push_front(prompt);
+                due.again(prompt);
             }
             Err(error) => return Err(Box::new(Failed { prompt, error })),
         }
@@ -112,7 +157,7 @@ async fn all(
 }
 
 /// Whether others of the request may have taken what the prompt did not get.
-fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
+pub(super) fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
     let is_full = matches!(
         error.kind(),
         ErrorKind::LimitReached | ErrorKind::NoDeployment | ErrorKind::BudgetReached
@@ -131,7 +176,7 @@ fn of_prompt(call: &Call, prompt: &Text) -> Call {
     call
 }
 
-async fn one(app: &Arc<App>, mut prompt: Prompt) -> (Prompt, Result<Reply>) {
+pub(super) async fn one(app: &Arc<App>, mut prompt: Prompt) -> (Prompt, Result<Reply>) {
     let reply = run(app, &prompt.call, &mut prompt.books).await;
     (prompt, reply)
 }
@@ -146,7 +191,7 @@ fn of_chat(reply: Reply) -> Result<ChatAnswer> {
     }
 }
 
-fn other_answer() -> Error {
+pub(super) fn other_answer() -> Error {
     let message = "a prompt had another answer than was asked for";
     Error::new(ErrorKind::Internal, message)
 }

@@ -17,20 +17,23 @@ use serde_json::value::RawValue;
 use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
+use super::layers::catching;
 use crate::cache::{AdminError, CacheControls, ResponseCache, Room, Tenant};
-use crate::canonical::{Answer, ChatChunk, RawJson};
+use crate::canonical::{Answer, ChatChunk, NativeFormat, RawJson};
 use crate::dialect::responses::{
-    Found, NotKept, Order, Page, input_items, references, response_of,
+    Found, NotKept, Order, Page, input_items, place_of_item, references, response_of,
 };
 use crate::dialect::{Asked, Envelope, Front, Kept, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
-use crate::pipeline::{Call, check_caller};
+use crate::pipeline::{Call, Reply, check_caller};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
 /// The owner of what was asked with the master key; ids of keys are hexadecimal.
 const ADMINISTRATOR: &str = "administrator";
+/// How many items are looked for at a time, of which only the response is wanted.
+const PLACES_AT_ONCE: usize = 64;
 /// How much of kept responses is read for one request: so many times what a request may have. A response has the whole
 /// conversation that led to it, of which a request may need one item.
 const MOST_READ: usize = 2;
@@ -82,7 +85,7 @@ pub(super) async fn complete(
     path: &super::inference::Asking,
     body: Bytes,
 ) -> Result<Bytes> {
-    let references = references(&body)?;
+    let mut references = references(&body)?;
     if references.is_empty() {
         return Ok(body);
     }
@@ -103,6 +106,14 @@ pub(super) async fn complete(
         return Err(Error::bad_request("previous_response_id", message));
     };
     let owner = owner(identity);
+    for ids in references.unplaced().chunks(PLACES_AT_ONCE) {
+        let places = cache.recall(&owner, ids.to_vec()).await;
+        for (id, place) in places.map_err(store_failed)? {
+            if let Some(place) = read(place) {
+                references.place(id, &place)?;
+            }
+        }
+    }
     let most = snapshot.config.general.max_request_bytes;
     let mut found = Found::new(&references, most);
     let all = most.saturating_mul(MOST_READ);
@@ -173,9 +184,23 @@ pub(super) fn keep(call: &Call, answer: &Answer, envelope: &Envelope) -> Option<
     not_kept(NotKept::TooLarge)
 }
 
+/// Makes a kept answer one of this call's own: what is kept for later calls is found by its id, and each repeats its own
+/// request.
+pub(super) fn made_own(reply: &mut Reply) {
+    if let Reply::Whole(answer) = reply
+        && let Answer::Chat(answer) = &mut **answer
+    {
+        (answer.native).take_if(|native| native.format == NativeFormat::Responses);
+    }
+}
+
+/// Keeps what an answer leaves behind, and where each item is whose name does not say it; says whether it did.
 fn remember(call: &Call, cache: &ResponseCache, kept: &Kept, room: Room) -> bool {
-    let record = kept.record.bytes().clone();
-    let is_kept = cache.remember(&call.options.tenant, &kept.id, record, room);
+    let place = place_of_item(&kept.id);
+    let items = kept.items.iter();
+    let mut records = vec![(kept.id.as_str(), kept.record.bytes().clone())];
+    records.extend(items.map(|item| (item.as_str(), place.bytes().clone())));
+    let is_kept = cache.remember(&call.options.tenant, records, room);
     if !is_kept {
         tracing::debug!(call_id = %call.id, "response was not kept");
     }
@@ -232,63 +257,66 @@ type Id = Result<Path<String>, PathRejection>;
 
 /// `GET /v1/responses/{id}`.
 async fn show(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            if asking.all("stream").iter().any(|value| value != "false") {
-                let message =
-                    "stream: a response that is kept is shown as a whole, and not streamed";
-                return Err(Error::bad_request("stream", message));
-            }
-            let record = asking.record().await?;
-            let encrypted = asking.says("include", "reasoning.encrypted_content")
-                || asking.says("include[]", "reasoning.encrypted_content");
-            response_of(&record, encrypted).ok_or_else(|| asking.unknown())
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        if asking.all("stream").iter().any(|value| value != "false") {
+            let message = "stream: a response that is kept is shown as a whole, and not streamed";
+            return Err(Error::bad_request("stream", message));
+        }
+        let record = asking.record().await?;
+        let encrypted = asking.says("include", "reasoning.encrypted_content")
+            || asking.says("include[]", "reasoning.encrypted_content");
+        response_of(&record, encrypted).ok_or_else(|| asking.unknown())
+    })
+    .await
 }
 
 /// `GET /v1/responses/{id}/input_items`.
 async fn items(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            let page = asking.page()?;
-            let record = asking.record().await?;
-            input_items(&record, &asking.id, &page).ok_or_else(|| {
-                Error::bad_request("after", "after: there is no such item in this response")
-            })
+    answering(&app, path, &uri, &headers, |asking| async move {
+        let page = asking.page()?;
+        let record = asking.record().await?;
+        input_items(&record, &asking.id, &page).ok_or_else(|| {
+            Error::bad_request("after", "after: there is no such item in this response")
         })
-        .await
+    })
+    .await
 }
 
 /// `DELETE /v1/responses/{id}`.
 async fn forget(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            asking.record().await?;
-            if let Some(cache) = &asking.snapshot.cache {
-                let forgotten = cache.forget(&asking.owner()?, &asking.id).await;
-                forgotten.map_err(store_failed)?;
-            }
-            Ok(RawJson::from_value(&json!({
-                "id": asking.id, "object": "response", "deleted": true,
-            })))
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        asking.record().await?;
+        if let Some(cache) = &asking.snapshot.cache {
+            let forgotten = cache.forget(&asking.owner()?, &asking.id).await;
+            forgotten.map_err(store_failed)?;
+        }
+        Ok(RawJson::from_value(&json!({
+            "id": asking.id, "object": "response", "deleted": true,
+        })))
+    })
+    .await
 }
 
 /// `POST /v1/responses/{id}/cancel`.
 async fn cancel(State(app): State<Arc<App>>, path: Id, uri: Uri, headers: HeaderMap) -> Response {
-    let asking = Asking::of(&app, path, &uri, &headers);
-    asking
-        .answer(|asking| async move {
-            asking.record().await?;
-            let message = "Only background responses can be cancelled, and there are none here.";
-            Err(Error::new(ErrorKind::BadRequest, message))
-        })
-        .await
+    answering(&app, path, &uri, &headers, |asking| async move {
+        asking.record().await?;
+        let message = "Only background responses can be cancelled, and there are none here.";
+        Err(Error::new(ErrorKind::BadRequest, message))
+    })
+    .await
+}
+
+/// Answers a request about a response that is kept.
+async fn answering<F: Future<Output = Result<RawJson>>>(
+    app: &App,
+    path: Id,
+    uri: &Uri,
+    headers: &HeaderMap,
+    find: impl FnOnce(Arc<Asking>) -> F,
+) -> Response {
+    let answer = async { Asking::of(app, path, uri, headers).answer(find).await };
+    catching(Front::RESPONSES, answer).await
 }
 
 /// A request about a response that is kept.

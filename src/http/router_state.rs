@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, rfc3339_micros};
 use crate::config::RetryBudgetConfig;
-use crate::router::{CooldownInForce, Deployment, ModelGroup, Router};
+use crate::router::{BudgetView, CooldownInForce, Deployment, ModelGroup, Router};
 use crate::state::Snapshot;
 
 /// The whole answer.
@@ -18,6 +18,7 @@ pub(super) struct RouterState {
     generation: u64,
     config_hash: String,
     groups: Vec<Group>,
+    tag_budgets: Vec<TagBudgetState>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +101,13 @@ struct Budget {
 }
 
 #[derive(Debug, Serialize)]
+struct TagBudgetState {
+    tag: String,
+    #[serde(flatten)]
+    budget: Budget,
+}
+
+#[derive(Debug, Serialize)]
 struct ModelState {
     model: String,
     cooldown: Cooldown,
@@ -130,6 +138,13 @@ impl RouterState {
             groups: router
                 .all_groups()
                 .map(|group| Group::of(group, router, config, moment))
+                .collect(),
+            tag_budgets: router
+                .tag_budgets()
+                .map(|known| TagBudgetState {
+                    tag: known.tag.clone(),
+                    budget: Budget::of(known.view(moment.now), moment),
+                })
                 .collect(),
         }
     }
@@ -200,11 +215,7 @@ impl DeploymentState {
                     resets_in_ms: whole_millis(level.resets_in),
                 })
                 .collect(),
-            budget: view.budget.map(|budget| Budget {
-                limit_usd: budget.limit_usd,
-                spent_usd: budget.spent_usd,
-                resets_at: (budget.resets_in).map(|left| rfc3339_micros(moment.wall + left)),
-            }),
+            budget: view.budget.map(|budget| Budget::of(budget, moment)),
             models: view.models.map(|models| {
                 let state = |(model, view)| ModelState {
                     model,
@@ -212,6 +223,16 @@ impl DeploymentState {
                 };
                 models.into_iter().map(state).collect()
             }),
+        }
+    }
+}
+
+impl Budget {
+    fn of(view: BudgetView, moment: Moment) -> Self {
+        Self {
+            limit_usd: view.limit_usd,
+            spent_usd: view.spent_usd,
+            resets_at: (view.resets_in).map(|left| rfc3339_micros(moment.wall + left)),
         }
     }
 }
@@ -317,6 +338,14 @@ mod tests {
                     refused_total: 0,
                 }),
                 deployments: vec![deployment],
+            }],
+            tag_budgets: vec![TagBudgetState {
+                tag: "team:a".to_owned(),
+                budget: Budget {
+                    limit_usd: 10.0,
+                    spent_usd: 0.0,
+                    resets_at: None,
+                },
             }],
         };
         insta::assert_json_snapshot!(state);

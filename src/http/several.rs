@@ -33,7 +33,12 @@ pub(super) fn names_of(call: &Call) -> Result<Option<Vec<String>>> {
     if !call.model.contains(',') || is_portkeys {
         return Ok(None);
     }
-    if call.snapshot.router.resolve(&call.model).is_some() {
+    if call
+        .snapshot
+        .router
+        .resolve(&call.model, call.asker())
+        .is_some()
+    {
         return Ok(None);
     }
     let names: Vec<String> = call

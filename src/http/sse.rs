@@ -26,7 +26,7 @@ use crate::pipeline::{ChunkSource, Progress, Reply, Settlement};
 /// Room for the frames of one ordinary read.
 const FRAME_BYTES: usize = 1024;
 /// What is gathered leaves at the latest when it is this long.
-const GATHERED_BYTES: usize = 16 * 1024;
+pub(super) const GATHERED_BYTES: usize = 16 * 1024;
 /// How many polls must find nothing new before what was gathered leaves.
 ///
 /// The HTTP client hands over one piece of an answer, and must be scheduled before it hands over the next, even when the
@@ -142,15 +142,13 @@ impl EventStream {
 
     /// Sends a comment whenever AWS has been silent for `period`.
     pub(super) fn keep_alive(mut self, period: Option<Duration>) -> Self {
-        self.keepalive = period.filter(|period| !period.is_zero()).map(|period| {
-            let mut interval = tokio::time::interval(period);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            // The first tick of an interval is at once; where content has come, silence begins now.
-            if matches!(self.source, Source::Chunks(_)) {
-                interval.reset();
-            }
-            interval
-        });
+        self.keepalive = interval(period);
+        // The first tick of an interval is at once; where content has come, silence begins now.
+        if let Some(interval) = &mut self.keepalive
+            && matches!(self.source, Source::Chunks(_))
+        {
+            interval.reset();
+        }
         self
     }
 
@@ -253,6 +251,14 @@ impl EventStream {
         }
         Poll::Pending
     }
+}
+
+/// Ticks once in a `period`, if there is one; at once for the first time.
+pub(super) fn interval(period: Option<Duration>) -> Option<Interval> {
+    let period = period.filter(|period| !period.is_zero())?;
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(interval)
 }
 
 impl Body for EventStream {

@@ -1,6 +1,7 @@
 //! Which models a virtual key may call: its list `models`, by name, alias, pattern or access group.
 
 use super::VirtualKey;
+use crate::config::is_like;
 
 /// A model name as a caller gives it, and what the router knows of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,25 +72,6 @@ fn matches_pattern(entry: &str, model: &ModelName<'_>) -> bool {
             .is_some_and(|entry| is_like(entry, model.asked))
     };
     model.group.is_some_and(|group| group.contains('*')) && by_provider()
-}
-
-/// Compares a name with a pattern in which `*` stands for any text, from end to end.
-fn is_like(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use http::header::AUTHORIZATION;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::GatewaySpend;
 use super::virtual_key::{SharedLimits, VirtualKey};
 use crate::config::{Config, RateLimits};
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +67,7 @@ pub struct KeyPolicy {
     keys: HashMap<[u8; 32], Arc<VirtualKey>>,
     shared: SharedLimits,
     global: Option<Arc<Meters>>,
+    spend: GatewaySpend,
 }
 
 impl KeyPolicy {
@@ -98,6 +100,10 @@ impl KeyPolicy {
             keys: keys.collect(),
             shared,
             global,
+            spend: GatewaySpend::of(
+                config.litellm.budget,
+                previous.map(|previous| &previous.spend),
+            ),
         }
     }
 
@@ -110,6 +116,11 @@ impl KeyPolicy {
     /// Returns the limit of the whole gateway (`global_max_parallel_requests`).
     pub fn global(&self) -> Option<&Arc<Meters>> {
         self.global.as_ref()
+    }
+
+    /// Returns what all calls together spent, and may spend (`litellm_settings.max_budget`).
+    pub fn spend(&self) -> &GatewaySpend {
+        &self.spend
     }
 
     /// Returns the virtual keys, in no order.
@@ -163,7 +174,7 @@ impl KeyPolicy {
         if let Some(known) = self.keys.get(&digest) {
             if known.config.blocked {
                 return Err(refused(
-                    "Key is blocked. Update via `/key/unblock` if you're an admin.",
+                    "Key is blocked. The operator of this gateway can allow it again.",
                 ));
             }
             return Ok(Identity::Key(Arc::clone(known)));

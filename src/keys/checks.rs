@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::access::{Access, ModelName};
 use super::authenticate::{Identity, KeyPolicy};
-use super::spend::{OverBudget, Reservation};
+use super::spend::{GatewaySpend, OverBudget, Reservation};
 use super::virtual_key::VirtualKey;
 use crate::clock::rfc3339;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +130,26 @@ impl VirtualKey {
     }
 }
 
+impl GatewaySpend {
+    /// Reserves the US dollars that a call may cost in the budget of the whole gateway, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualKey::check_call`] for a budget that is used up.
+    pub fn reserve(
+        &self,
+        usd: f64,
+        now: Instant,
+        status: Option<u16>,
+    ) -> Result<Option<Reservation>> {
+        if self.budget.is_none() {
+            return Ok(None);
+        }
+        let reserved = self.runtime.reserve(usd, self.budget, now);
+        reserved.map(Some).map_err(|over| over_budget(over, status))
+    }
+}
+
 /// Checks that a request may administrate at `path`: by the master key, or by a virtual key whose `allowed_routes` name it.
 /// A gateway without any key is open here too.
 ///
@@ -137,7 +157,16 @@ impl VirtualKey {
 ///
 /// 401 without a key that is known, 403 with another one.
 pub fn admin(policy: &KeyPolicy, headers: &HeaderMap, path: &str, wall: SystemTime) -> Result<()> {
-    match policy.check(headers)? {
+    administrates(&policy.check(headers)?, path, wall)
+}
+
+/// Checks that a caller who is known may administrate at `path`.
+///
+/// # Errors
+///
+/// As [`admin`].
+pub fn administrates(identity: &Identity, path: &str, wall: SystemTime) -> Result<()> {
+    match identity {
         Identity::Administrator | Identity::Anyone => Ok(()),
         Identity::Key(key) => {
             key.check_expiry(wall)?;

@@ -9,8 +9,9 @@ mod virtual_key;
 
 pub use access::{Access, ModelName};
 pub use authenticate::{Identity, KeyPolicy, presented_key};
-pub use checks::{Wanted, admin};
+pub use checks::{Wanted, admin, administrates};
 #[cfg(test)]
 pub(crate) use routes::is_model_call;
-pub use spend::{KeyRuntime, OverBudget, Reservation};
+pub use routes::{allows_path, guards_path};
+pub use spend::{GatewaySpend, KeyRuntime, OverBudget, Reservation};
 pub use virtual_key::VirtualKey;

@@ -47,6 +47,31 @@ pub(super) fn names_path(routes: &[String], path: &str) -> bool {
     routes.iter().any(|route| names(route, path))
 }
 
+/// Says whether a list that is not empty lets `path` be served: by itself, with or without `/v1`, as a part of a set, or as
+/// what begins with the text before `*`.
+pub fn allows_path(routes: &[String], path: &str) -> bool {
+    let has = |route: &String| match route.ends_with('*') {
+        // `/v1/*` is no `/*`: of the two paths of an endpoint only those count that are written so.
+        true => names(route, bare(path)),
+        false => bare(route) == bare(path),
+    };
+    allows(routes, path) || routes.iter().any(has)
+}
+
+/// Says whether an entry of a list of what is guarded means `path`: one path with and without `/v1`, or all that begin with
+/// the text before `*`.
+pub fn guards_path(route: &str, path: &str) -> bool {
+    names(route, path) || names(bare(route), bare(path))
+}
+
+/// A path without its version.
+fn bare(path: &str) -> &str {
+    match path.strip_prefix("/v1") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
 /// Says whether `path` calls a model, so that a key without a list of its own may call it.
 pub(crate) fn is_model_call(path: &str) -> bool {
     begins(path, &MODEL_CALLS)
@@ -98,6 +123,42 @@ mod tests {
         ] {
             assert!(!may(&[], path), "{path}");
         }
+    }
+
+    #[test]
+    fn an_entry_means_its_path_with_and_without_the_version() {
+        for (route, path, is_meant) in [
+            ("/v1/models", "/models", true),
+            ("/models", "/v1/models", true),
+            ("/models", "/models/a", false),
+            ("/v1/models*", "/models/a", true),
+            ("/v1/*", "/models", true),
+            ("/bedrock/*", "/bedrock/model/a/converse", true),
+            ("/v1", "/v1", true),
+            ("/v1", "/models", false),
+            ("/chat/completions", "/completions", false),
+        ] {
+            assert_eq!(guards_path(route, path), is_meant, "{route} {path}");
+        }
+        let only = ["llm_api_routes".to_owned(), "/metrics".to_owned()];
+        for (path, is_served) in [
+            ("/v1/chat/completions", true),
+            ("/metrics", true),
+            ("/v1/metrics", true),
+            ("/config/reload", false),
+            ("/router/state", false),
+        ] {
+            assert_eq!(allows_path(&only, path), is_served, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_with_a_version_serves_no_more_than_it_says() {
+        let versioned = ["/v1/*".to_owned()];
+        assert!(allows_path(&versioned, "/v1/chat/completions"));
+        assert!(!allows_path(&versioned, "/config/reload"));
+        let plain = ["/chat/*".to_owned()];
+        assert!(allows_path(&plain, "/v1/chat/completions"));
     }
 
     #[test]

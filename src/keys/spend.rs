@@ -1,4 +1,4 @@
-//! What a virtual key has spent of its budget, and whether more may be spent.
+//! What a virtual key, or the whole gateway, has spent of its budget, and whether more may be spent.
 //!
 //! A call that begins may reserve what it will cost, so that calls at one time cannot all pass a budget that has room for
 //! one. A period begins with the first spending in it.
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Budget;
 
-/// What was learned of a virtual key; it outlives snapshots, by the key's hash.
+/// What was learned of a virtual key; it outlives snapshots, by the key's hash. The whole gateway has one too.
 #[derive(Debug, Default)]
 pub struct KeyRuntime(Mutex<Spend>);
 
@@ -22,6 +22,32 @@ struct Spend {
     unreported: f64,
     /// When the running period ends; `None` before the first spending, and for a budget without a period.
     ends: Option<Instant>,
+}
+
+/// What all calls together have spent, and the budget that they have (`litellm_settings.max_budget`).
+#[derive(Debug, Clone, Default)]
+pub struct GatewaySpend {
+    /// What was spent.
+    pub runtime: Arc<KeyRuntime>,
+    /// What may be spent; `None`: nothing is counted.
+    pub budget: Option<Budget>,
+}
+
+impl GatewaySpend {
+    /// Goes on from what was spent before.
+    pub(super) fn of(budget: Option<Budget>, previous: Option<&Self>) -> Self {
+        Self {
+            runtime: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.runtime)),
+            budget,
+        }
+    }
+
+    /// Adds what a call cost.
+    pub fn charge(&self, usd: f64, now: Instant) {
+        if self.budget.is_some() {
+            self.runtime.charge(usd, self.budget, now);
+        }
+    }
 }
 
 /// A budget that is used up.

@@ -1,7 +1,6 @@
 //! A virtual key: what the operator wrote of it, its limits, and what it has spent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -9,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::routes;
 use super::spend::KeyRuntime;
 use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig};
+use crate::hex::hex;
 use crate::limit::{Meters, Scope};
 
 /// How much of a key's hash names it where others may look: the shared store, logs.
@@ -55,9 +55,17 @@ impl SharedLimits {
         let keys = || config.virtual_keys.iter();
         let users = keys().map(|key| (key.user_id.as_deref(), key.user_limits));
         let teams = keys().map(|key| (key.team_id.as_deref(), key.team_limits));
-        let deployments = config.deployments.iter();
-        let defaults =
-            deployments.map(|entry| (Some(entry.model_name.as_str()), entry.limits.default_key));
+        let entries = &config.deployments;
+        let is_group = |name: &str| entries.iter().any(|entry| entry.model_name == name);
+        let defaults = entries.iter().flat_map(|entry| {
+            // A team's own name is counted by itself, unless it is a group's name too.
+            let of_team = entry.info.team_public_name.as_deref();
+            let names = [
+                Some(entry.model_name.as_str()),
+                of_team.filter(|name| !is_group(name)),
+            ];
+            names.map(|name| (name, entry.limits.default_key))
+        });
         Self {
             users: holders(Scope::User, users, previous.map(|previous| &previous.users)),
             teams: holders(Scope::Team, teams, previous.map(|previous| &previous.teams)),
@@ -261,10 +269,7 @@ fn routing_of(config: &VirtualKeyConfig) -> String {
 }
 
 fn id_of(hash: &[u8; 32]) -> String {
-    let mut id = String::with_capacity(2 * ID_BYTES);
-    for byte in hash.iter().take(ID_BYTES) {
-        // Writing into a string cannot fail.
-        let _written = write!(id, "{byte:02x}");
-    }
+    let mut id = hex(hash);
+    id.truncate(2 * ID_BYTES);
     id
 }

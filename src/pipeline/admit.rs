@@ -12,7 +12,7 @@ use crate::clock::rfc3339;
 use crate::error::{Error, ErrorKind, Fallback};
 use crate::keys::{Identity, KeyPolicy, ModelName};
 use crate::limit::{Full, Level, LimitName, Meters, Refused, Scope};
-use crate::router::Router;
+use crate::router::{Asker, Router};
 
 /// How long a client should wait for a slot: nobody knows when a call ends.
 const SLOT_WAIT: Duration = Duration::from_secs(1);
@@ -20,9 +20,17 @@ const SLOT_WAIT: Duration = Duration::from_secs(1);
 /// A header of an answer.
 pub type Header = (HeaderName, HeaderValue);
 
+/// Returns who it is that uses a model's name.
+pub fn asker(identity: &Identity) -> Asker<'_> {
+    match identity.key() {
+        Some(key) => Asker::Key(key.config.team_id.as_deref()),
+        None => Asker::Administrator,
+    }
+}
+
 /// Returns what keys go by of a model name: its group, and the access groups of the group's deployments.
-pub fn model_name<'a>(router: &'a Router, asked: &'a str) -> ModelName<'a> {
-    let Some(group) = router.resolve(asked).map(|resolved| resolved.group) else {
+pub fn model_name<'a>(router: &'a Router, asked: &'a str, asker: Asker<'_>) -> ModelName<'a> {
+    let Some(group) = router.resolve(asked, asker).map(|resolved| resolved.group) else {
         return ModelName {
             asked,
             ..ModelName::default()

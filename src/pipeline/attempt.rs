@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::limit::Permit;
 use crate::router::{
     Asked, CooldownRules, Counted, Deployment, InFlight, ModelGroup, Picked, RetryCost, Sample,
-    Sticky,
+    Sticky, TagBudget,
 };
 use crate::state::{Parts, Sharing};
 use crate::telemetry::events::{attempt_finished, cooled_down};
@@ -30,6 +30,8 @@ pub(super) struct Attempt {
     call: Arc<Call>,
     clock: SharedClock,
     sharing: Arc<Sharing>,
+    /// The budgets of the request's tags.
+    tag_budgets: Vec<Arc<TagBudget>>,
     /// Of whom and of what the deployment is remembered.
     sticky: Sticky,
     /// How large the request is, where somebody needed to know.
@@ -75,6 +77,7 @@ impl Attempt {
             sent: start.parts.clock.now(),
             clock: Arc::clone(&start.parts.clock),
             sharing: Arc::clone(&start.parts.sharing),
+            tag_budgets: start.asked.tag_budgets.clone(),
             sticky: start.asked.sticky.clone(),
             size: start.asked.size,
             journal: Arc::clone(start.journal),
@@ -249,9 +252,13 @@ impl Attempt {
         if let Some(budget) = self.call.snapshot.config.router.provider_budget {
             self.deployment.provider.spend.add(cost, budget, now);
         }
+        for tagged in &self.tag_budgets {
+            tagged.spend.add(cost, tagged.budget, now);
+        }
         if let Some(key) = self.call.identity.key() {
             key.runtime.charge(cost, key.config.budget, now);
         }
+        self.call.snapshot.keys.spend().charge(cost, now);
     }
 
     /// Tells other instances that the deployment is well again.

@@ -82,7 +82,10 @@ pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries)
             Err(none) => {
                 // The tries may outlive this: what was not spent comes back now.
                 tries.cost = None;
-                return Err(tries.last.take().unwrap_or(none));
+                return Err(match tries.last.take() {
+                    Some(last) => waiting_for(last, none.retry_after()),
+                    None => none,
+                });
             }
         };
         let attempt = begin(trip, hop, tries, ready);
@@ -92,10 +95,29 @@ pub(super) async fn go_on(trip: &mut Trip<'_>, hop: &Hop<'_>, tries: &mut Tries)
         };
         log(trip, &error);
         if !again(trip, hop, tries, &error).await {
-            return Err(error);
+            return Err(told_when(trip, hop, error));
         }
         tries.last = Some(error);
     }
+}
+
+/// Says when the group is ready again, where `error` left none of its deployments ready.
+fn told_when(trip: &Trip<'_>, hop: &Hop<'_>, error: Error) -> Error {
+    if hop.group.called_by_id {
+        // It is called whether it cools down or not.
+        return error;
+    }
+    let wait = hop.group.cooling_for(trip.parts.clock.now());
+    waiting_for(error, wait)
+}
+
+/// Lays a wait over an error whose client waits for one; what AWS asked for stays.
+fn waiting_for(error: Error, wait: Option<Duration>) -> Error {
+    let asks_to_wait = matches!(error.status().as_u16(), 429 | 503);
+    if !asks_to_wait || error.retry_after().is_some() {
+        return error;
+    }
+    error.with_retry_after(wait)
 }
 
 /// Begins an attempt on what was picked.
@@ -154,7 +176,7 @@ pub(super) fn judge(
     {
         tries.refused.push(last.clone());
     }
-    let (allowance, ready) = wanted(trip, hop, tries, error, now)?;
+    let allowance = wanted(trip, hop, tries, error, now)?;
     let (wait, asked_for) = if let Some(wish) = &hop.retry {
         wish.wait(tries.made, tries.waited, error)?
     } else {
@@ -163,7 +185,7 @@ pub(super) fn judge(
             made: tries.made,
             floor: trip.settings().retry_after,
             upstream: error.retry_after(),
-            another_ready: hop.group.deployments.len() > 1 && ready > 0 && !by_id,
+            untried_ready: !by_id && hop.group.ready_except(&tries.tried, now) > 0,
         };
         (backoff.wait(trip.parts.dice.draw()), false)
     };
@@ -181,14 +203,14 @@ pub(super) fn judge(
     Some(wait)
 }
 
-/// Says whether a retry is allowed and may help: the allowance, and how many deployments are ready.
+/// Says whether a retry is allowed and may help: the allowance.
 fn wanted(
     trip: &Trip<'_>,
     hop: &Hop<'_>,
     tries: &mut Tries,
     error: &Error,
     now: Instant,
-) -> Option<(Allowance, usize)> {
+) -> Option<Allowance> {
     let settings = trip.settings();
     let deployment = || {
         let entries = trip.journal.entries();
@@ -212,7 +234,7 @@ fn wanted(
             count: wish.attempts,
             by_policy: true,
         };
-        return goes_on.then_some((allowance, ready));
+        return goes_on.then_some(allowance);
     }
     let allowance = *tries
         .allowance
@@ -222,7 +244,7 @@ fn wanted(
         ready_elsewhere: hop.group.ready_except(&tries.refused, now),
     };
     let decision = rules.decide(error, allowance, tries.made, situation);
-    (decision == Decision::Retry).then_some((allowance, ready))
+    (decision == Decision::Retry).then_some(allowance)
 }
 
 /// Takes another attempt from the group's budget; `None` where that is empty.

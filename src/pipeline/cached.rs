@@ -17,7 +17,7 @@ use super::share::Share;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk, weight};
-use crate::cache::{Flights, Joined, Lead, Waiter, replay};
+use crate::cache::{Flights, Joined, Lead, RoutedBy, Waiter, replay};
 use crate::canonical::{Answer, ChatChunk};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,9 +51,9 @@ pub(super) async fn answer(
     call: &Arc<Call>,
     books: &mut Settlement,
     group: &str,
-    tags: &[String],
+    routed_by: &RoutedBy,
 ) -> Result<Reply> {
-    let lookup = look_up(call, group, tags).await;
+    let lookup = look_up(call, group, routed_by).await;
     books.looked_up(&lookup);
     match lookup {
         Lookup::Off(_) => pipeline.route(call, books).await,
@@ -61,7 +61,7 @@ pub(super) async fn answer(
         Lookup::Miss(filling) => {
             let asked = filling.asked(call);
             let flights = &pipeline.flights;
-            let flight = flight_of(call, &filling.shared_key());
+            let flight = flight_of(call, &filling.shared_key(), routed_by);
             let joined = if filling.may_lead() {
                 Some(flights.join(&flight))
             } else {
@@ -95,11 +95,14 @@ pub(super) async fn answer(
 }
 
 /// Names the flight of a call: what the kept answers do not tell apart, but calls under way must.
-fn flight_of(call: &Call, key: &str) -> String {
+fn flight_of(call: &Call, key: &str, routed_by: &RoutedBy) -> String {
     let options = &call.options;
     let routing = (call.identity.key()).map_or("", |key| key.routing.as_str());
+    // Nobody is refused, or pays, by the budget of a tag of somebody else's.
+    let budgets = call.snapshot.router.budgets_of(&options.tags);
+    let paying: Vec<&str> = budgets.iter().map(|one| one.tag.as_str()).collect();
     format!(
-        "{key} {} {:?} {} {routing}",
+        "{key} {} {:?} {} {paying:?} {routing} {routed_by:?}",
         call.request.is_streamed(),
         options.num_retries,
         options.fallbacks.disabled

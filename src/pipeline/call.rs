@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use super::admit::asker;
 use super::gateway::GatewayCall;
 use super::raw::RawCall;
 use crate::cache::{CacheControls, Tenant};
@@ -13,6 +14,7 @@ use crate::config::{AwsParams, FallbackRule, FallbackTarget, Secret};
 use crate::dialect::{Asked, Front};
 use crate::error::{Error, ErrorKind};
 use crate::keys::Identity;
+use crate::router::Asker;
 use crate::state::Snapshot;
 
 /// One client request, with all its attempts.
@@ -124,6 +126,11 @@ pub struct Brought {
 }
 
 impl Call {
+    /// Returns who it is that uses the names of the call.
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        asker(&self.identity)
+    }
+
     /// Returns when the call ends: the smallest of the deadlines and the caller's timeout.
     pub fn deadline(&self) -> Option<Deadline> {
         self.bounded_by(self.snapshot.config.router.deadline)

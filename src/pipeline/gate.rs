@@ -1,7 +1,7 @@
 //! The caller's own gate: may its key make this call, and is there room in its limits?
 //!
 //! Everything is asked once per call, before a deployment is chosen. A limit of the key on one model leaves other models:
-//! then the fallbacks are tried, each asked for at this gate again (`router.md` §7.3).
+//! then the fallbacks are tried, each asked for at this gate again.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -13,6 +13,7 @@ use crate::canonical::{Pieces, Usage};
 use crate::error::Result;
 use crate::keys::{Identity, ModelName, Reservation, VirtualKey, Wanted};
 use crate::limit::{Cost, Meters, Permit, Refused};
+use crate::router::Asker;
 use crate::state::{Parts, Snapshot};
 use crate::telemetry::events;
 
@@ -26,22 +27,17 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
         return Ok(());
     };
     let router = &call.snapshot.router;
-    let model = model_name(router, key.rename(name));
+    let model = model_name(router, key.rename(name), call.asker());
     let fallbacks: Vec<ModelName<'_>> = call
         .options
         .fallbacks
         .targets()
-        .map(|target| model_name(router, key.rename(&target.model)))
+        .map(|target| model_name(router, key.rename(&target.model), call.asker()))
         .collect();
     key.check_call(&Wanted {
         model: &model,
         fallbacks: &fallbacks,
-        is_free: key.config.budget.is_some()
-            && is_free(
-                &call.snapshot,
-                key.rename(&call.model),
-                Pieces::expected(&call.request),
-            ),
+        is_free: key.config.budget.is_some() && is_free_of(call, key.rename(&call.model)),
         now: parts.clock.now(),
         wall: parts.clock.wall(),
         budget_status: call.snapshot.config.litellm.budget_status,
@@ -75,7 +71,12 @@ pub fn check_caller(
 ) -> Result<()> {
     if let Some(key) = identity.key() {
         let status = snapshot.config.litellm.budget_status;
-        let is_free = is_free(snapshot, key.rename(model), Pieces::default());
+        let is_free = is_free(
+            snapshot,
+            key.rename(model),
+            admit::asker(identity),
+            Pieces::default(),
+        );
         key.check_standing(now, wall, is_free, status)?;
     }
     let meters = admit::meters_of_any_call(identity, &snapshot.keys);
@@ -98,10 +99,17 @@ pub fn check_caller(
     Err(error)
 }
 
+/// Whether the model costs the call nothing, see [`is_free`].
+fn is_free_of(call: &Call, model: &str) -> bool {
+    let pieces = Pieces::expected(&call.request);
+    is_free(&call.snapshot, model, call.asker(), pieces)
+}
+
 /// Whether the model costs nothing, by an explicit price of 0.
-fn is_free(snapshot: &Snapshot, model: &str, pieces: Pieces) -> bool {
+fn is_free(snapshot: &Snapshot, model: &str, asker: Asker<'_>, pieces: Pieces) -> bool {
     let free = Some(0.0);
-    snapshot.router.resolve(model).is_some_and(|resolved| {
+    let resolved = snapshot.router.resolve(model, asker);
+    resolved.is_some_and(|resolved| {
         resolved.group.deployments.iter().all(|deployment| {
             let entry = &deployment.entry;
             entry.input_cost_per_token == free
@@ -149,6 +157,16 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     if key.config.budget.is_none() {
         return Ok(None);
     }
+    let usd = expected_usd(hop);
+    if usd <= 0.0 {
+        return Ok(None);
+    }
+    let status = call.snapshot.config.litellm.budget_status;
+    key.reserve(usd, parts.clock.now(), status).map(Some)
+}
+
+/// What the dearest deployment of the group would bill for the call, in US dollars.
+fn expected_usd(hop: &Hop<'_>) -> f64 {
     let expected = Usage {
         input_tokens: hop.asked.input_tokens(&hop.request, &hop.group),
         output_tokens: hop.asked.cost.output_tokens,
@@ -156,12 +174,21 @@ fn reserve(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservati
     };
     let pieces = Pieces::expected(&hop.request);
     let costs = (hop.group.deployments.iter()).map(|deployment| deployment.cost(&expected, pieces));
-    let usd = costs.fold(0.0, f64::max);
-    if usd <= 0.0 {
+    costs.fold(0.0, f64::max)
+}
+
+/// Reserves the same in the budget of the whole gateway, which holds for every caller.
+///
+/// # Errors
+///
+/// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
+fn reserve_of_gateway(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservation>> {
+    let spend = call.snapshot.keys.spend();
+    if spend.budget.is_none() || is_free_of(call, &hop.shown) {
         return Ok(None);
     }
     let status = call.snapshot.config.litellm.budget_status;
-    key.reserve(usd, parts.clock.now(), status).map(Some)
+    spend.reserve(expected_usd(hop), parts.clock.now(), status)
 }
 
 /// Takes the call from its caller's budget and limits, and has the books hold both until it is over.
@@ -175,8 +202,11 @@ pub(super) async fn enter(
     parts: &Parts,
     books: &mut Settlement,
 ) -> Result<()> {
-    books.reserve(None);
-    books.reserve(reserve(call, hop, parts)?);
+    books.reserve(Vec::new());
+    let mut reserved = Vec::new();
+    reserved.extend(reserve_of_gateway(call, hop, parts)?);
+    reserved.extend(reserve(call, hop, parts)?);
+    books.reserve(reserved);
     let (policy, group) = (&call.snapshot.keys, hop.group.configured_name());
     let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
     let taken = take(call, hop, parts, &meters).await;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::Call;
 use super::filling::{Filling, merged};
-use crate::cache::{CacheControls, Found, FoundRanks, FoundVectors, Question, ResponseCache, Skip};
+use crate::cache::{
+    CacheControls, Found, FoundRanks, FoundVectors, Question, ResponseCache, RoutedBy, Skip,
+};
 use crate::canonical::{Answer, ChatRequest, EmbedAnswer, EmbedRequest, Request, RerankRequest};
 
 /// What came of looking an answer up.
@@ -41,19 +43,19 @@ pub struct CacheFacts {
     pub key: String,
 }
 
-/// Looks for an answer to `call`, which is about to be routed to the model group `group`, by `tags` where they decide.
+/// Looks for an answer to `call`, which is about to be routed to the model group `group`, `routed_by` what decides beside it.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future leaves nothing behind.
-pub async fn look_up(call: &Call, group: &str, tags: &[String]) -> Lookup {
+pub async fn look_up(call: &Call, group: &str, routed_by: &RoutedBy) -> Lookup {
     let Some(cache) = &call.snapshot.cache else {
         return Lookup::Off(Skip::NotConfigured);
     };
     let found = match &call.request {
-        Request::Chat(request) => chat(cache, question(call, group, tags, request)).await,
-        Request::Embed(request) => inputs(cache, call, group, tags, request).await,
-        Request::Rerank(request) => ranks(cache, question(call, group, tags, request)).await,
+        Request::Chat(request) => chat(cache, question(call, group, routed_by, request)).await,
+        Request::Embed(request) => inputs(cache, call, group, routed_by, request).await,
+        Request::Rerank(request) => ranks(cache, question(call, group, routed_by, request)).await,
         Request::Count(_) | Request::Image(_) => Err(Skip::CallType),
     };
     found.unwrap_or_else(|skip| {
@@ -66,13 +68,13 @@ pub async fn look_up(call: &Call, group: &str, tags: &[String]) -> Lookup {
 fn question<'a, R>(
     call: &'a Call,
     group: &'a str,
-    tags: &'a [String],
+    routed_by: &'a RoutedBy,
     request: &'a R,
 ) -> Question<'a, R> {
     Question {
         model: &call.model,
         group,
-        tags,
+        routed_by,
         call_type: call.front.call_type(),
         request,
         aws: &call.options.aws,
@@ -116,7 +118,7 @@ async fn inputs(
     cache: &Arc<ResponseCache>,
     call: &Call,
     group: &str,
-    tags: &[String],
+    routed_by: &RoutedBy,
     request: &EmbedRequest,
 ) -> Result<Lookup, Skip> {
     // A deployment's defaults may bring the input; what that is nobody knows here.
@@ -130,7 +132,7 @@ async fn inputs(
     };
     let question = Question {
         controls: &controls,
-        ..question(call, group, tags, request)
+        ..question(call, group, routed_by, request)
     };
     let inputs = Arc::new(cache.look_up_inputs(&question, asked).await?);
     let is_known = |found: &FoundVectors| matches!(found, FoundVectors::Hit(..));
@@ -221,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn call_misses_then_hits_and_says_so() {
         let mut call = call(Some(CacheConfig::default()));
-        let missed = look_up(&call, "m", &[]).await;
+        let missed = look_up(&call, "m", &RoutedBy::default()).await;
         let facts = missed.facts().unwrap();
         assert_eq!(
             (facts.hit, facts.key.len(), missed.portkey_status()),
@@ -235,26 +237,43 @@ mod tests {
             ..ChatAnswer::default()
         };
         assert!(slot.fill_whole(&answer, "chatcmpl-1", 9));
-        let found = look_up(&call, "m", &[]).await;
+        let found = look_up(&call, "m", &RoutedBy::default()).await;
         assert_eq!(
             (found.facts(), found.portkey_status()),
             (Some(CacheFacts { hit: true, ..facts }), "HIT")
         );
         // Another group behind the same name, and a stream, are other questions.
-        assert!(!look_up(&call, "n", &[]).await.facts().unwrap().hit);
+        assert!(
+            !look_up(&call, "n", &RoutedBy::default())
+                .await
+                .facts()
+                .unwrap()
+                .hit
+        );
         call.options.cache = CacheControls {
             no_cache: true,
             ..CacheControls::default()
         };
-        assert_eq!(look_up(&call, "m", &[]).await.portkey_status(), "REFRESH");
+        assert_eq!(
+            look_up(&call, "m", &RoutedBy::default())
+                .await
+                .portkey_status(),
+            "REFRESH"
+        );
         call.options.cache = CacheControls::default();
         call.request.chat_mut().unwrap().stream = true;
-        assert!(!look_up(&call, "m", &[]).await.facts().unwrap().hit);
+        assert!(
+            !look_up(&call, "m", &RoutedBy::default())
+                .await
+                .facts()
+                .unwrap()
+                .hit
+        );
     }
 
     #[tokio::test]
     async fn cache_that_is_off_says_nothing() {
-        let off = look_up(&call(None), "m", &[]).await;
+        let off = look_up(&call(None), "m", &RoutedBy::default()).await;
         assert!(matches!(off, Lookup::Off(Skip::NotConfigured)));
         assert_eq!((off.facts(), off.portkey_status()), (None, "DISABLED"));
     }

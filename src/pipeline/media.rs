@@ -75,6 +75,7 @@ async fn one(
         return Ok(());
     };
     let fetched = parts.upstream.fetch(url, allowed, budget).await?;
+    file.fetched_from = Some(url.clone());
     file.mime = fetched.mime;
     file.source = MediaSource::Base64(Text::new(&STANDARD.encode(&fetched.bytes)));
     Ok(())

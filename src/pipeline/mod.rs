@@ -130,12 +130,12 @@ impl Pipeline {
         if call.snapshot.cache.is_none() || hop.group.has_agents() {
             let journal = Arc::clone(books.journal());
             return match gateway {
-                Some(_) => self.route_into(call, &journal).await,
+                Some(_) => Box::pin(self.route_into(call, &journal)).await,
                 None => self.walk_from(call, hop, &journal).await,
             };
         }
-        let tags = plan::deciding_tags(call, &hop);
-        let group = hop.group.name.clone();
-        Box::pin(cached::answer(self, call, books, &group, tags)).await
+        let routed_by = plan::routed_by(call, &hop);
+        let group = hop.group.identity().into_owned();
+        Box::pin(cached::answer(self, call, books, &group, &routed_by)).await
     }
 }

@@ -290,7 +290,7 @@ fn check_family(call: &Call, raw: &RawCall, deployment: &Deployment) -> Result<(
     };
     let key = call.identity.key();
     let asked = key.map_or(asked, |key| key.rename(asked));
-    let first = call.snapshot.router.resolve(asked);
+    let first = call.snapshot.router.resolve(asked, call.asker());
     let own = first.and_then(|first| {
         let mut deployments = first.group.deployments.iter().map(|one| &one.target.model);
         deployments.find(|model| check_route(model).is_ok())?.family

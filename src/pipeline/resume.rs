@@ -15,7 +15,8 @@ use super::relay::Relay;
 use super::trip::{Hop, Trip};
 use super::{Call, Journal, Reply, Served, walk};
 use crate::canonical::{
-    ChatChunk, ChatRequest, Content, Message, Request, ResponseFormat, Role, Text, Usage,
+    ChatChunk, ChatRequest, Content, Message, NativeFormat, Request, ResponseFormat, Role, Text,
+    Usage,
 };
 use crate::catalog::{Flag, Size, Tokenizer};
 use crate::config::{FallbackTarget, StreamRecovery};
@@ -195,7 +196,10 @@ impl Recovery {
                 ChatChunk::Text { block, text } => self.keep(*block, text),
                 ChatChunk::Usage { usage, .. } => self.reported = Some(*usage),
                 ChatChunk::Trace(_) | ChatChunk::Details(_) => {}
-                ChatChunk::Native(event) => self.is_beyond |= event.is_alone,
+                ChatChunk::Native(event) => {
+                    // A response counts its events and has one last word: nobody else can go on with it.
+                    self.is_beyond |= event.is_alone || event.format == NativeFormat::Responses;
+                }
                 _ => self.is_beyond = true,
             }
         }
@@ -301,6 +305,10 @@ impl Recovery {
         self.broken.push((self.reported.take(), written));
         self.continued_at = text.len();
         let mut request = self.hop.request.clone().into_owned();
+        if let Some(request) = request.chat_mut() {
+            // Nor can a response begin where another format's events were passed on.
+            (request.native).take_if(|native| native.format == NativeFormat::Responses);
+        }
         if !kept.is_empty()
             && let Some(request) = request.chat_mut()
         {

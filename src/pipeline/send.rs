@@ -311,7 +311,9 @@ async fn signed(
 ) -> Result<Response> {
     trip.journal.sent();
     let upstream = &trip.parts.upstream;
-    let sent = upstream.send_trusting(&deployment.trust, request, credentials, &deployment.region);
+    let url = deployment.addresses.read(&request.url)?;
+    let (trust, region) = (&deployment.trust, &deployment.region);
+    let sent = upstream.send_to(url, trust, request, credentials, region);
     Ok(sent.await?)
 }
 

@@ -20,8 +20,8 @@ pub struct Settlement {
     journal: Arc<Journal>,
     /// The caller's right to make the call.
     permit: Permit,
-    /// What the call may cost, kept free in the budget of the caller's key.
-    reservation: Option<Reservation>,
+    /// What the call may cost, kept free in the budgets of the caller's key and of the whole gateway.
+    reserved: Vec<Reservation>,
     is_settled: bool,
     /// The caller's limits.
     meters: Vec<Arc<Meters>>,
@@ -45,7 +45,7 @@ impl Settlement {
             clock,
             journal: Arc::default(),
             permit: Permit::default(),
-            reservation: None,
+            reserved: Vec::new(),
             is_settled: false,
             meters: Vec::new(),
             cache: None,
@@ -69,9 +69,9 @@ impl Settlement {
         self.meters = meters;
     }
 
-    /// Keeps what the call may cost free in the budget of its key, until the call is over.
-    pub(super) fn reserve(&mut self, reservation: Option<Reservation>) {
-        self.reservation = reservation;
+    /// Keeps what the call may cost free in its budgets, until the call is over.
+    pub(super) fn reserve(&mut self, reserved: Vec<Reservation>) {
+        self.reserved = reserved;
     }
 
     /// Notes what looking into the cache came to.
@@ -151,7 +151,7 @@ impl Settlement {
     /// Gives back what the call holds, because it is over although its books are still needed.
     pub fn make_room(&mut self) {
         self.permit = Permit::default();
-        self.reservation = None;
+        self.reserved = Vec::new();
     }
 
     /// Notes that something of the answer has come.
@@ -200,9 +200,18 @@ impl Drop for Settlement {
         let group = group
             .or_else(asked)
             .unwrap_or(&snapshot.metrics.other().group);
+        // A call that was refused before its group says which it asked for, if there is one.
+        let refused = if entries.group.is_none() {
+            let key = self.call.identity.key();
+            let name = key.map_or(self.call.model.as_str(), |key| key.rename(&self.call.model));
+            let resolved = snapshot.router.resolve(name, self.call.asker());
+            resolved.map(|resolved| resolved.shown)
+        } else {
+            None
+        };
         let record = CallRecord {
             call_id: &self.call.id,
-            model_group: entries.group.as_deref().unwrap_or_default(),
+            model_group: (entries.group.as_deref().or(refused.as_deref())).unwrap_or_default(),
             model_id: served.map_or("", |served| served.deployment.id.as_str()),
             status: self.status,
             outcome: self.outcome,

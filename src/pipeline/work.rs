@@ -43,6 +43,7 @@ pub(super) async fn known(trip: &Trip<'_>, deployment: &Deployment) -> Option<Ar
         arn: &deployment.target.model.wire,
         url: &profile.url,
         credentials: &deployment.credentials,
+        brought: profile.brought.as_deref(),
         trust: &deployment.trust,
         region: &deployment.region,
     };
@@ -69,8 +70,10 @@ pub(super) fn encoded(
     let work = match &*hop.request {
         Request::Chat(request) => {
             let transformer = transformers.chat;
-            transformer.map(|it| it.encode(request, target).map(Work::Chat))
+            transformer.map(|it| chatting(it, request, target))
         }
+        // What cannot be chatted with has no conversation to count.
+        Request::Count(_) if !transformers.take(OperationKind::Count) => None,
         Request::Count(request) => Some(counting(transformers.count, request, target)),
         Request::Embed(request) => {
             let transformer = transformers.embed;
@@ -87,6 +90,25 @@ pub(super) fn encoded(
     };
     let work = work.unwrap_or_else(|| Err(unanswerable(trip, hop, deployment).into()));
     Ok(work?)
+}
+
+/// A chat, with what it loses where its model does not speak the client's own format.
+fn chatting(
+    transformer: &'static dyn Transformer<Chat>,
+    request: &ChatRequest,
+    target: &Target,
+) -> Result<Work, TransformError> {
+    let loss = &request.loss;
+    let encoded = transformer.encode(request, target);
+    if matches!(&encoded, Ok(exchange) if exchange.decoder.native().is_some()) {
+        return encoded.map(Work::Chat);
+    }
+    if let Some((member, why)) = &loss.refusal {
+        return Err(Error::bad_request(member.as_str(), why.as_str()).into());
+    }
+    let mut exchange = encoded?;
+    exchange.warnings.extend_from_slice(&loss.warnings);
+    Ok(Work::Chat(exchange))
 }
 
 /// Counting is Bedrock's where it can; else the gateway's own estimate.

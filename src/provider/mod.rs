@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use wire::{WireAnswer, WireEvent, WireRequest};
 
-use crate::canonical::{ChatParams, Operation};
+use crate::canonical::{ChatParams, NativeFormat, Operation};
 use crate::catalog::Facts;
 use crate::error::Error;
 use bedrock::model_id::ModelId;
@@ -118,6 +118,10 @@ pub trait Decoder<O: Operation>: Debug + Send {
     fn end(&mut self, out: &mut Vec<O::Chunk>) -> Result<(), TransformError>;
     /// Turns a whole answer into the chunks a stream would have had, for upstreams that cannot stream.
     fn chunks(&mut self, answer: O::Answer) -> Vec<O::Chunk>;
+    /// Returns the client's own format, if the answer is kept as the model writes it in that.
+    fn native(&self) -> Option<NativeFormat> {
+        None
+    }
     /// Says whether `whole` reads the body of a stream, for upstreams that always stream.
     fn reads_streams_whole(&self) -> bool {
         false

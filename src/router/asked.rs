@@ -14,6 +14,12 @@ use crate::limit::Cost;
 const OUTPUT_TOKENS: u64 = 256;
 
 impl Asked {
+    /// Returns what `tag_regex` is looked for in: `User-Agent: <value>`.
+    pub fn agent_header(&self) -> Option<String> {
+        let agent = self.user_agent.as_ref()?;
+        Some(format!("User-Agent: {agent}"))
+    }
+
     /// Works out what a request needs. What the caller is (tags, team, stickiness, …) is added by who knows it.
     pub fn of(request: &Request) -> Self {
         let operation = request.operation();
@@ -180,6 +186,7 @@ mod tests {
             title: None,
             context: None,
             citations: false,
+            fetched_from: None,
         };
         let part = Part {
             kind: PartKind::Media(Box::new(media)),

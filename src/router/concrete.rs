@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::provider::Target;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
+use crate::upstream::Addresses;
 
 impl Deployment {
     /// Makes the deployment that stands for one concrete model, where this one's model or name is a pattern. It reads no
@@ -36,6 +37,11 @@ impl Deployment {
         let is_like = |model: &ModelId| model.route == Route::ConverseLike;
         if is_like(&id) != is_like(&self.target.model) {
             return Err(refused("the model id names another upstream".to_owned()));
+        }
+        // Nor that a route which the operator wrote is another one.
+        let route = self.target.model.token;
+        if route.is_some() && id.token.is_some() && route != id.token {
+            return Err(refused("the model id names another route".to_owned()));
         }
         let facts = Arc::new(id.facts().with_overrides(&self.entry.info));
         let has_only_api_key = self.credentials.is_api_key();
@@ -74,6 +80,7 @@ impl Deployment {
             credentials: Arc::clone(&self.credentials),
             timeouts: self.timeouts,
             trust: self.trust.clone(),
+            addresses: Addresses::default(),
             entry,
             transformers,
             gap,

@@ -1,7 +1,6 @@
 //! A deployment: one entry of `model_list`, ready to be called.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +15,13 @@ use crate::catalog::{Facts, Tokenizer};
 use crate::config::{Config, DeploymentConfig, DeploymentLimits, Environment, RouterSettings};
 use crate::dialect::chat;
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::limit::{Meters, Rates, parallel_limit};
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::bedrock::url::{self, Precedence, Service};
 use crate::provider::{Repairs, Target};
 use crate::telemetry::metrics::{DeploymentKey, DeploymentMetrics, Metrics};
-use crate::upstream::{CredentialStore, Source, Trust, region_of_profile};
+use crate::upstream::{Addresses, CredentialStore, Source, Trust, region_of_profile};
 
 /// A model at a place with credentials. Everything that does not change from call to call is worked out once, when the
 /// snapshot is built.
@@ -41,6 +41,8 @@ pub struct Deployment {
     pub credentials: Arc<Source>,
     /// Whose certificates are believed.
     pub trust: Trust,
+    /// The addresses that it calls, as they were read.
+    pub addresses: Addresses,
     /// The entry of the file that it was built from.
     pub entry: DeploymentConfig,
     /// Bounds on one attempt.
@@ -189,6 +191,7 @@ impl Builder<'_> {
                     .as_deref()
                     .or(self.config.litellm.ssl_verify.as_deref()),
             ),
+            addresses: Addresses::default(),
             entry: entry.clone(),
             transformers,
             gap,
@@ -241,6 +244,12 @@ impl Deployment {
     pub(super) fn learn_from(&mut self, previous: &Self) {
         self.runtime = Arc::clone(&previous.runtime);
         self.meters = Arc::new((self.meters).for_holder(&self.id, Some(&previous.meters)));
+    }
+
+    /// Says whether one of its patterns fits [`Asked::agent_header`](super::Asked::agent_header).
+    pub fn fits_agent(&self, header: &str) -> bool {
+        let mut patterns = self.tag_patterns.iter();
+        patterns.any(|pattern| pattern.is_match(header))
     }
 
     /// Counts it under its own name from now on; for deployments of the file only, whose number is bounded.
@@ -426,11 +435,8 @@ fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
         hash.update(piece.as_bytes());
         hash.update([0]);
     }
-    let mut id = String::with_capacity(32);
-    for byte in hash.finalize().iter().take(16) {
-        // Writing into a string cannot fail.
-        let _written = write!(id, "{byte:02x}");
-    }
+    let mut id = hex(&hash.finalize());
+    id.truncate(32);
     id
 }
 

@@ -1,9 +1,11 @@
 //! A model group: the deployments that one name stands for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::filter::wait_for;
 use super::{Deployment, GroupRuntime, Standing, Stickiness};
 use crate::config::{Affinity, RouterSettings, StrategyConfig};
 use crate::telemetry::metrics::GroupMetrics;
@@ -21,6 +23,8 @@ pub struct ModelGroup {
     pub runtime: Arc<GroupRuntime>,
     /// The pattern that the name matches; `None` for a name of the file.
     pub pattern: Option<String>,
+    /// The team whose name for its own deployments this is; everyone else may mean something else by it.
+    pub team: Option<String>,
     /// Whether this is one deployment that is called by its id, past most filters.
     pub called_by_id: bool,
     /// `model_priorities` of a routing group: the `order` of each model group's deployments, instead of their own.
@@ -38,6 +42,7 @@ impl ModelGroup {
             strategy: StrategyConfig::default(),
             runtime: Arc::default(),
             pattern: None,
+            team: None,
             called_by_id: false,
             priorities: None,
             stickiness: Arc::default(),
@@ -59,6 +64,7 @@ impl ModelGroup {
             strategy: self.strategy.clone(),
             runtime: Arc::clone(&self.runtime),
             pattern: self.pattern.clone(),
+            team: self.team.clone(),
             called_by_id: self.called_by_id,
             priorities: self.priorities.clone(),
             stickiness: Arc::clone(&self.stickiness),
@@ -69,6 +75,14 @@ impl ModelGroup {
     /// caller's.
     pub fn configured_name(&self) -> &str {
         self.pattern.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Returns what tells the group from every other, also from one that another team calls by the same name.
+    pub fn identity(&self) -> Cow<'_, str> {
+        match &self.team {
+            Some(team) => format!("{team}\u{1f}{}", self.name).into(),
+            None => self.name.as_str().into(),
+        }
     }
 
     /// Says whether the operator has paused every deployment.
@@ -99,12 +113,22 @@ impl ModelGroup {
             .count()
     }
 
-    /// Returns how many deployments are ready now that are not among `refused`.
-    pub fn ready_except(&self, refused: &[String], now: Instant) -> usize {
+    /// Returns how many deployments are ready now that are not among `ids`.
+    pub fn ready_except(&self, ids: &[String], now: Instant) -> usize {
         self.deployments
             .iter()
-            .filter(|deployment| !refused.contains(&deployment.id) && is_ready(deployment, now))
+            .filter(|deployment| !ids.contains(&deployment.id) && is_ready(deployment, now))
             .count()
+    }
+
+    /// Returns the time until the first deployment is ready, where all that are not blocked cool down or are being probed.
+    pub fn cooling_for(&self, now: Instant) -> Option<Duration> {
+        let mut shortest: Option<Duration> = None;
+        for deployment in self.deployments.iter().filter(|one| !one.entry.blocked) {
+            let wait = wait_for(deployment, now)?;
+            shortest = Some(shortest.map_or(wait, |shortest| shortest.min(wait)));
+        }
+        shortest
     }
 
     /// Returns the tier of a deployment of this group.

@@ -23,6 +23,8 @@ mod spend;
 mod state_view;
 mod sticky;
 mod strategy;
+mod tag_budgets;
+mod teams;
 #[cfg(test)]
 mod test_group;
 mod transformers;
@@ -50,6 +52,8 @@ pub use select::{Asked, History, NoPick, Picked, Sticky};
 pub use spend::Spend;
 pub use state_view::{BudgetView, RuntimeView, WindowView};
 pub use sticky::StickyCaller;
+pub use tag_budgets::TagBudget;
+pub use teams::Asker;
 pub use transformers::Transformers;
 
 use crate::config::{
@@ -57,6 +61,8 @@ use crate::config::{
 };
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::CredentialStore;
+use tag_budgets::TagBudgets;
+use teams::TeamNames;
 use wildcard::Wildcards;
 
 /// Every name that a client may use, and what it stands for.
@@ -77,6 +83,8 @@ pub struct Router {
     warnings: Vec<Finding>,
     /// What all deployments together spent.
     provider: Arc<ProviderRuntime>,
+    tag_budgets: TagBudgets,
+    team_names: TeamNames,
 }
 
 /// Returns how a deployment of the model group `name` is picked when that is called: as the routing group says that has
@@ -117,9 +125,11 @@ impl Router {
             aliases: config.router.aliases.clone(),
             renames: config.litellm.model_alias_map.clone(),
             provider: builder.provider,
+            tag_budgets: TagBudgets::new(&config.router, previous.map(|old| &old.tag_budgets)),
             ..Self::default()
         };
         router.add_groups(&deployments, &config.router, previous);
+        router.team_names = TeamNames::new(&router.groups);
         router.add_model_texts(&deployments, &config.router, previous);
         for routing in &config.router.routing_groups {
             let problem = router.add_routing_group(routing, previous);
@@ -238,6 +248,16 @@ impl Router {
     /// Returns the deployment with this id.
     pub fn deployment(&self, id: &str) -> Option<&Arc<Deployment>> {
         self.by_id.get(id)
+    }
+
+    /// Returns the budgets of these tags, where they have some.
+    pub fn budgets_of(&self, tags: &[String]) -> Vec<Arc<TagBudget>> {
+        self.tag_budgets.of(tags)
+    }
+
+    /// Returns the budgets of all tags, in their order.
+    pub fn tag_budgets(&self) -> impl Iterator<Item = &Arc<TagBudget>> {
+        self.tag_budgets.all()
     }
 
     /// Returns what stands, for each concrete model that was asked for lately, for the deployment with this id, whose name

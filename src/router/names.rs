@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::teams::own_name;
 use super::wildcard::known_names;
-use super::{ModelGroup, Router};
+use super::{Asker, ModelGroup, Router};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a name was understood.
@@ -12,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Match {
     /// It is a model group's name.
     Group,
+    /// It is a team's name for deployments of its own.
+    Team,
     /// It is an alias of one.
     Alias,
     /// It is a deployment's id.
@@ -36,20 +39,26 @@ pub struct Resolved {
 }
 
 impl Router {
-    /// Finds what `name` stands for; `None` where nobody knows it, or no model can be made of it.
-    pub fn resolve(&self, name: &str) -> Option<Resolved> {
-        self.find(name).ok().flatten()
+    /// Finds what `name` stands for when `asker` uses it; `None` where nobody knows it, or no model can be made of it.
+    pub fn resolve(&self, name: &str, asker: Asker<'_>) -> Option<Resolved> {
+        self.find(name, asker).ok().flatten()
     }
 
-    /// Finds what `name` stands for, or says why it cannot be called; `unknown_status` is
+    /// Finds what `name` stands for when `asker` uses it, or says why it cannot be called; `unknown_status` is
     /// `general_settings.unknown_model_status`, and `path` is the endpoint's.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a name that matches a pattern but can be no model;
-    /// [`ErrorKind::Forbidden`] where all of its deployments are blocked.
-    pub fn admit(&self, name: &str, unknown_status: u16, path: &str) -> Result<Resolved> {
-        let found = self.find(name)?;
+    /// [`ErrorKind::UnknownModel`]; [`ErrorKind::BadRequest`] for a name that matches a pattern but can be no model, and for
+    /// one that several teams have; [`ErrorKind::Forbidden`] where all of its deployments are blocked.
+    pub fn admit(
+        &self,
+        name: &str,
+        asker: Asker<'_>,
+        unknown_status: u16,
+        path: &str,
+    ) -> Result<Resolved> {
+        let found = self.find(name, asker)?;
         let resolved = found.ok_or_else(|| unknown_model(name, unknown_status, path))?;
         if resolved.group.is_blocked() {
             return Err(blocked());
@@ -58,8 +67,8 @@ impl Router {
     }
 
     /// Finds what `name` stands for, after the operator's renames: a deployment's id, an alias (one hop), a routing group,
-    /// a model group, a pattern, or a deployment's model text.
-    fn find(&self, name: &str) -> Result<Option<Resolved>> {
+    /// a team's own name, a model group, a pattern, or a deployment's model text.
+    fn find(&self, name: &str, asker: Asker<'_>) -> Result<Option<Resolved>> {
         let name = self.renames.get(name).map_or(name, String::as_str);
         let resolved = |(matched, group)| Resolved {
             matched,
@@ -71,21 +80,27 @@ impl Router {
         }
         if let Some(alias) = self.aliases.iter().find(|alias| alias.name == name) {
             let target = alias.target.as_str();
-            let group = self.named(target)?.map(|(_, group)| group);
+            let group = self.named(target, asker)?.map(|(_, group)| group);
             if let Some(group) = group.or_else(|| self.by_id(target)) {
                 return Ok(Some(resolved((Match::Alias, group))));
             }
         }
-        Ok(self.named(name)?.map(resolved))
+        Ok(self.named(name, asker)?.map(resolved))
     }
 
-    fn named(&self, name: &str) -> Result<Option<(Match, Arc<ModelGroup>)>> {
+    fn named(&self, name: &str, asker: Asker<'_>) -> Result<Option<(Match, Arc<ModelGroup>)>> {
         if let Some(group) = self.routing_groups.get(name) {
             return Ok(Some((Match::RoutingGroup, Arc::clone(group))));
+        }
+        if let Some(group) = self.team_names.of_team(name, asker) {
+            return Ok(Some((Match::Team, group)));
         }
         // A pattern's own name is called like any other that it matches.
         if let Some(group) = self.group(name).filter(|_| !name.contains('*')) {
             return Ok(Some((Match::Group, Arc::clone(group))));
+        }
+        if let Some(group) = self.team_names.of_any_team(name, asker)? {
+            return Ok(Some((Match::Team, group)));
         }
         if let Some(group) = self.wildcards.find(name)? {
             return Ok(Some((Match::Wildcard, group)));
@@ -108,42 +123,61 @@ impl Router {
         }))
     }
 
-    /// Returns the names that are listed for clients: aliases first, then groups (a pattern as it is), then routing groups,
-    /// each once. A group that cannot answer or is paused is not listed, under any name.
-    pub fn listed_names(&self) -> Vec<&str> {
+    /// Returns the names that are listed for `asker`: aliases first, then groups (a pattern as it is), its team's own names,
+    /// then routing groups, each once. A group that cannot answer or is paused is not listed, under any name; nor is one of
+    /// other teams, or one for which the key's team has a name.
+    pub fn listed_names<'s>(&'s self, asker: Asker<'s>) -> Vec<&'s str> {
         let mut seen = HashSet::new();
-        let is_open = |group: &ModelGroup| !group.is_blocked() && group.can_answer();
+        let is_open = |group: &ModelGroup| {
+            let seen = group.deployments.iter().filter(|one| asker.sees(one));
+            let seen = group.serving(seen.cloned().collect());
+            !seen.is_blocked() && seen.can_answer()
+        };
         let is_called = |name: &str| {
-            let named = self.named(name).ok().flatten().map(|(_, group)| group);
+            let named = self.named(name, asker).ok().flatten();
+            let named = named.map(|(_, group)| group);
             let group = named.or_else(|| self.by_id(name));
             group.is_some_and(|group| is_open(&group))
+        };
+        let is_named_otherwise = |group: &ModelGroup| {
+            let mut deployments = group.deployments.iter().filter(|one| asker.sees(one));
+            asker != Asker::Administrator && deployments.all(|one| own_name(one).is_some())
         };
         let aliases = (self.aliases.iter())
             .filter(|alias| !alias.hidden && is_called(&alias.target))
             .map(|alias| alias.name.as_str());
         let groups = (self.groups.iter())
-            .filter(|group| is_open(group))
+            .filter(|group| is_open(group) && !is_named_otherwise(group))
             .map(|group| group.name.as_str());
+        let of_team = (self.team_names.of_asker(asker))
+            .filter(|(_, group)| is_open(group))
+            .map(|(name, _)| name);
         let routing = (self.routing_names.iter())
             .filter(|name| (self.routing_groups.get(*name)).is_some_and(|group| is_open(group)))
             .map(String::as_str);
         aliases
             .chain(groups)
+            .chain(of_team)
             .chain(routing)
             .filter(|name| seen.insert(*name))
             .collect()
     }
 
     /// Returns the listed names, and after each pattern the known models that it matches (`return_wildcard_routes`).
-    pub fn listed_names_expanded(&self) -> Vec<String> {
+    pub fn listed_names_expanded(&self, asker: Asker<'_>) -> Vec<String> {
         let mut seen = HashSet::new();
-        (self.listed_names().into_iter())
+        (self.listed_names(asker).into_iter())
             .flat_map(|name| {
                 let known = known_names(name);
                 std::iter::once(name.to_owned()).chain(known)
             })
             .filter(|name| seen.insert(name.clone()))
             .collect()
+    }
+
+    /// Returns what the teams mean by `name` that have it for deployments of their own.
+    pub fn groups_of_teams(&self, name: &str) -> impl Iterator<Item = &Arc<ModelGroup>> {
+        self.team_names.teams_of(name)
     }
 
     /// Returns what each `*` of the pattern stands for by which `group` was found; nothing for a group of the file.
@@ -157,7 +191,7 @@ impl Router {
     /// Returns the names nearest to `name`, best first, for a message about an unknown one.
     pub fn nearest(&self, name: &str) -> Vec<&str> {
         let mut names: Vec<(usize, &str)> = self
-            .listed_names()
+            .listed_names(Asker::Administrator)
             .into_iter()
             .map(|known| (strsim::damerau_levenshtein(known, name), known))
             .collect();

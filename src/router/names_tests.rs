@@ -29,7 +29,7 @@ fn built(entries: Vec<DeploymentConfig>, settings: RouterSettings) -> Router {
 type Understood = (Match, String, String);
 
 fn resolved(router: &Router, name: &str) -> Option<Understood> {
-    let found = router.resolve(name)?;
+    let found = router.resolve(name, Asker::Administrator)?;
     Some((found.matched, found.shown, found.group.name.clone()))
 }
 
@@ -78,7 +78,10 @@ fn names_are_understood_in_order_and_aliases_once() {
         Some(is(Match::ModelText, NOVA, NOVA))
     );
     assert_eq!(resolved(&router, "nope"), None);
-    assert_eq!(router.listed_names(), ["ali", "b", "the-id", "a", "x-*"]);
+    assert_eq!(
+        router.listed_names(Asker::Administrator),
+        ["ali", "b", "the-id", "a", "x-*"]
+    );
 }
 
 #[test]
@@ -87,16 +90,24 @@ fn gate_says_why_a_name_cannot_be_called() {
     entries[1].blocked = true;
     entries[1].id = Some("off".to_owned());
     let router = built(entries, RouterSettings::default());
-    assert!(router.admit("a", 400, "/rerank").is_ok());
+    assert!(
+        router
+            .admit("a", Asker::Administrator, 400, "/rerank")
+            .is_ok()
+    );
     for name in ["paused", "off"] {
-        let error = router.admit(name, 400, "/rerank").unwrap_err();
+        let error = router
+            .admit(name, Asker::Administrator, 400, "/rerank")
+            .unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.message()),
             (403, "Model is blocked")
         );
     }
     for status in [400, 404] {
-        let error = router.admit("nope", status, "/rerank").unwrap_err();
+        let error = router
+            .admit("nope", Asker::Administrator, status, "/rerank")
+            .unwrap_err();
         assert_eq!(error.status().as_u16(), status);
         let expected = "/rerank: Invalid model name passed in model=nope. \
                         Call `/v1/models` to view available models for your key.";
@@ -116,7 +127,7 @@ fn call_by_id_passes_order_and_tags_but_not_a_team() {
     entries[1].info.team_id = Some("a".to_owned());
     let settings = RouterSettings::default();
     let router = built(entries, settings.clone());
-    let group = router.resolve("1").unwrap().group;
+    let group = router.resolve("1", Asker::Administrator).unwrap().group;
     let dice = crate::random::Dice::seeded(1);
     let clock = crate::clock::ManualClock::at(std::time::UNIX_EPOCH);
     let pick = |asked: &Asked| {
@@ -167,18 +178,21 @@ fn routing_groups_are_called_by_name_and_lend_their_strategy_to_their_models() {
         resolved(&router, "pool"),
         Some(is(Match::RoutingGroup, "pool", "pool"))
     );
-    let pool = router.resolve("pool").unwrap().group;
+    let pool = router.resolve("pool", Asker::Administrator).unwrap().group;
     assert_eq!(pool.deployments.len(), 2);
     assert_eq!(pool.strategy.name, StrategyName::LeastBusy);
     let strategy = |name: &str| router.group(name).unwrap().strategy.name;
     assert_eq!(strategy("a"), StrategyName::LeastBusy);
-    assert_eq!(router.listed_names(), ["a", "b", "c", "pool", "first"]);
+    assert_eq!(
+        router.listed_names(Asker::Administrator),
+        ["a", "b", "c", "pool", "first"]
+    );
 }
 
 #[test]
 fn priorities_are_tiers_and_hold_only_by_the_groups_name() {
     let router = router(&with_routing_groups(), None);
-    let first = router.resolve("first").unwrap().group;
+    let first = router.resolve("first", Asker::Administrator).unwrap().group;
     assert_eq!(first.tiers(), [1, 2]);
     assert_eq!(first.order_of(&first.deployments[0]), Some(1));
     assert_eq!(first.deployments[0].group, "b");
@@ -204,7 +218,15 @@ fn groups_keep_what_they_learned_over_a_reload() {
     let before = router(&config, None);
     let after = router(&config, Some(&before));
     for name in ["a", "pool", NOVA] {
-        let of = |router: &Router| Arc::clone(&router.resolve(name).unwrap().group.runtime);
+        let of = |router: &Router| {
+            Arc::clone(
+                &router
+                    .resolve(name, Asker::Administrator)
+                    .unwrap()
+                    .group
+                    .runtime,
+            )
+        };
         assert!(Arc::ptr_eq(&of(&before), &of(&after)), "{name}");
     }
 }

@@ -66,7 +66,7 @@ impl CooldownRules<'_> {
         self.settings.disabled || self.limits.cooldown.is_some_and(|time| time.is_zero())
     }
 
-    /// Judges a failure; `None` where it does not count (router.md §6.1, BG 4 and 32).
+    /// Judges a failure; `None` where it does not count.
     pub(super) fn judge(&self, error: &Error) -> Option<Judged> {
         let by_caller = self.timeout_by_caller && error.kind() == ErrorKind::Timeout;
         if self.is_off() || !error.kind().is_of_attempt() || by_caller {
@@ -116,7 +116,7 @@ impl CooldownRules<'_> {
         judged.trigger != Trigger::Never
     }
 
-    /// Returns how long the first cooldown is (router.md §6.3); `None`: the provider says that there is nothing to wait
+    /// Returns how long the first cooldown is; `None`: the provider says that there is nothing to wait
     /// for.
     pub(super) fn time(&self, error: &Error) -> Option<Duration> {
         match (self.limits.cooldown, error.retry_after()) {

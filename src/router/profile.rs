@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Deployment, Transformers};
 use crate::catalog::Facts;
-use crate::config::{DeploymentConfig, Environment};
+use crate::config::{AwsParams, DeploymentConfig, Environment};
 use crate::provider::Target;
 use crate::provider::bedrock::arn::Arn;
 use crate::provider::bedrock::model_id::ModelId;
@@ -18,6 +18,8 @@ use crate::provider::bedrock::url::{self, Overrides, Precedence, Service};
 pub struct Profile {
     /// Its address at the control plane.
     pub url: String,
+    /// Whose credentials ask, where a caller brings them.
+    pub brought: Option<Box<AwsParams>>,
     known: Mutex<Option<(String, Arc<Known>)>>,
 }
 
@@ -66,6 +68,7 @@ impl Profile {
         let id = url::encode_segment(&model.wire);
         Some(Self {
             url: format!("{}/inference-profiles/{id}", base.ok()?),
+            brought: None,
             known: Mutex::default(),
         })
     }

@@ -78,7 +78,7 @@ impl RetryRules<'_> {
         }
     }
 
-    /// Says whether to try again after `error`, `made` retries into an `allowance` (router.md §4.3). A policy makes a
+    /// Says whether to try again after `error`, `made` retries into an `allowance`. A policy makes a
     /// retry of every class that it names; later errors of another class go by their own kind.
     pub fn decide(
         &self,
@@ -126,8 +126,8 @@ pub struct Backoff {
     pub floor: Duration,
     /// What the provider asked for (`Retry-After`).
     pub upstream: Option<Duration>,
-    /// Whether the group has another deployment that is ready.
-    pub another_ready: bool,
+    /// Whether the group has a deployment that is ready and was not tried yet.
+    pub untried_ready: bool,
 }
 
 impl Backoff {
@@ -138,7 +138,7 @@ impl Backoff {
         } else {
             0.0
         };
-        if self.another_ready {
+        if self.untried_ready {
             return Duration::ZERO;
         }
         let asked = self

@@ -1,4 +1,4 @@
-//! A group's retry budget: a token bucket, so that retries do not multiply an outage (router.md §14.7).
+//! A group's retry budget: a token bucket, so that retries do not multiply an outage.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

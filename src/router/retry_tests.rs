@@ -246,7 +246,7 @@ fn backoff(made: u32) -> Backoff {
         made,
         floor: Duration::ZERO,
         upstream: None,
-        another_ready: false,
+        untried_ready: false,
     }
 }
 
@@ -259,7 +259,7 @@ fn ms(duration: Duration) -> u128 {
 #[test]
 fn nothing_is_waited_for_where_another_is_ready() {
     let wait = Backoff {
-        another_ready: true,
+        untried_ready: true,
         upstream: Some(Duration::from_secs(9)),
         floor: Duration::from_secs(3),
         ..backoff(4)
@@ -306,7 +306,7 @@ proptest! {
     ) {
         let floor = Duration::from_millis(floor_ms);
         let upstream = asked_ms.map(Duration::from_millis);
-        let wait = Backoff { made, floor, upstream, another_ready: false }.wait(draw);
+        let wait = Backoff { made, floor, upstream, untried_ready: false }.wait(draw);
         prop_assert!(wait >= floor);
         match upstream.filter(|asked| !asked.is_zero() && *asked <= LONGEST_ASKED) {
             Some(asked) => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::filter::{self, Scope};
 use super::strategy::{self, Choice};
-use super::{Deployment, ModelGroup, Pass, names};
+use super::{Deployment, ModelGroup, Pass, TagBudget, names};
 use crate::canonical::OperationKind;
 use crate::catalog::{Flag, Size};
 use crate::config::{RouterSettings, StrategyName};
@@ -30,6 +30,8 @@ pub struct Asked {
     pub size: Option<Size>,
     /// The tags of the request: its own, its key's, its headers'.
     pub tags: Vec<String>,
+    /// The budgets of those tags, where they have some.
+    pub tag_budgets: Vec<Arc<TagBudget>>,
     /// Whether tag routing is on for this caller, whatever the router says.
     pub tag_filtering: bool,
     /// `User-Agent`.
@@ -154,12 +156,45 @@ impl ModelGroup {
         })
     }
 
-    /// Returns the part of the calls of its `order` tier that a deployment gets while the whole tier is ready, from 0 to 1;
-    /// `None` where that follows from what is learned, or the deployment is never picked.
-    pub fn share_of(&self, deployment: &Deployment, now: Instant) -> Option<f64> {
+    /// Returns the deployments that calls with these tags may go to, as far as tags decide; none where such calls are refused.
+    pub fn serving_tags(
+        &self,
+        tags: &[String],
+        settings: &RouterSettings,
+        now: Instant,
+    ) -> Vec<Arc<Deployment>> {
+        let asked = Asked {
+            tags: tags.to_vec(),
+            ..Asked::default()
+        };
+        let scope = Scope {
+            group: self,
+            asked: &asked,
+            history: History::default(),
+            settings,
+            now,
+        };
+        let mut left = self.answering(&asked);
+        left.retain(|one| !one.entry.blocked);
+        match filter::by_tags(&scope, &mut left) {
+            Ok(()) => left.into_iter().cloned().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the part of the calls of its `order` tier that a deployment gets while the whole tier is ready, from 0 to 1,
+    /// of calls with these tags; `None` where that follows from what is learned, or the deployment is never picked for them.
+    pub fn share_of(
+        &self,
+        deployment: &Deployment,
+        tags: &[String],
+        settings: &RouterSettings,
+        now: Instant,
+    ) -> Option<f64> {
         let tier = self.order_of(deployment);
-        let mut left = self.answering(&Asked::default());
-        left.retain(|one| !one.entry.blocked && self.order_of(one) == tier);
+        let serving = self.serving_tags(tags, settings, now);
+        let mut left: Vec<&Arc<Deployment>> = serving.iter().collect();
+        left.retain(|one| self.order_of(one) == tier);
         let place = left.iter().position(|one| one.id == deployment.id)?;
         let choice = Choice {
             left: &left,

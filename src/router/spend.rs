@@ -1,4 +1,4 @@
-//! What was spent against a budget of a deployment or of the provider (router.md §3.7).
+//! What was spent against a budget of a deployment or of the provider.
 //!
 //! A period begins with its first spend and ends after its length; then spending begins anew. The budget itself comes with
 //! each call, because a reload may change it.
@@ -61,15 +61,10 @@ impl Spend {
         Some(ends.saturating_duration_since(now))
     }
 
-    /// Returns what was spent since the last time, to tell other instances. What could not be told goes back with
-    /// [`Spend::undrain`].
+    /// Returns what was spent since the last time, to tell other instances: whoever asks sees to it that they
+    /// hear of it.
     pub fn drain_unreported(&self) -> f64 {
         std::mem::take(&mut self.lock().unreported_usd)
-    }
-
-    /// Takes back what [`Spend::drain_unreported`] gave.
-    pub fn undrain(&self, usd: f64) {
-        self.lock().unreported_usd += usd;
     }
 
     /// Sets what all instances spent in the running period, this one included as far as it told, and how long the period

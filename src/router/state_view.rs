@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{CooldownInForce, Deployment, LastError, LatencyMs, Router, Standing};
+use super::{
+    CooldownInForce, Deployment, LastError, LatencyMs, Router, Spend, Standing, TagBudget,
+};
+use crate::config::Budget;
 
 /// What was learned of one deployment; what is not known is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +47,23 @@ pub struct BudgetView {
     pub spent_usd: f64,
     /// How long this one still runs; `None`: for ever, or nothing was spent yet.
     pub resets_in: Option<Duration>,
+}
+
+impl BudgetView {
+    fn of(spend: &Spend, budget: Budget, now: Instant) -> Self {
+        Self {
+            limit_usd: budget.limit_usd,
+            spent_usd: spend.spent(budget, now),
+            resets_in: spend.resets_in(budget, now),
+        }
+    }
+}
+
+impl TagBudget {
+    /// Returns what was spent of it until now.
+    pub fn view(&self, now: Instant) -> BudgetView {
+        BudgetView::of(&self.spend, self.budget, now)
+    }
 }
 
 impl Router {
@@ -127,11 +147,8 @@ impl Deployment {
             },
             last_error: runtime.last_error(),
             cooldown: breaker.cooldown,
-            budget: self.entry.limits.budget.map(|budget| BudgetView {
-                limit_usd: budget.limit_usd,
-                spent_usd: runtime.spend.spent(budget, now),
-                resets_in: runtime.spend.resets_in(budget, now),
-            }),
+            budget: (self.entry.limits.budget)
+                .map(|budget| BudgetView::of(&runtime.spend, budget, now)),
             models: None,
         }
     }
@@ -146,7 +163,7 @@ mod tests {
     use crate::clock::{Clock as _, ManualClock};
     use crate::config::{RouterSettings, RoutingGroup};
     use crate::error::ErrorKind;
-    use crate::router::Pass;
+    use crate::router::{Asker, Pass};
 
     const WINDOW: Duration = Duration::from_secs(7);
 
@@ -156,7 +173,13 @@ mod tests {
     }
 
     fn concrete(router: &Router, name: &str) -> Arc<Deployment> {
-        Arc::clone(&router.resolve(name).unwrap().group.deployments[0])
+        Arc::clone(
+            &router
+                .resolve(name, Asker::Administrator)
+                .unwrap()
+                .group
+                .deployments[0],
+        )
     }
 
     fn error_at(at: SystemTime, status: u16) -> LastError {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::test_group::{config, entry, router};
-use super::super::{Match, Router};
+use super::super::{Asker, Match, Router};
 use super::*;
 use crate::config::{DeploymentConfig, RouterSettings};
 
@@ -18,7 +18,7 @@ fn routes(pairs: &[(&str, &str)]) -> Router {
 }
 
 fn model_of(router: &Router, name: &str) -> Option<String> {
-    let resolved = router.resolve(name)?;
+    let resolved = router.resolve(name, Asker::Administrator)?;
     Some(resolved.group.deployments[0].model.clone())
 }
 
@@ -69,15 +69,21 @@ fn longest_pattern_wins_and_an_exact_name_beats_all() {
 #[test]
 fn bare_id_of_bedrocks_matches_with_its_provider() {
     let router = routes(&[("bedrock/*", "bedrock/*")]);
-    let resolved = router.resolve("anthropic.claude-x").unwrap();
+    let resolved = router
+        .resolve("anthropic.claude-x", Asker::Administrator)
+        .unwrap();
     assert_eq!(resolved.matched, Match::Wildcard);
     assert_eq!(resolved.shown, "anthropic.claude-x");
     let deployment = &resolved.group.deployments[0];
     assert_eq!(deployment.model, "bedrock/anthropic.claude-x");
     assert_eq!(deployment.target.model.wire, "anthropic.claude-x");
     assert_eq!(resolved.group.configured_name(), "bedrock/*");
-    assert!(router.resolve("gpt-4o").is_none());
-    assert!(router.resolve("us.amazon.nova-pro-v1:0").is_some());
+    assert!(router.resolve("gpt-4o", Asker::Administrator).is_none());
+    assert!(
+        router
+            .resolve("us.amazon.nova-pro-v1:0", Asker::Administrator)
+            .is_some()
+    );
 }
 
 #[test]
@@ -90,7 +96,15 @@ fn more_captures_than_stars_use_the_requested_name() {
 #[test]
 fn concrete_deployments_share_what_is_the_patterns_and_learn_for_themselves() {
     let router = routes(&[("bedrock/*", "bedrock/*")]);
-    let of = |name: &str| Arc::clone(&router.resolve(name).unwrap().group.deployments[0]);
+    let of = |name: &str| {
+        Arc::clone(
+            &router
+                .resolve(name, Asker::Administrator)
+                .unwrap()
+                .group
+                .deployments[0],
+        )
+    };
     let (one, other) = (of("bedrock/acme.a"), of("bedrock/acme.b"));
     let pattern = one.pattern.as_ref().unwrap();
     assert_eq!((&one.id, &one.id), (&other.id, &pattern.id));
@@ -109,7 +123,10 @@ fn what_was_learned_of_a_concrete_model_survives_a_reload() {
     let entries = || vec![entry("bedrock/*", "bedrock/*")];
     let before = router(&config(entries(), RouterSettings::default()), None);
     let of = |router: &Router| {
-        let group = router.resolve("bedrock/acme.a").unwrap().group;
+        let group = router
+            .resolve("bedrock/acme.a", Asker::Administrator)
+            .unwrap()
+            .group;
         Arc::clone(&group.deployments[0].runtime)
     };
     let learned = of(&before);
@@ -120,7 +137,10 @@ fn what_was_learned_of_a_concrete_model_survives_a_reload() {
     };
     let after = router(&config(tuned(), RouterSettings::default()), Some(&before));
     assert!(Arc::ptr_eq(&of(&after), &learned));
-    let group = after.resolve("bedrock/acme.a").unwrap().group;
+    let group = after
+        .resolve("bedrock/acme.a", Asker::Administrator)
+        .unwrap()
+        .group;
     assert_eq!(group.deployments[0].entry.limits.rpm, Some(7));
 }
 
@@ -130,7 +150,15 @@ fn region_in_the_name_is_used_where_the_entry_has_none() {
     open.aws.region = None;
     let fixed = entry("fixed/*", "bedrock/*");
     let router = router(&config(vec![open, fixed], RouterSettings::default()), None);
-    let of = |name: &str| Arc::clone(&router.resolve(name).unwrap().group.deployments[0]);
+    let of = |name: &str| {
+        Arc::clone(
+            &router
+                .resolve(name, Asker::Administrator)
+                .unwrap()
+                .group
+                .deployments[0],
+        )
+    };
     let open = of("open/eu-west-3/acme.a");
     assert_eq!(open.region, "eu-west-3");
     assert!(
@@ -145,18 +173,20 @@ fn region_in_the_name_is_used_where_the_entry_has_none() {
 fn names_that_can_be_no_model_are_a_400() {
     let router = routes(&[("*", "bedrock/*")]);
     for name in ["two words", "*", "a*b", "", "converse_like/x", ".."] {
-        let error = router.admit(name, 404, "/rerank").unwrap_err();
+        let error = router
+            .admit(name, Asker::Administrator, 404, "/rerank")
+            .unwrap_err();
         assert_eq!(error.status().as_u16(), 400, "{name}: {error}");
         assert!(
             error.message().starts_with("You passed in model="),
             "{error}"
         );
-        assert!(router.resolve(name).is_none());
+        assert!(router.resolve(name, Asker::Administrator).is_none());
     }
     let long = "x".repeat(5_000);
     assert_eq!(
         router
-            .admit(&long, 404, "/rerank")
+            .admit(&long, Asker::Administrator, 404, "/rerank")
             .unwrap_err()
             .status()
             .as_u16(),
@@ -168,7 +198,11 @@ fn names_that_can_be_no_model_are_a_400() {
 fn number_of_names_that_are_kept_is_bounded() {
     let router = routes(&[("*", "bedrock/*")]);
     for number in 0..2 * KEPT {
-        assert!(router.resolve(&format!("acme.m{number}")).is_some());
+        assert!(
+            router
+                .resolve(&format!("acme.m{number}"), Asker::Administrator)
+                .is_some()
+        );
     }
     let id = router.groups()[0].deployments[0].id.clone();
     assert_eq!(router.concrete_of(&id).len(), KEPT);
@@ -177,8 +211,11 @@ fn number_of_names_that_are_kept_is_bounded() {
 #[test]
 fn patterns_are_listed_as_they_are_and_expanded_on_demand() {
     let router = routes(&[("bedrock/amazon.nova-*", "bedrock/amazon.nova-*")]);
-    assert_eq!(router.listed_names(), ["bedrock/amazon.nova-*"]);
-    let names = router.listed_names_expanded();
+    assert_eq!(
+        router.listed_names(Asker::Administrator),
+        ["bedrock/amazon.nova-*"]
+    );
+    let names = router.listed_names_expanded(Asker::Administrator);
     assert_eq!(names[0], "bedrock/amazon.nova-*");
     assert!(
         names
@@ -209,7 +246,7 @@ proptest! {
     #[test]
     fn any_name_is_resolved_or_refused(name in "\\PC{0,40}") {
         let router = Router::default();
-        prop_assert!(router.resolve(&name).is_none());
+        prop_assert!(router.resolve(&name, Asker::Administrator).is_none());
         let pattern = Pattern::parse("bedrock/*").unwrap();
         let _captures = pattern.captures(&name);
         let concrete = substituted("bedrock/*", &[&name], &name);

@@ -9,12 +9,16 @@ mod stall;
 mod tls;
 mod unread;
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ::http::{Request, Response};
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -116,15 +120,15 @@ async fn accept(
     listener: TcpListener,
     connections: Connections,
     tracker: TaskTracker,
-) -> std::convert::Infallible {
+) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // A stream whose first piece waits for another packet is 40 ms late.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "the connection takes no TCP_NODELAY");
                 }
-                tracker.spawn(connections.clone().serve(stream));
+                tracker.spawn(connections.clone().serve(stream, peer.ip()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -135,25 +139,33 @@ async fn accept(
 }
 
 impl Connections {
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream, peer: IpAddr) {
         let Some(acceptor) = self.tls.clone() else {
-            return self.speak(stream).await;
+            return self.speak(stream, peer).await;
         };
         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Ok(stream)) => self.speak(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        peer: IpAddr,
+    ) {
         let header_read_timeout = self.app.live.load().config.general.header_read_timeout;
         let manners = Manners {
             rests: Rests::of(header_read_timeout),
             header_read_timeout,
         };
         let draining = &self.app.shutdown.draining;
-        speak(stream, self.router, draining, manners).await;
+        let answer = |request| {
+            let refusal = http::refusal(&self.app, peer, &request);
+            unread::answer(self.router.clone(), request, refusal)
+        };
+        speak(stream, answer, draining, manners).await;
     }
 }
 
@@ -168,12 +180,15 @@ struct Manners {
 ///
 /// A connection that was there when the drain began ends after what it is doing. One that comes later is for probes and
 /// clients that must be told to go elsewhere: it gets one answer.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<S, F>(
     stream: S,
-    router: Router,
+    answer: impl Fn(Request<Incoming>) -> F,
     draining: &CancellationToken,
     manners: Manners,
-) {
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
     let Manners {
         rests,
         header_read_timeout,
@@ -193,9 +208,9 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .keep_alive_timeout(rests.pong);
     let uses = Arc::new(Uses::default());
     let service = service_fn(|request| {
-        let (router, request_under_way) = (router.clone(), uses.begin());
+        let (answering, request_under_way) = (answer(request), uses.begin());
         async move {
-            let answered = unread::answer(router, request).await;
+            let answered = answering.await;
             answered.map(|response| response.map(|body| Used::new(body, request_under_way)))
         }
     });

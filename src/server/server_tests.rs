@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_util::sync::CancellationToken;
 
 use super::rest::Rests;
-use super::{Manners, speak};
+use super::{Manners, speak, unread};
 
 const NEVER: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(20);
@@ -89,8 +89,9 @@ async fn served(rests: Rests, is_alive: bool, asks: bool) -> Vec<(u8, u8)> {
         rests,
         header_read_timeout: NEVER,
     };
+    let answer = |request| unread::answer(router.clone(), request, None);
     let draining = CancellationToken::new();
-    let serving = speak(server, router, &draining, manners);
+    let serving = speak(server, answer, &draining, manners);
     tokio::join!(asking, serving).0
 }
 

@@ -72,14 +72,18 @@ impl Drop for Lent {
     }
 }
 
-/// Answers a request, and sees to what it left unread.
+/// Answers a request, by a `refusal` where there is one, and sees to what it left unread.
 pub(super) async fn answer(
     router: Router,
     request: Request<Incoming>,
+    refusal: Option<Response<Body>>,
 ) -> Result<Response<Body>, Infallible> {
     // The requests of HTTP/2 do not stand behind each other.
     if request.version() > Version::HTTP_11 || request.body().is_end_stream() {
-        return router.oneshot(request).await;
+        return match refusal {
+            Some(refusal) => Ok(refusal),
+            None => router.oneshot(request).await,
+        };
     }
     // A client that asks first has not sent its body, and must not be asked for it.
     let has_asked = request.headers().contains_key(EXPECT);
@@ -88,7 +92,13 @@ pub(super) async fn answer(
         body: Some(body),
         back: Some(sender),
     });
-    let mut response = router.oneshot(lent).await?;
+    let mut response = match refusal {
+        Some(refusal) => {
+            drop(lent);
+            refusal
+        }
+        None => router.oneshot(lent).await?,
+    };
     if let Ok(rest) = receiver.try_recv()
         && (has_asked || !is_spent(rest).await)
     {

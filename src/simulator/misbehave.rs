@@ -80,7 +80,7 @@ impl Directions {
     pub(super) fn from_prefix(list: &str) -> Result<Self, AwsError> {
         let mut directions = Self::default();
         for item in list.split(',') {
-            if !directions.add(item, "prefix ", list) {
+            if !directions.add(item, "prefix ", list)? {
                 let message = format!("the simulator knows no fault named '{item}'");
                 return Err(AwsError::validation(message));
             }
@@ -96,7 +96,7 @@ impl Directions {
     pub(super) fn add_markers(&mut self, text: &str) -> Result<(), AwsError> {
         for marker in Marker::all(text).filter(|marker| !SHAPES.contains(&marker.name)) {
             for item in marker.whole.split(',').map(str::trim) {
-                if !self.add(item, "marker ", text) && looks_like_a_name(item) {
+                if !self.add(item, "marker ", text)? && looks_like_a_name(item) {
                     return Err(unknown_marker(item));
                 }
             }
@@ -105,10 +105,20 @@ impl Directions {
     }
 
     /// Reads one `name`, `name=argument` or `name argument`; says whether the name is known.
-    fn add(&mut self, item: &str, source: &str, context: &str) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// An argument that is no number, where only a number makes sense.
+    fn add(&mut self, item: &str, source: &str, context: &str) -> Result<bool, AwsError> {
         let (name, argument) = split(item);
         let number: Option<u64> = argument.parse().ok();
         let size = number.and_then(|number| usize::try_from(number).ok());
+        let is_known = MODIFIERS.contains(&name) || FaultKind::named(name).is_some();
+        let is_number = number.is_some() || argument.is_empty();
+        if is_known && !is_number && !name.starts_with("exception-") {
+            let message = format!("the simulator reads a number after '{name}', not '{argument}'");
+            return Err(AwsError::validation(message));
+        }
         let duration = Duration::from_millis(number.unwrap_or_default());
         match name {
             "throttle-after" => self.retry_after = number,
@@ -118,7 +128,7 @@ impl Directions {
             "long" => self.long = size,
             _ => {
                 let Some(kind) = FaultKind::named(name) else {
-                    return false;
+                    return Ok(false);
                 };
                 let exception =
                     Some(argument.to_owned()).filter(|text| number.is_none() && !text.is_empty());
@@ -132,7 +142,7 @@ impl Directions {
                 });
             }
         }
-        true
+        Ok(true)
     }
 
     /// Joins the directions of the path with those of the text.
@@ -199,6 +209,17 @@ mod tests {
         }
         assert_eq!(directions.strike(&shared), Ok(None));
         assert!(Directions::from_prefix("thrott").is_err());
+        for list in [
+            "throttle=abc",
+            "throttle=-1",
+            "slow=fast",
+            "throttle=2,long=x",
+        ] {
+            let error = Directions::from_prefix(list).unwrap_err();
+            assert!(error.message.contains("reads a number after"), "{list}");
+        }
+        let named = Directions::from_prefix("exception-mid=throttlingException");
+        assert!(named.is_ok() && Directions::from_prefix("throttle").is_ok());
     }
 
     #[test]

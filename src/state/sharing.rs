@@ -213,6 +213,13 @@ impl Shares for Everything {
             snapshot.config.router.provider_budget,
             provider.spend.drain_unreported(),
         );
+        let all = snapshot.keys.spend();
+        let usd = all.runtime.take_unreported();
+        push("gateway:all".to_owned(), all.budget, usd);
+        for tagged in snapshot.router.tag_budgets() {
+            let usd = tagged.spend.drain_unreported();
+            push(format!("tag:{}", tagged.tag), Some(tagged.budget), usd);
+        }
         for key in snapshot.keys.virtual_keys() {
             let usd = key.runtime.take_unreported();
             push(format!("key:{}", key.id), key.config.budget, usd);
@@ -283,6 +290,14 @@ impl Shares for Everything {
                     if let Some(budget) = snapshot.config.router.provider_budget {
                         let booked = &snapshot.router.provider().spend;
                         booked.set_total_from_elsewhere(*usd, *left, budget, now);
+                    }
+                }
+                "gateway" => snapshot.keys.spend().runtime.hear(*usd, *left, now),
+                "tag" => {
+                    let mut budgets = snapshot.router.tag_budgets();
+                    if let Some(known) = budgets.find(|known| known.tag == name) {
+                        let booked = &known.spend;
+                        booked.set_total_from_elsewhere(*usd, *left, known.budget, now);
                     }
                 }
                 "key" => {

@@ -50,6 +50,8 @@ pub const CACHE_HIT: &str = "x-litellm-cache-hit";
 pub const CACHE_KEY: &str = "x-litellm-cache-key";
 /// `x-switchyard-total-attempts`: sends upstream in the whole call.
 pub const TOTAL_ATTEMPTS: &str = "x-switchyard-total-attempts";
+/// `x-switchyard-invocation-arn`: the job that writes the vectors, or several with commas between them.
+pub const INVOCATION_ARN: &str = "x-switchyard-invocation-arn";
 /// `x-switchyard-warnings`: what was left out or changed in the request.
 pub const WARNINGS: &str = "x-switchyard-warnings";
 /// `x-switchyard-deadline`: the caller's bound for the whole call, in seconds.

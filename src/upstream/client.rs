@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Client, ClientBuilder, Proxy};
 use url::Url;
 
+use super::address;
 use super::aws_clock::AwsClock;
 use super::body::Body;
 use super::credentials::Credentials;
@@ -167,11 +168,27 @@ impl Upstream {
         credentials: &Credentials,
         region: &str,
     ) -> Result<Response, SendError> {
-        let url = Url::parse(&request.url)
-            .map_err(|error| SendError::because(SendFailure::Address, error))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(SendError::new(SendFailure::Address));
-        }
+        let url = address::read(&request.url)?;
+        self.send_to(url, trust, request, credentials, region).await
+    }
+
+    /// The same, to the address of `request` as it was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send_trusting`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn send_to(
+        &self,
+        url: Url,
+        trust: &Trust,
+        request: &WireRequest,
+        credentials: &Credentials,
+        region: &str,
+    ) -> Result<Response, SendError> {
         let time = self.clock.at(url.authority());
         let headers = headers::complete(request, credentials, region, time)?;
         self.exchange(

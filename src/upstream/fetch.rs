@@ -84,7 +84,8 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// 400 if the URL may not be fetched, is too large, or its server says 4xx; 502 if its server fails.
+    /// 400 if the URL may not be fetched, leads to nobody who answers, is too large, or its server says 4xx; 502 if its
+    /// server fails.
     pub async fn fetch(
         &self,
         url: &str,
@@ -196,14 +197,15 @@ impl Fetcher {
                 return not_public();
             }
             let error = SendError::from_reqwest(error);
+            // Who names a host that is not there has named the wrong one.
             let why = match error.failure() {
                 SendFailure::Dns => "its host name could not be resolved",
                 SendFailure::Tls => "the TLS handshake failed",
                 SendFailure::Timeout => "connecting took too long",
                 SendFailure::Connect => "the connection was refused",
-                _ => "the connection broke",
+                _ => return Failure::Upstream("the connection broke".to_owned(), Some(error)),
             };
-            Failure::Upstream(why.to_owned(), Some(error))
+            Failure::Refused(why.to_owned())
         })
     }
 }

@@ -4,6 +4,7 @@
 //! of models, retries or deployments. [`CredentialStore`] finds the credentials of a deployment and keeps them fresh.
 //! `fetch` reads a URL that a stranger chose, and so trusts nothing about it.
 
+mod address;
 mod aws_clock;
 mod body;
 mod client;
@@ -20,6 +21,7 @@ mod trust;
 #[cfg(test)]
 mod test_server;
 
+pub use address::Addresses;
 pub use body::Body;
 pub use client::{Response, Upstream, UpstreamOptions};
 pub use credentials::{CredentialStore, Credentials, Source};

@@ -1,10 +1,12 @@
 //! What model an application inference profile is of: `GetInferenceProfile` of the control plane, asked once and kept.
 //!
-//! It is a help, never a condition: who may not ask, or gets no answer in time, goes on without.
+//! It is a help, never a condition: who may not ask, or gets no answer in time, goes on without. What a caller finds out by
+//! credentials of its own, and what it does not, is for itself: else who brings wrong ones would decide for everyone.
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetInferenceProfile.html>.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::{Source, Trust, Upstream};
+use crate::config::AwsParams;
 use crate::provider::WireRequest;
 use crate::provider::bedrock::model_id::{base_of, names_a_model};
 
@@ -23,7 +26,7 @@ const KEPT_UNKNOWN: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest answer that is read.
 const MOST_BYTES: usize = 1024 * 1024;
-/// How many profiles are kept; callers may name some of their own.
+/// How many profiles are kept of the operator's, and of callers with credentials of their own.
 const MOST: usize = 1000;
 
 /// A question.
@@ -35,17 +38,22 @@ pub struct ProfileQuestion<'a> {
     pub url: &'a str,
     /// Who asks.
     pub credentials: &'a Source,
+    /// What those are, where a caller brings them; `None` for the operator's.
+    pub brought: Option<&'a AwsParams>,
     /// Whose certificates are believed.
     pub trust: &'a Trust,
     /// The region that the question is signed for.
     pub region: &'a str,
 }
 
-/// The answers, by ARN.
+/// The answers: the operator's by ARN, a caller's by its credentials, too.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    known: Mutex<HashMap<String, Arc<Slot>>>,
+    known: Mutex<Slots<String>>,
+    of_callers: Mutex<Slots<(AwsParams, String)>>,
 }
+
+type Slots<K> = HashMap<K, Arc<Slot>>;
 
 /// One profile; whoever asks holds it, so that nobody else asks the same.
 #[derive(Debug, Default)]
@@ -68,7 +76,11 @@ impl Profiles {
         upstream: &Upstream,
         question: ProfileQuestion<'_>,
     ) -> Option<String> {
-        let slot = self.slot(question.arn);
+        let arn = question.arn.to_owned();
+        let slot = match question.brought {
+            None => slot(&self.known, arn),
+            Some(brought) => slot(&self.of_callers, (brought.clone(), arn)),
+        };
         let asking = async {
             let mut held = slot.0.lock().await;
             let now = upstream.clock().own().now();
@@ -90,21 +102,14 @@ impl Profiles {
             .ok()
             .flatten()
     }
+}
 
-    fn slot(&self, arn: &str) -> Arc<Slot> {
-        let mut known = self.lock();
-        if let Some(slot) = known.get(arn) {
-            return Arc::clone(slot);
-        }
-        if known.len() >= MOST {
-            known.clear();
-        }
-        Arc::clone(known.entry(arn.to_owned()).or_default())
+fn slot<K: Eq + Hash>(slots: &Mutex<Slots<K>>, key: K) -> Arc<Slot> {
+    let mut known = slots.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= MOST && !known.contains_key(&key) {
+        known.clear();
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    Arc::clone(known.entry(key).or_default())
 }
 
 async fn ask(upstream: &Upstream, question: ProfileQuestion<'_>) -> Option<String> {

@@ -39,6 +39,11 @@ OTHER_MODELS = {
 ENTRIES = [{"model_name": name, "litellm_params": {"model": model}} for name, model in MODELS.items()]
 
 
+def entries(models: dict[str, str]) -> list[dict]:
+    """A `model_list` of these models."""
+    return [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in models.items()]  # fmt: skip
+
+
 def configuration(**sections) -> dict:
     """A file with all models; `sections` are merged over the usual settings."""
     settings = {
@@ -65,9 +70,8 @@ def gateway():
 def operations():
     """A gateway with models for embeddings, images and rerank, and two to talk to; it keeps responses, and caches nothing else."""
     names = {"claude": MODELS["claude"], "nova": MODELS["nova"], **OTHER_MODELS}
-    entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in names.items()]  # fmt: skip
     keeping = {"cache": True, "cache_params": {"type": "local", "supported_call_types": []}}
-    with Gateway(configuration(model_list=entries, litellm_settings=keeping), simulate=True) as gateway:
+    with Gateway(configuration(model_list=entries(names), litellm_settings=keeping), simulate=True) as gateway:
         yield gateway
         assert gateway.alive(), f"the gateway ended:\n{gateway.output[-4000:]}"
         assert "panicked" not in gateway.output, gateway.output[-4000:]

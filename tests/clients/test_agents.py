@@ -11,13 +11,11 @@ import re
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from conftest import MODELS, configuration
-from support import messages, referee
-from support.fake_aws import FakeAws
-from support.gateway import REPOSITORY, Gateway
+from conftest import MODELS
+from support import messages, recordings
 
-FILES = sorted((REPOSITORY / "tests" / "clients" / "agents" / "recorded").glob("*.jsonl"))
-LINES = [json.loads(line) for file in FILES for line in file.read_text().splitlines()]
+FILES = sorted(recordings.FOLDER.glob("*.jsonl"))
+LINES = [line for file in FILES for line in recordings.lines(file)]
 RECORDED = [line for line in LINES if line["path"].startswith("/v1/messages")]
 PASSED_ON = [line for line in LINES if line["path"].startswith("/bedrock/")]
 # By Claude's own format, and translated to Converse.
@@ -35,31 +33,24 @@ TRANSLATED = {
     "qwen": MODELS["qwen"],
     "gpt-oss": MODELS["gpt-oss"],
 }
-ENTRIES = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in (OWN | TRANSLATED).items()]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    with Gateway(configuration(model_list=ENTRIES), simulate=True) as gateway:
+    with recordings.simulated(OWN | TRANSLATED) as gateway:
         yield gateway
-        assert "panicked" not in gateway.output, gateway.output[-4000:]
 
 
 @pytest.fixture(scope="module")
 def refereed():
-    with FakeAws() as aws, Gateway(configuration(model_list=ENTRIES), env=aws.environment()) as gateway:
-        yield gateway, aws
-
-
-def ask(gateway, recorded: dict, model: str, **members):
-    body = recorded["body"] | {"model": model} | members
-    return gateway.post(recorded["path"], body, recorded["headers"])
+    with recordings.refereed(TRANSLATED) as both:
+        yield both
 
 
 @pytest.mark.parametrize("model", [*OWN, *TRANSLATED])
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
 def test_it_is_answered(simulated, recorded, model):
-    status, headers, body = ask(simulated, recorded, model)
+    status, headers, body = recordings.ask(simulated, recorded, model)
     assert status == 200, body.decode()
     assert recorded["body"]["stream"] and headers["content-type"].startswith("text/event-stream")
     message, problems = messages.reassemble(body.decode())
@@ -89,13 +80,7 @@ def test_bedrocks_own_calls_are_answered(simulated, recorded):
 @pytest.mark.parametrize("model", TRANSLATED)
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
 def test_botocore_takes_what_is_made_of_it(refereed, recorded, model):
-    gateway, aws = refereed
-    aws.take()
-    status, _, body = ask(gateway, recorded, model, stream=False)
-    assert status == 200, body.decode()
-    (call,) = aws.take()
-    assert not referee.problems_of(call)
-    aws.verify(call)
+    recordings.is_taken_by_botocore(*refereed, recorded, model)
 
 
 @pytest.mark.parametrize("model", ["sonnet-4-5", "nova"])

@@ -4,18 +4,13 @@
 the shape of every request is as it was.
 """
 
-import json
-
 import pytest
 from openai.types.responses import Response
 
-from conftest import MODELS, configuration
-from support import compare, referee
-from support.fake_aws import FakeAws
-from support.gateway import REPOSITORY, Gateway
+from conftest import MODELS
+from support import compare, recordings
 
-FILE = REPOSITORY / "tests" / "clients" / "agents" / "recorded" / "codex.jsonl"
-RECORDED = [json.loads(line) for line in FILE.read_text().splitlines()]
+RECORDED = recordings.lines(recordings.FOLDER / "codex.jsonl")
 NAMES = {
     "claude": MODELS["claude"],
     "claude-3-5": MODELS["claude-3-5"],
@@ -27,30 +22,24 @@ NAMES = {
     "gpt-oss": MODELS["gpt-oss"],
 }
 BY_CONVERSE = [name for name in NAMES if name != "native"]
-ENTRIES = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in NAMES.items()]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    with Gateway(configuration(model_list=ENTRIES), simulate=True) as gateway:
+    with recordings.simulated(NAMES) as gateway:
         yield gateway
-        assert "panicked" not in gateway.output, gateway.output[-4000:]
 
 
 @pytest.fixture(scope="module")
 def refereed():
-    with FakeAws() as aws, Gateway(configuration(model_list=ENTRIES), env=aws.environment()) as gateway:
-        yield gateway, aws
-
-
-def ask(gateway, recorded: dict, model: str, **members):
-    return gateway.post(recorded["path"], recorded["body"] | {"model": model} | members, recorded["headers"])
+    with recordings.refereed(NAMES) as both:
+        yield both
 
 
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
 def test_it_is_answered(simulated, recorded, model):
-    status, headers, body = ask(simulated, recorded, model)
+    status, headers, body = recordings.ask(simulated, recorded, model)
     assert status == 200, body.decode()
     assert recorded["body"]["stream"] and headers["content-type"].startswith("text/event-stream")
     assert headers["x-switchyard-warnings"].startswith("tools that nobody runs here were left out: web_search")
@@ -70,13 +59,7 @@ def test_it_is_answered(simulated, recorded, model):
 @pytest.mark.parametrize("model", BY_CONVERSE)
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
 def test_botocore_takes_what_is_made_of_it(refereed, recorded, model):
-    gateway, aws = refereed
-    aws.take()
-    status, _, body = ask(gateway, recorded, model, stream=False)
-    assert status == 200, body.decode()
-    (call,) = aws.take()
-    assert not referee.problems_of(call)
-    aws.verify(call)
+    recordings.is_taken_by_botocore(*refereed, recorded, model)
 
 
 def test_the_recording_has_every_kind_of_item_and_tool():

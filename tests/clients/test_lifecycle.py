@@ -286,6 +286,9 @@ def test_an_open_server_is_not_shown_to_the_world(tmp_path, key):
     result = run("--config", str(file), "--simulate", "--port", "0", "--host", "0.0.0.0", timeout=20)
     assert result.returncode == 1, result
     assert "0.0.0.0" in result.stderr + result.stdout
+    checked = run("check", "--config", str(file), "--host", "0.0.0.0")
+    assert checked.returncode == 1 and "0.0.0.0" in checked.stdout, checked
+    assert run("check", "--config", str(file)).returncode == 0
 
 
 def test_check_passes_a_good_file_and_prints_all_problems_of_a_bad_one(tmp_path):

@@ -40,6 +40,17 @@ def keeping():
             yield client
 
 
+@pytest.fixture(scope="module")
+def native():
+    """A client of a gateway whose models speak the format themselves."""
+    names = {"luna": "bedrock/us.openai.gpt-5.6-luna", "gemma": "bedrock_mantle/google.gemma-4-31b"}
+    entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in names.items()]  # fmt: skip
+    settings = {"cache": True, "cache_params": {"type": "local", "supported_call_types": []}}
+    with Gateway(configuration(model_list=entries, litellm_settings=settings), simulate=True) as gateway:
+        with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key, max_retries=0, timeout=60) as client:
+            yield client
+
+
 # Responses.
 
 
@@ -129,6 +140,44 @@ def test_parse(client, model):
         assert isinstance(stream.get_final_response().output_parsed, Weather)
 
 
+NATIVE = ["luna", "gemma"]
+
+
+@pytest.mark.parametrize("model", NATIVE)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_model_that_speaks_the_format_is_passed_on(native, model, streamed):
+    asked = {"model": model, "input": "hi [[sim:say Good day.]]", "truncation": "auto", "tools": [{"type": "mcp", "server_label": "s", "server_url": "https://mcp.test"}]}  # fmt: skip
+    if streamed:
+        with native.responses.stream(**asked) as stream:
+            events = list(stream)
+            response = stream.get_final_response()
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == "Good day."
+    else:
+        response = native.responses.create(**asked)
+    assert (response.model, response.status, response.output_text) == (model, "completed", "Good day.")
+    assert response.truncation == "auto"
+    assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_turn_of_tools_with_a_model_that_speaks_the_format(native, streamed):
+    asked = {"model": "luna", "input": "look [[sim:tool=get_weather {\"city\": \"Rome\"}]]", "tools": [WEATHER]}
+    if streamed:
+        with native.responses.stream(**asked) as stream:
+            response = stream.get_final_response()
+    else:
+        response = native.responses.create(**asked)
+    [call] = [item for item in response.output if item.type == "function_call"]
+    assert json.loads(call.arguments) == {"city": "Rome"}
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "22 C"}
+    answer = native.responses.create(model="luna", previous_response_id=response.id, input=[result], tools=[WEATHER])
+    assert answer.previous_response_id == response.id
+    assert answer.output_text
+    kept = native.responses.retrieve(answer.id)
+    assert kept.output_text == answer.output_text
+
+
 def test_errors_are_openais(client):
     with pytest.raises(openai.BadRequestError) as error:
         client.responses.create(model="nobody", input="x")
@@ -197,6 +246,18 @@ def test_a_completion_streams(client):
 def test_several_prompts(client):
     completion = client.completions.create(model="claude", prompt=["[[sim:say a]]", "[[sim:say b]]"])
     assert [(choice.index, choice.text) for choice in completion.choices] == [(0, "a"), (1, "b")]
+
+
+def test_several_prompts_stream(client):
+    prompts = ["[[sim:say one two]]", "[[sim:say three four]]"]
+    said = ["", ""]
+    with client.completions.create(model="nova", prompt=prompts, stream=True, stream_options={"include_usage": True}) as stream:  # fmt: skip
+        events = list(stream)
+    for event in events:
+        for choice in event.choices:
+            said[choice.index] += choice.text
+    assert said == ["one two", "three four"]
+    assert events[-1].usage.total_tokens > 0
 
 
 def test_tokens_are_text(client):

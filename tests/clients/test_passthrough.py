@@ -19,6 +19,8 @@ import boto3
 import botocore.session
 import pytest
 import trustme
+from anthropic import AnthropicBedrock
+from anthropic._constants import ANTHROPIC_API_VERSION
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
@@ -177,6 +179,28 @@ def test_boto3_converses_and_invokes(gateway, model):
     assert pieces[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] > 0
     [call] = gateway.simulator_calls()
     assert urllib.parse.unquote(call["path"]).startswith(f"/model/{MODEL}/")
+
+
+def test_anthropics_bedrock_client_sends_its_own_version_of_the_api(gateway):
+    asks = {"model": "claude", "max_tokens": 60, "messages": [{"role": "user", "content": "Hello"}]}
+    with AnthropicBedrock(
+        base_url=f"{gateway.url}/bedrock", aws_access_key=MASTER_KEY, aws_secret_key="any", aws_region="us-west-2", max_retries=0
+    ) as bedrock:
+        whole = bedrock.messages.create(**asks)
+        assert whole.content[0].text and whole.usage.output_tokens > 0
+        with bedrock.messages.stream(**asks) as stream:
+            assert "".join(stream.text_stream) == whole.content[0].text
+    # What it sends beside AWS's documents goes on as it came: AWS decides.
+    with FakeAws() as aws:
+        answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "Hi"}]}
+        answer |= {"stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
+        aws.answer = lambda _: Reply(200, "application/json", {}, json.dumps(answer).encode())
+        with Gateway(configuration(), env=aws.environment()) as relay, AnthropicBedrock(
+            base_url=f"{relay.url}/bedrock", aws_access_key=MASTER_KEY, aws_secret_key="any", aws_region="us-west-2", max_retries=0
+        ) as bedrock:
+            assert bedrock.messages.create(**{**asks, "model": MODEL}).content[0].text == "Hi"
+        [received] = aws.take()
+        assert json.loads(received.body)["anthropic_version"] == ANTHROPIC_API_VERSION
 
 
 def test_boto3_counts_tokens(gateway):

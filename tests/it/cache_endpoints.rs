@@ -85,8 +85,9 @@ async fn local_cache_answers_forgets_and_has_no_redis() {
     let info = get(&gateway, "/cache/redis/info").await;
     assert_eq!(
         (info.status, &info.json()["error"]["code"]),
-        (500, &json!("500"))
+        (400, &json!("400"))
     );
+    assert!(info.body.contains("there is no Redis"), "{}", info.body);
 }
 
 #[tokio::test]
@@ -160,6 +161,13 @@ async fn redis_that_is_not_there_is_unhealthy_and_no_secret_is_shown() {
         !ping.body.contains("hunter2") && ping.body.contains("redis.internal"),
         "{}",
         ping.body
+    );
+    let info = get(&gateway, "/cache/redis/info").await;
+    assert_eq!(info.status, 503, "{}", info.body);
+    assert!(
+        info.body.contains("not connected to Redis"),
+        "{}",
+        info.body
     );
 }
 

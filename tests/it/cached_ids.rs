@@ -8,18 +8,8 @@ use crate::support::entry::{Entry, serving};
 
 async fn gateway() -> Gateway {
     let entries = [
-        Entry {
-            name: "claude",
-            id: "c1",
-            model: "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-            ..Entry::default()
-        },
-        Entry {
-            name: "nova",
-            id: "n1",
-            model: "bedrock/us.amazon.nova-pro-v1:0",
-            ..Entry::default()
-        },
+        Entry::of("claude", "c1").model("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        Entry::of("nova", "n1").model("bedrock/us.amazon.nova-pro-v1:0"),
     ];
     let rest = "litellm_settings: {cache: true, cache_params: {type: local}}\n";
     serving(&entries, rest).await

@@ -6,12 +6,7 @@ use crate::support::entry::{Entry, serving};
 use crate::support::{Answer, Gateway};
 
 async fn gateway(rest: &str) -> Gateway {
-    let other = Entry {
-        name: "nova",
-        id: "n1",
-        model: "bedrock/us.amazon.nova-pro-v1:0",
-        ..Entry::default()
-    };
+    let other = Entry::of("nova", "n1").model("bedrock/us.amazon.nova-pro-v1:0");
     serving(&[Entry::default(), other], rest).await
 }
 
@@ -134,11 +129,7 @@ async fn what_no_model_can_do_is_refused_or_dropped() {
             "{name}"
         );
     }
-    for more in [
-        json!({"prompt": null}),
-        json!({"prompt": []}),
-        json!({"prompt": ["a", "b"], "stream": true}),
-    ] {
+    for more in [json!({"prompt": null}), json!({"prompt": []})] {
         let answer = complete(&gateway, more.clone()).await;
         assert_eq!(
             (answer.status, &answer.json()["error"]["param"]),
@@ -189,10 +180,7 @@ async fn prompts_of_one_request_do_not_refuse_each_other() {
         } else {
             format!(", {of_model}")
         };
-        let entry = Entry {
-            params: &params,
-            ..Entry::default()
-        };
+        let entry = Entry::default().params(&params);
         let rest = format!(
             "router_settings: {{num_retries: 0}}\nvirtual_keys:\n  - {{key: {KEY}, {of_key}}}\n"
         );
@@ -231,4 +219,118 @@ async fn prompts_that_never_began_are_in_nobodys_books() {
     // Those that were under way.
     let most = given_up.fold(0.0, f64::max);
     assert!((1.0..=7.0).contains(&most), "{most}");
+}
+
+/// The events of a stream, but for the last, and what that is.
+fn events(answer: &Answer) -> (Vec<Value>, String) {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let mut events = answer.events();
+    let last = events.pop().unwrap().to_owned();
+    let events = events.into_iter();
+    (
+        events
+            .map(|event| serde_json::from_str(event).unwrap())
+            .collect(),
+        last,
+    )
+}
+
+#[tokio::test]
+async fn several_prompts_are_one_stream_with_a_place_for_each() {
+    let gateway = gateway("").await;
+    let texts: Vec<String> = (0..11)
+        .map(|place| format!("this is answer {place} of eleven"))
+        .collect();
+    let prompts: Vec<String> = texts
+        .iter()
+        .map(|text| format!("[[sim:say {text}]]"))
+        .collect();
+    let whole = complete(&gateway, json!({"prompt": prompts})).await.json();
+    let asked =
+        json!({"prompt": prompts, "stream": true, "stream_options": {"include_usage": true}});
+    let (mut events, last) = events(&complete(&gateway, asked).await);
+    assert_eq!(last, "[DONE]");
+    let usage = events.pop().unwrap();
+    assert_eq!(usage["usage"], whole["usage"]);
+    let mut said = vec![(String::new(), 0); texts.len()];
+    for event in &events {
+        assert_eq!(
+            (&event["id"], &event["object"]),
+            (&usage["id"], &json!("text_completion"))
+        );
+        assert!(event.get("usage").is_none_or(Value::is_null), "{event}");
+        let choice = &event["choices"][0];
+        let place = usize::try_from(choice["index"].as_u64().unwrap()).unwrap();
+        let (text, finishes) = &mut said[place];
+        assert_eq!(*finishes, 0, "nothing comes behind the finish: {event}");
+        text.push_str(choice["text"].as_str().unwrap());
+        if choice["finish_reason"] == "stop" {
+            *finishes += 1;
+        }
+    }
+    for ((text, finishes), expected) in said.iter().zip(&texts) {
+        assert_eq!((text, *finishes), (expected, 1));
+    }
+    let (events, last) =
+        self::events(&complete(&gateway, json!({"prompt": ["a", "b"], "stream": true})).await);
+    assert!(last == "[DONE]" && events.iter().all(|event| event.get("usage").is_none()));
+}
+
+#[tokio::test]
+async fn a_prompt_that_fails_before_any_content_fails_the_request() {
+    let faulty = Entry {
+        fault: "error500",
+        ..Entry::default()
+    };
+    let gateway = serving(&[faulty], crate::support::ONCE).await;
+    let answer = complete(&gateway, json!({"prompt": ["a", "b"], "stream": true})).await;
+    assert!(answer.status >= 500, "{}", answer.body);
+    assert!(answer.json()["error"]["message"].is_string());
+}
+
+#[tokio::test]
+async fn a_prompt_that_breaks_ends_the_stream_with_one_error() {
+    let faulty = Entry {
+        fault: "cut",
+        ..Entry::default()
+    };
+    let gateway = serving(&[faulty], crate::support::ONCE).await;
+    let answer = complete(
+        &gateway,
+        json!({"prompt": ["one two three four", "five six seven eight", "nine"], "stream": true}),
+    )
+    .await;
+    let (events, last) = events(&answer);
+    assert!(!events.is_empty());
+    assert!(events.iter().all(|event| event.get("error").is_none()));
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert!(last["error"]["message"].is_string(), "{last}");
+    // Nothing is left under way.
+    gateway.comes_to_rest().await;
+}
+
+#[tokio::test]
+async fn prompts_of_one_stream_do_not_refuse_each_other() {
+    let entry = Entry {
+        params: ", max_parallel_requests: 1",
+        ..Entry::default()
+    };
+    let rest = format!(
+        "router_settings: {{num_retries: 0}}\nvirtual_keys:\n  - {{key: {KEY}, max_parallel_requests: 1}}\n"
+    );
+    let gateway = serving(&[entry], &rest).await;
+    let bearer = format!("Bearer {KEY}");
+    let body = json!({"model": "m", "prompt": ["[[sim:say one]]", "[[sim:say two]]", "[[sim:say three]]"], "stream": true});
+    let answer = gateway
+        .post_to("/v1/completions", &body, &[("authorization", &bearer)])
+        .await;
+    let (events, last) = events(&answer);
+    assert_eq!(last, "[DONE]");
+    let mut said = [String::new(), String::new(), String::new()];
+    for event in &events {
+        let choice = &event["choices"][0];
+        let place = usize::try_from(choice["index"].as_u64().unwrap()).unwrap();
+        said[place].push_str(choice["text"].as_str().unwrap());
+    }
+    assert_eq!(said, ["one", "two", "three"]);
 }

@@ -1,5 +1,5 @@
 //! A stream that is cut at any byte: it ends as a clean whole answer or with one error event, and never says anything twice,
-//! leaves anything out, or claims to have finished (router.md §6).
+//! leaves anything out, or claims to have finished.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! How many retries a call may make: the places that say so, and which of them counts (router.md §4.1, §4.2).
+//! How many retries a call may make: the places that say so, and which of them counts.
 
 use serde_json::{Value, json};
 

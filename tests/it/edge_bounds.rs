@@ -1,5 +1,4 @@
-//! What bounds a call: its deadline, the retry budget, the number of further attempts, and cooldowns with their probe
-//! (router.md §4.6, §6, §14.7).
+//! What bounds a call: its deadline, the retry budget, the number of further attempts, and cooldowns with their probe.
 
 use std::time::Duration;
 

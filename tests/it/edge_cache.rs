@@ -198,14 +198,7 @@ async fn alias_and_id_and_group_are_apart_unless_grouped() {
             "true"
         );
     }
-    let entries = [
-        Entry::default(),
-        Entry {
-            name: "n",
-            id: "n1",
-            ..Entry::default()
-        },
-    ];
+    let entries = [Entry::default(), Entry::of("n", "n1")];
     let rest = format!("{CACHE}router_settings: {{caching_groups: [[m, n]]}}\n");
     let grouped = serving(&entries, &rest).await;
     is_miss(&grouped.chat("m", json!({})).await);
@@ -297,10 +290,7 @@ async fn kept_answer_needs_no_deployment_that_is_ready() {
 
 #[tokio::test]
 async fn hit_counts_against_no_deployment() {
-    let entry = Entry {
-        params: ", rpm: 1",
-        ..Entry::default()
-    };
+    let entry = Entry::default().params(", rpm: 1");
     let rest = format!(
         "{CACHE}router_settings: {{num_retries: 0, optional_pre_call_checks: [enforce_model_rate_limits]}}"
     );
@@ -337,17 +327,7 @@ async fn errors_and_broken_streams_and_empty_answers_are_not_kept() {
 
 #[tokio::test]
 async fn fallback_is_counted_with_the_cache_on() {
-    let entries = [
-        Entry {
-            fault: "error503",
-            ..Entry::default()
-        },
-        Entry {
-            name: "n",
-            id: "n1",
-            ..Entry::default()
-        },
-    ];
+    let entries = [Entry::default().fault("error503"), Entry::of("n", "n1")];
     let rest = format!("{CACHE}router_settings: {{num_retries: 0, fallbacks: [{{m: [n]}}]}}");
     let gateway = serving(&entries, &rest).await;
     for stream in [false, true] {

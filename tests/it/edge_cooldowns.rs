@@ -28,11 +28,7 @@ async fn served(gateway: &Gateway) -> String {
 
 /// Of these `a` is picked, and `b` while it cools down.
 fn entries() -> [Entry<'static>; 2] {
-    let entry = |id, params| Entry {
-        id,
-        params,
-        ..Entry::default()
-    };
+    let entry = |id, params| Entry::of("m", id).params(params);
     [entry("a", ", weight: 1"), entry("b", "")]
 }
 

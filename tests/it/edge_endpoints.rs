@@ -35,6 +35,41 @@ fn said(model: &str) -> Value {
     json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]})
 }
 
+/// The table of the documentation is held to the endpoints: what it calls unknown is unknown.
+#[tokio::test]
+async fn what_is_documented_as_not_here_is_answered_so() {
+    let gateway = gateway("").await;
+    let text = std::fs::read_to_string("docs/compatibility.md").unwrap();
+    let (_, rest) = text
+        .split_once("## Endpoints of LiteLLM's that are not here\n")
+        .unwrap();
+    let (chapter, _) = rest.split_once("\n## ").unwrap();
+    let rows = chapter.lines().filter(|line| line.starts_with("| `/"));
+    let mut asked = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for path in cells[1]
+            .split(", ")
+            .map(|path| path.trim_matches('`').replace('*', "x"))
+        {
+            let answer = gateway.post_to(&path, &json!({}), &[]).await;
+            assert_eq!(
+                answer.status.to_string(),
+                cells[2],
+                "{path}: {}",
+                answer.body
+            );
+            assert_eq!(
+                answer.json()["error"]["type"],
+                "invalid_request_error",
+                "{path}"
+            );
+            asked += 1;
+        }
+    }
+    assert!(asked > 50, "{asked}");
+}
+
 #[tokio::test]
 async fn every_path_is_open_to_a_key_without_a_list() {
     let gateway = gateway("virtual_keys: [{key: sk-one-and-long-enough}]\n").await;

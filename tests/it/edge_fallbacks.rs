@@ -1,4 +1,4 @@
-//! What is tried after a group has failed: the lists, their order, their bounds, and what the headers say (router.md §5).
+//! What is tried after a group has failed: the lists, their order, their bounds, and what the headers say.
 
 use serde_json::{Value, json};
 

@@ -190,16 +190,8 @@ async fn keys_that_are_treated_differently_share_no_call() {
           - {key: sk-hasty-and-long-enough, router_settings: {timeout: 0.2}}\n  \
           - {key: sk-backed-and-long-enough, router_settings: {fallbacks: [{broken: [m]}]}}\n";
     let entries = [
-        Entry {
-            fault: "slow-start=500",
-            ..Entry::default()
-        },
-        Entry {
-            name: "broken",
-            id: "broken1",
-            fault: "slow-start=300,error503",
-            ..Entry::default()
-        },
+        Entry::default().fault("slow-start=500"),
+        Entry::of("broken", "broken1").fault("slow-start=300,error503"),
     ];
     let gateway = serving(&entries, rest).await;
     for (model, [first, second], statuses, calls) in [

@@ -136,10 +136,7 @@ async fn in_time(what: &str, holds: impl Fn() -> bool) {
 /// A client that hangs up while the limit of the deployment to be probed is asked leaves the probe to the next call.
 #[tokio::test]
 async fn probe_of_a_call_that_hung_up_is_due_again() {
-    let entry = Entry {
-        params: ", max_parallel_requests: 5",
-        ..Entry::default()
-    };
+    let entry = Entry::default().params(", max_parallel_requests: 5");
     let (gateway, clock, store) = unheard(&[entry], "").await;
     let probed = deployment(&gateway, "m1");
     make_a_probe_due(&probed, &clock);
@@ -161,17 +158,10 @@ async fn probe_of_a_call_that_hung_up_is_due_again() {
 #[tokio::test]
 async fn hedge_that_is_not_made_gives_everything_back() {
     let entries = [
-        Entry {
-            id: "first",
-            fault: "slow-start=300",
-            params: ", weight: 1",
-            ..Entry::default()
-        },
-        Entry {
-            id: "second",
-            params: ", weight: 0, max_parallel_requests: 5",
-            ..Entry::default()
-        },
+        Entry::of("m", "first")
+            .fault("slow-start=300")
+            .params(", weight: 1"),
+        Entry::of("m", "second").params(", weight: 0, max_parallel_requests: 5"),
     ];
     let rest = "router_settings: {hedge_after: 2, retry_budget: {capacity: 14, cost: 14, throttle_cost: 5, \
         refill_per_second: 0}}";

@@ -1,4 +1,4 @@
-//! A second attempt beside a slow one: when it is sent, who wins, and what it costs (router.md §14.7, hedge).
+//! A second attempt beside a slow one: when it is sent, who wins, and what it costs.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

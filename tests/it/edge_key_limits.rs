@@ -4,16 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::entry::{Coming, Entry, serving, timed, until};
+use crate::support::entry::{Coming, Entry, serving, timed};
 use crate::support::{Answer, Gateway};
-
-fn named<'a>(name: &'a str, id: &'a str) -> Entry<'a> {
-    Entry {
-        name,
-        id,
-        ..Entry::default()
-    }
-}
 
 /// Keys `sk-<name>-and-long-enough` with further fields.
 fn keys(list: &[(&str, &str)]) -> String {
@@ -102,14 +94,7 @@ async fn tpm_of_a_key_reserves_and_settles() {
         assert_eq!(large.status, 200, "{}", large.body);
         assert_eq!(large.header("x-litellm-key-tpm-limit"), "400");
         // The books are closed when the body has been dropped.
-        until(|| {
-            gateway
-                .app
-                .running
-                .load(std::sync::atomic::Ordering::Acquire)
-                == 0
-        })
-        .await;
+        gateway.is_idle().await;
         is_limited(
             &ask_with(&gateway, "one", more(5000)).await,
             "api_key",
@@ -148,14 +133,7 @@ async fn calls_at_one_time_are_given_back_when_a_stream_is_dropped() {
         "1",
     );
     drop(stream);
-    until(|| {
-        gateway
-            .app
-            .running
-            .load(std::sync::atomic::Ordering::Acquire)
-            == 0
-    })
-    .await;
+    gateway.is_idle().await;
     for _ in 0..3 {
         assert_eq!(ask(&gateway, "one").await.status, 200);
     }
@@ -201,7 +179,7 @@ async fn limit_on_a_model_leaves_the_others_and_may_fall_back() {
             ("two", ", model_rpm_limit: {m: 1, n: 1}")
         ])
     );
-    let (gateway, _clock) = timed(&[named("m", "m1"), named("n", "n1")], &rest).await;
+    let (gateway, _clock) = timed(&[Entry::of("m", "m1"), Entry::of("n", "n1")], &rest).await;
     let first = ask(&gateway, "one").await;
     assert_eq!(first.header("x-litellm-model-id"), "m1");
     assert_eq!(
@@ -251,7 +229,7 @@ async fn limit_on_an_alias_is_one_on_its_group() {
              litellm_settings: {{model_alias_map: {{renamed: short}}}}\n{}",
             keys(&[("one", &fields)])
         );
-        let (gateway, _clock) = timed(&[Entry::default(), named("n", "n1")], &rest).await;
+        let (gateway, _clock) = timed(&[Entry::default(), Entry::of("n", "n1")], &rest).await;
         let first = ask(&gateway, "one").await;
         assert_eq!(first.status, 200, "{name}: {}", first.body);
         for model in [name, "m", "short", "renamed"] {
@@ -271,9 +249,9 @@ async fn failed_fallback_leaves_the_keys_slot_to_the_next() {
         "router_settings: {{num_retries: 0, fallbacks: [{{m: [n, o]}}]}}\n{}",
         keys(&[("one", ", max_parallel_requests: 1, model_rpm_limit: {m: 1}")])
     );
-    let mut bad = named("n", "n1");
+    let mut bad = Entry::of("n", "n1");
     bad.fault = "error503";
-    let (gateway, _clock) = timed(&[named("m", "m1"), bad, named("o", "o1")], &rest).await;
+    let (gateway, _clock) = timed(&[Entry::of("m", "m1"), bad, Entry::of("o", "o1")], &rest).await;
     assert_eq!(
         ask(&gateway, "one").await.header("x-litellm-model-id"),
         "m1"
@@ -291,7 +269,7 @@ async fn limit_of_the_key_itself_is_final() {
         "router_settings: {{default_fallbacks: [n], fallbacks: [{{m: [n]}}]}}\n{}",
         keys(&[("one", ", rpm_limit: 1")])
     );
-    let (gateway, _clock) = timed(&[named("m", "m1"), named("n", "n1")], &rest).await;
+    let (gateway, _clock) = timed(&[Entry::of("m", "m1"), Entry::of("n", "n1")], &rest).await;
     assert_eq!(ask(&gateway, "one").await.status, 200);
     is_limited(&ask(&gateway, "one").await, "api_key", "requests", "60");
     let own = ask_with(&gateway, "one", json!({"fallbacks": ["n"]})).await;
@@ -301,10 +279,7 @@ async fn limit_of_the_key_itself_is_final() {
 
 #[tokio::test]
 async fn default_limit_of_a_model_is_every_keys() {
-    let entry = Entry {
-        params: ", default_api_key_rpm_limit: 1",
-        ..Entry::default()
-    };
+    let entry = Entry::default().params(", default_api_key_rpm_limit: 1");
     let rest = keys(&[
         ("one", ""),
         ("two", ""),
@@ -343,7 +318,7 @@ async fn limit_on_a_tag_counts_its_calls_alone() {
 #[tokio::test]
 async fn refused_call_counts_nowhere_else() {
     let rest = keys(&[("one", ", rpm_limit: 2, model_rpm_limit: {m: 1}")]);
-    let (gateway, _clock) = timed(&[named("m", "m1"), named("n", "n1")], &rest).await;
+    let (gateway, _clock) = timed(&[Entry::of("m", "m1"), Entry::of("n", "n1")], &rest).await;
     assert_eq!(ask(&gateway, "one").await.status, 200);
     for _ in 0..3 {
         is_limited(
@@ -370,10 +345,7 @@ async fn retries_and_hits_are_one_request_of_the_caller() {
         "litellm_settings: {{cache: true, cache_params: {{type: local}}}}\nrouter_settings: {{num_retries: 2}}\n{}",
         keys(&[("one", ", rpm_limit: 2")])
     );
-    let entry = Entry {
-        fault: "error503=2",
-        ..Entry::default()
-    };
+    let entry = Entry::default().fault("error503=2");
     let gateway = serving(&[entry], &rest).await;
     let first = ask(&gateway, "one").await;
     assert_eq!(first.status, 200, "{}", first.body);

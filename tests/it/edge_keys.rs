@@ -14,11 +14,7 @@ use crate::support::{Answer, Gateway};
 const MASTER: &str = "general_settings: {master_key: sk-master-and-long-enough}\n";
 
 fn named<'a>(name: &'a str, id: &'a str) -> Entry<'a> {
-    Entry {
-        name,
-        id,
-        ..Entry::default()
-    }
+    Entry::of(name, id)
 }
 
 async fn with_keys(keys: &str) -> Gateway {
@@ -311,14 +307,8 @@ async fn keys_own_routing_comes_before_the_routers() {
 
 #[tokio::test]
 async fn spent_budget_is_422_until_its_period_ends() {
-    let dear = Entry {
-        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
-        ..named("m", "m1")
-    };
-    let free = Entry {
-        params: ", input_cost_per_token: 0, output_cost_per_token: 0",
-        ..named("free", "f1")
-    };
+    let dear = named("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
+    let free = named("free", "f1").params(", input_cost_per_token: 0, output_cost_per_token: 0");
     let key = "  - {key: sk-one-and-long-enough, max_budget: 5, budget_duration: 1d, aliases: {gratis: free}}\n";
     for stream in [false, true] {
         let (gateway, clock) = timed(&[dear, free], &format!("{MASTER}virtual_keys:\n{key}")).await;
@@ -363,13 +353,50 @@ async fn spent_budget_is_422_until_its_period_ends() {
     is_refused(&spent, 429, "budget_exceeded");
 }
 
-/// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
+/// The budget of the whole gateway is everybody's: the administrator's, each key's, and that of calls passed through.
 #[tokio::test]
-async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
+async fn budget_of_the_gateway_stops_everyone_until_its_period_ends() {
     let dear = Entry {
         params: ", input_cost_per_token: 1, output_cost_per_token: 1",
         ..named("m", "m1")
     };
+    let free = Entry {
+        params: ", input_cost_per_token: 0, output_cost_per_token: 0",
+        ..named("free", "f1")
+    };
+    let rest = format!(
+        "{MASTER}litellm_settings: {{max_budget: 5, budget_duration: 1d}}\nvirtual_keys:\n  - {{key: sk-one-and-long-enough}}\n"
+    );
+    let (gateway, clock) = timed(&[dear, free], &rest).await;
+    let (master, key) = ("sk-master-and-long-enough", "sk-one-and-long-enough");
+    assert_eq!(ask(&gateway, key, &body("m")).await.status, 200);
+    for caller in [master, key] {
+        is_refused(
+            &ask(&gateway, caller, &body("m")).await,
+            422,
+            "budget_exceeded",
+        );
+        assert_eq!(ask(&gateway, caller, &body("free")).await.status, 200);
+    }
+    let raw = json!({"messages": [{"role": "user", "content": [{"text": "hi"}]}]});
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let path = "/bedrock/model/m/converse";
+    assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 422);
+    assert_eq!(gateway.calls_of("m1"), 1);
+    clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(gateway.post_to(path, &raw, &headers).await.status, 200);
+    is_refused(
+        &ask(&gateway, master, &body("m")).await,
+        422,
+        "budget_exceeded",
+    );
+}
+
+/// Calls at one time reserve what they may cost, so that they cannot all pass what is left; one that ends gives it back.
+#[tokio::test]
+async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
+    let dear = named("m", "m1").params(", input_cost_per_token: 1, output_cost_per_token: 1");
     let key = "sk-one-and-long-enough";
     let rest = format!("{MASTER}virtual_keys:\n  - {{key: {key}, max_budget: 5}}\n");
     let gateway = serving(&[dear], &rest).await;
@@ -386,8 +413,7 @@ async fn calls_at_one_time_cannot_all_pass_a_nearly_spent_budget() {
         "budget_exceeded",
     );
     drop(first);
-    let running = &gateway.app.running;
-    until(|| running.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+    gateway.is_idle().await;
     let next = ask(&gateway, key, &body("m")).await;
     assert_eq!(next.status, 200, "{}", next.body);
     assert_eq!(gateway.calls_of("m1"), 2);

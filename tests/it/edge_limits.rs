@@ -38,10 +38,7 @@ fn is_full(answer: &Answer, wait: &str) {
 }
 
 fn one(params: &str) -> [Entry<'_>; 1] {
-    [Entry {
-        params,
-        ..Entry::default()
-    }]
+    [Entry::default().params(params)]
 }
 
 #[tokio::test]
@@ -100,15 +97,8 @@ async fn slot_comes_free_when_the_stream_breaks() {
 #[tokio::test]
 async fn full_deployment_is_passed_over_while_another_has_room() {
     let entries = [
-        Entry {
-            id: "small",
-            params: ", max_parallel_requests: 1",
-            ..Entry::default()
-        },
-        Entry {
-            id: "large",
-            ..Entry::default()
-        },
+        Entry::of("m", "small").params(", max_parallel_requests: 1"),
+        Entry::of("m", "large"),
     ];
     let gateway = serving(&entries, "router_settings: {num_retries: 0}").await;
     let mut streams = Vec::new();
@@ -164,16 +154,8 @@ async fn rpm_admits_all_at_once_and_never_more_in_any_minute() {
 #[tokio::test]
 async fn rpm_of_one_deployment_leads_to_the_other() {
     let entries = [
-        Entry {
-            id: "one",
-            params: ", rpm: 1",
-            ..Entry::default()
-        },
-        Entry {
-            id: "two",
-            params: ", rpm: 2",
-            ..Entry::default()
-        },
+        Entry::of("m", "one").params(", rpm: 1"),
+        Entry::of("m", "two").params(", rpm: 2"),
     ];
     let rest = format!("router_settings: {{{ENFORCED}}}");
     let (gateway, clock) = timed(&entries, &rest).await;
@@ -189,11 +171,7 @@ async fn rpm_of_one_deployment_leads_to_the_other() {
 
 #[tokio::test]
 async fn group_at_its_limits_may_fall_back() {
-    let spare = Entry {
-        name: "spare",
-        id: "spare",
-        ..Entry::default()
-    };
+    let spare = Entry::of("spare", "spare");
     let entries = [one(", rpm: 1")[0], spare];
     let rest = format!("router_settings: {{{ENFORCED}, fallbacks: [{{m: [spare]}}]}}");
     let (gateway, _clock) = timed(&entries, &rest).await;

@@ -31,10 +31,7 @@ async fn listed(gateway: &Gateway) -> Vec<String> {
 
 #[tokio::test]
 async fn pattern_matches_the_whole_name() {
-    let wild = Entry {
-        name: "wild-*-v1",
-        ..Entry::default()
-    };
+    let wild = Entry::of("wild-*-v1", "m1");
     let gateway = serving(&[wild], "").await;
     let matched = ask(&gateway, "wild-abc-v1").await;
     assert_eq!(matched.status, 200, "{}", matched.body);
@@ -49,11 +46,7 @@ async fn pattern_matches_the_whole_name() {
 
 #[tokio::test]
 async fn longest_pattern_wins_and_an_exact_name_beats_all() {
-    let named = |name, id| Entry {
-        name,
-        id,
-        ..Entry::default()
-    };
+    let named = |name, id| Entry::of(name, id);
     let entries = [
         named("*", "all"),
         named("bedrock/*", "bedrock"),
@@ -77,18 +70,8 @@ async fn longest_pattern_wins_and_an_exact_name_beats_all() {
 #[tokio::test]
 async fn captures_fill_the_stars_and_a_bare_id_is_bedrocks() {
     let entries = [
-        Entry {
-            name: "bedrock/*",
-            id: "pass",
-            model: "bedrock/converse/*",
-            ..Entry::default()
-        },
-        Entry {
-            name: "my-*-of-*",
-            id: "two",
-            model: "bedrock/converse/*.*",
-            ..Entry::default()
-        },
+        Entry::of("bedrock/*", "pass").model("bedrock/converse/*"),
+        Entry::of("my-*-of-*", "two").model("bedrock/converse/*.*"),
     ];
     let gateway = serving(&entries, "").await;
     let claude = "anthropic.claude-3-haiku-20240307-v1:0";
@@ -109,11 +92,7 @@ async fn captures_fill_the_stars_and_a_bare_id_is_bedrocks() {
 
 #[tokio::test]
 async fn more_captures_than_stars_send_the_requested_name() {
-    let entry = Entry {
-        name: "*.claude-*",
-        model: "bedrock/*",
-        ..Entry::default()
-    };
+    let entry = Entry::of("*.claude-*", "m1").model("bedrock/*");
     let gateway = serving(&[entry], "").await;
     let name = "anthropic.claude-3-haiku-20240307-v1:0";
     let answer = ask(&gateway, name).await;
@@ -123,12 +102,9 @@ async fn more_captures_than_stars_send_the_requested_name() {
 
 #[tokio::test]
 async fn pattern_cools_down_model_by_model() {
-    let entry = Entry {
-        name: "bedrock/*",
-        model: "bedrock/converse/*",
-        fault: "unauthorized=1",
-        ..Entry::default()
-    };
+    let entry = Entry::of("bedrock/*", "m1")
+        .model("bedrock/converse/*")
+        .fault("unauthorized=1");
     let (gateway, clock) = timed(&[entry], "router_settings: {num_retries: 0}").await;
     let (haiku, nova) = (
         "bedrock/anthropic.claude-3-haiku-20240307-v1:0",
@@ -163,14 +139,7 @@ async fn alias_goes_one_step_and_keeps_its_name() {
 
 #[tokio::test]
 async fn alias_of_an_alias_falls_through_to_a_pattern() {
-    let entries = [
-        Entry::default(),
-        Entry {
-            name: "*",
-            id: "all",
-            ..Entry::default()
-        },
-    ];
+    let entries = [Entry::default(), Entry::of("*", "all")];
     let rest = "router_settings: {model_group_alias: {ali: m, chain: ali}}";
     let gateway = serving(&entries, rest).await;
     let answer = ask(&gateway, "chain").await;
@@ -180,14 +149,7 @@ async fn alias_of_an_alias_falls_through_to_a_pattern() {
 
 #[tokio::test]
 async fn alias_wins_over_a_model_of_its_name() {
-    let entries = [
-        Entry::default(),
-        Entry {
-            name: "n",
-            id: "n1",
-            ..Entry::default()
-        },
-    ];
+    let entries = [Entry::default(), Entry::of("n", "n1")];
     let rest = "router_settings: {model_group_alias: {m: n}}";
     let gateway = serving(&entries, rest).await;
     let answer = ask(&gateway, "m").await;
@@ -198,17 +160,10 @@ async fn alias_wins_over_a_model_of_its_name() {
 #[tokio::test]
 async fn id_is_called_past_cooldown_tags_and_order() {
     let entries = [
-        Entry {
-            id: "first",
-            fault: "unauthorized=1",
-            params: ", tags: [a], order: 1",
-            ..Entry::default()
-        },
-        Entry {
-            id: "second",
-            params: ", tags: [b], order: 2",
-            ..Entry::default()
-        },
+        Entry::of("m", "first")
+            .fault("unauthorized=1")
+            .params(", tags: [a], order: 1"),
+        Entry::of("m", "second").params(", tags: [b], order: 2"),
     ];
     let rest = "router_settings: {num_retries: 0, enable_tag_filtering: true}";
     let (gateway, _clock) = timed(&entries, rest).await;
@@ -225,15 +180,8 @@ async fn id_is_called_past_cooldown_tags_and_order() {
 #[tokio::test]
 async fn id_is_retried_there_by_the_policy() {
     let entries = [
-        Entry {
-            id: "bad",
-            fault: "error503=2",
-            ..Entry::default()
-        },
-        Entry {
-            id: "good",
-            ..Entry::default()
-        },
+        Entry::of("m", "bad").fault("error503=2"),
+        Entry::of("m", "good"),
     ];
     let rest = "router_settings: {num_retries: 0, retry_policy: {InternalServerErrorRetries: 2, ServiceUnavailableErrorRetries: 2}}";
     let gateway = serving(&entries, rest).await;
@@ -246,15 +194,8 @@ async fn id_is_retried_there_by_the_policy() {
 #[tokio::test]
 async fn blocked_id_is_forbidden() {
     let entries = [
-        Entry {
-            id: "shut",
-            info: ", blocked: true",
-            ..Entry::default()
-        },
-        Entry {
-            id: "open",
-            ..Entry::default()
-        },
+        Entry::of("m", "shut").info(", blocked: true"),
+        Entry::of("m", "open"),
     ];
     let gateway = serving(&entries, "").await;
     let answer = ask(&gateway, "shut").await;

@@ -1,7 +1,6 @@
 //! Streams without an end: what came of them is billed, and who ended them decides whether it counts against the deployment.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -23,10 +22,7 @@ async fn dear(settings: &str) -> Gateway {
 const CACHE: &str = "litellm_settings: {cache: true, cache_params: {type: local}}\n";
 
 async fn dear_with(cache: &str, settings: &str) -> Gateway {
-    let entry = Entry {
-        params: ", input_cost_per_token: 1, output_cost_per_token: 1",
-        ..Entry::default()
-    };
+    let entry = Entry::default().params(", input_cost_per_token: 1, output_cost_per_token: 1");
     let rest = format!(
         "{cache}general_settings: {{master_key: sk-master-and-long-enough}}\n\
          router_settings: {{num_retries: 0, disable_cooldowns: true{settings}}}\n\
@@ -40,14 +36,6 @@ async fn post(gateway: &Gateway, text: &str, stream: bool) -> Answer {
     gateway
         .post(&ask(text, stream), &[("authorization", &bearer)])
         .await
-}
-
-/// What the key has spent when no call is under way.
-async fn spent(gateway: &Gateway) -> f64 {
-    until(|| gateway.app.running.load(Ordering::Acquire) == 0).await;
-    let snapshot = gateway.app.live.load();
-    let mut keys = snapshot.keys.virtual_keys();
-    keys.next().unwrap().runtime.spent(Instant::now())
 }
 
 /// Says that the key's tokens per minute are those that it pays for.
@@ -116,13 +104,9 @@ async fn each_caller_of_a_shared_stream_is_counted_what_it_was_handed() {
 
 /// What the key has spent when it is more than `usd`: a shared call ends behind its last caller.
 async fn spent_more_than(gateway: &Gateway, usd: f64) -> f64 {
-    let now = || {
-        let snapshot = gateway.app.live.load();
-        let mut keys = snapshot.keys.virtual_keys();
-        keys.next().unwrap().runtime.spent(Instant::now())
-    };
-    until(|| gateway.app.running.load(Ordering::Acquire) == 0 && now() > usd).await;
-    now()
+    until(|| gateway.app.running.load(Ordering::Acquire) == 0 && gateway.spent_so_far() > usd)
+        .await;
+    gateway.spent_so_far()
 }
 
 #[tokio::test]
@@ -131,14 +115,14 @@ async fn nothing_before_content_is_billed_and_an_end_is_billed_as_reported() {
     for fault in ["cut-first", "exception-first", "throttle"] {
         let answer = post(&gateway, &format!("one two [[sim:{fault}]]"), true).await;
         assert_ne!(answer.status, 200, "{fault}: {}", answer.body);
-        assert!(spent(&gateway).await.abs() < f64::EPSILON, "{fault}");
+        assert!(gateway.spent().await.abs() < f64::EPSILON, "{fault}");
     }
     let whole = post(&gateway, "one two three four", false).await;
     let usage = whole.json()["usage"]["total_tokens"].as_f64().unwrap();
-    assert!((spent(&gateway).await - usage).abs() < f64::EPSILON);
+    assert!((gateway.spent().await - usage).abs() < f64::EPSILON);
     let answer = post(&gateway, "one two three four", true).await;
     assert!(answer.body.contains("[DONE]"));
-    assert!((spent(&gateway).await - 2.0 * usage).abs() < f64::EPSILON);
+    assert!((gateway.spent().await - 2.0 * usage).abs() < f64::EPSILON);
 }
 
 /// Lets a stream of `a` fall silent within this caller's deadline, and says who serves the next call: `b` if `a` cools down.
@@ -147,11 +131,7 @@ async fn after_silence(idle: &str, stream_timeout: &str, deadline: &str) -> Stri
         "router_settings: {{num_retries: 0, allowed_fails: 0, cooldown_time: 60, stream_timeout: {stream_timeout}, \
          stream_idle_timeout: {idle}}}"
     );
-    let entry = |id, params| Entry {
-        id,
-        params,
-        ..Entry::default()
-    };
+    let entry = |id, params| Entry::of("m", id).params(params);
     let entries = [entry("a", ", weight: 1"), entry("b", "")];
     let gateway = serving(&entries, &settings).await;
     let stalled = ask("one two three four five [[sim:stall-mid]]", true);

@@ -12,11 +12,7 @@ fn strategy(name: &str) -> String {
 }
 
 fn two<'a>(first: &'a str, second: &'a str) -> [Entry<'a>; 2] {
-    let entry = |id, params| Entry {
-        id,
-        params,
-        ..Entry::default()
-    };
+    let entry = |id, params| Entry::of("m", id).params(params);
     [entry("a", first), entry("b", second)]
 }
 
@@ -257,10 +253,7 @@ async fn budgets_that_are_all_spent_are_a_429_that_says_so() {
     let with_own = format!("{dear}, max_budget: 5, budget_duration: 1d");
     let of_provider = "router_settings: {num_retries: 0, provider_budget_config: {bedrock: {budget_limit: 5, time_period: 1d}}}";
     for (params, rest) in [(with_own.as_str(), ""), (dear, of_provider)] {
-        let entry = Entry {
-            params,
-            ..Entry::default()
-        };
+        let entry = Entry::default().params(params);
         let (gateway, clock) = timed(&[entry], rest).await;
         for stream in [true, false] {
             let more = json!({"stream": stream});

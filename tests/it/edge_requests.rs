@@ -13,18 +13,7 @@ async fn ask(gateway: &Gateway, model: &str) -> Answer {
 
 #[tokio::test]
 async fn models_with_commas_are_answered_with_an_array() {
-    let entries = [
-        Entry {
-            name: "a",
-            id: "a1",
-            ..Entry::default()
-        },
-        Entry {
-            name: "b",
-            id: "b1",
-            ..Entry::default()
-        },
-    ];
+    let entries = [Entry::of("a", "a1"), Entry::of("b", "b1")];
     let gateway = serving(&entries, "").await;
     let answer = ask(&gateway, "a, b").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -43,17 +32,8 @@ async fn models_with_commas_are_answered_with_an_array() {
 #[tokio::test]
 async fn one_of_several_that_fails_has_its_error_in_its_place() {
     let entries = [
-        Entry {
-            name: "a",
-            id: "a1",
-            fault: "validation",
-            ..Entry::default()
-        },
-        Entry {
-            name: "b",
-            id: "b1",
-            ..Entry::default()
-        },
+        Entry::of("a", "a1").fault("validation"),
+        Entry::of("b", "b1"),
     ];
     let gateway = serving(&entries, "").await;
     let answer = ask(&gateway, "a,b").await;
@@ -72,23 +52,9 @@ async fn one_of_several_that_fails_has_its_error_in_its_place() {
 #[tokio::test]
 async fn fastest_of_several_is_the_whole_answer() {
     let entries = [
-        Entry {
-            name: "slow",
-            id: "s1",
-            fault: "stall",
-            ..Entry::default()
-        },
-        Entry {
-            name: "bad",
-            id: "b1",
-            fault: "validation",
-            ..Entry::default()
-        },
-        Entry {
-            name: "quick",
-            id: "q1",
-            ..Entry::default()
-        },
+        Entry::of("slow", "s1").fault("stall"),
+        Entry::of("bad", "b1").fault("validation"),
+        Entry::of("quick", "q1"),
     ];
     let gateway = serving(&entries, "").await;
     let answer = gateway
@@ -104,12 +70,7 @@ async fn fastest_of_several_is_the_whole_answer() {
 }
 
 fn two(fault: &str) -> [Entry<'_>; 2] {
-    ["a", "b"].map(|name| Entry {
-        name,
-        id: name,
-        fault,
-        ..Entry::default()
-    })
+    ["a", "b"].map(|name| Entry::of(name, name).fault(fault))
 }
 
 #[tokio::test]
@@ -142,8 +103,7 @@ async fn several_models_outlive_their_client_where_one_would() {
             () = until(|| gateway.simulator.calls_total() == 2) => {}
         }
         drop(call);
-        let running = &gateway.app.running;
-        until(|| running.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+        gateway.is_idle().await;
         let calls = || gateway.simulator.calls();
         until(|| calls().iter().all(|call| call.outcome() != "open")).await;
         for call in calls() {
@@ -187,10 +147,7 @@ async fn unknown_name_falls_back_where_the_operator_wants_it_and_is_counted() {
 
 #[tokio::test]
 async fn unknown_name_beside_a_pattern_is_400() {
-    let entry = Entry {
-        name: "bedrock/*",
-        ..Entry::default()
-    };
+    let entry = Entry::of("bedrock/*", "m1");
     let gateway = serving(&[entry], "").await;
     assert_eq!(ask(&gateway, "nope").await.status, 400);
     assert_eq!(ask(&gateway, "bedrock/nope").await.status, 200);

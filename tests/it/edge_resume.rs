@@ -1,5 +1,4 @@
-//! Streams that break after their first content and go on elsewhere: no token lost, none twice, one stream to the client
-//! (router.md §14.7, resume).
+//! Streams that break after their first content and go on elsewhere: no token lost, none twice, one stream to the client.
 
 use serde_json::{Value, json};
 
@@ -78,24 +77,6 @@ fn assert_one_stream(answer: &Answer, whole: &str, deployments: &[&str], case: &
     } else {
         assert!(!answer.body.contains("\"switchyard\""), "{case}");
     }
-}
-
-fn assert_error_event(answer: &Answer, case: &str) {
-    assert_eq!(answer.status, 200, "{case}: {}", answer.body);
-    let last = answer.events().last().unwrap().to_string();
-    assert_ne!(last, "[DONE]", "{case}: {}", answer.body);
-    let last: Value = serde_json::from_str(&last).unwrap();
-    assert!(
-        last["error"]["message"].is_string(),
-        "{case}: {}",
-        answer.body
-    );
-    assert!(!answer.body.contains("[DONE]"), "{case}");
-    assert!(
-        !answer.body.contains("finish_reason\":\""),
-        "{case}: {}",
-        answer.body
-    );
 }
 
 /// Wherever a stream breaks, and however, the client gets the whole text once.
@@ -210,7 +191,7 @@ async fn continuation_counts_as_a_retry_and_then_falls_back() {
     }
     let gateway = gateway(&pair("cut,at=2"), ", num_retries: 0").await;
     let answer = streamed(&gateway, json!({})).await;
-    assert_error_event(&answer, "nobody is left");
+    answer.error_event("nobody is left");
     assert_eq!(gateway.calls_of("good"), 0);
     assert!(answer.body.contains("\"code\":\"502\""), "{}", answer.body);
 }
@@ -226,7 +207,7 @@ async fn fallback_with_another_conversation_does_not_continue_a_text() {
     .await;
     let other = json!([{"model": "b", "messages": [{"role": "user", "content": "other"}]}]);
     let answer = streamed(&gateway, json!({"fallbacks": other})).await;
-    assert_error_event(&answer, "another conversation");
+    answer.error_event("another conversation");
     assert_eq!(gateway.calls_of("b1"), 0);
 }
 
@@ -265,7 +246,7 @@ async fn what_is_no_plain_text_ends_with_an_error_event() {
                 recovery,
                 "{case}"
             );
-            assert_error_event(&answer, &case);
+            answer.error_event(&case);
             assert_eq!(gateway.calls_of("good"), 0, "{case}");
         }
     }
@@ -283,7 +264,8 @@ async fn models_without_prefill_neither_continue_nor_are_continued() {
     ]
     .concat();
     let one = gateway(&entries, ", num_retries: 0").await;
-    assert_error_event(&streamed(&one, json!({})).await, "nobody continues");
+    let answer = streamed(&one, json!({})).await;
+    answer.error_event("nobody continues");
     assert_eq!(one.calls_of("nova"), 0);
     let entries = format!("{entries}{}", entry("m", "good", "", ", weight: 0"));
     let other = gateway(&entries, "").await;
@@ -299,7 +281,7 @@ async fn models_without_prefill_neither_continue_nor_are_continued() {
     let third = gateway(&entries, "").await;
     let answer = streamed(&third, json!({})).await;
     assert_eq!(answer.header("x-switchyard-stream-recovery"), "");
-    assert_error_event(&answer, "not continued");
+    answer.error_event("not continued");
 }
 
 /// Without `stream_recovery` a broken stream ends with an error event, whoever else is there.
@@ -308,7 +290,7 @@ async fn streams_are_continued_only_where_the_operator_says_so() {
     let yaml = format!("model_list:\n{}", pair("cut,at=2"));
     let gateway = Gateway::with(&yaml, Waits::new()).await;
     let answer = streamed(&gateway, json!({})).await;
-    assert_error_event(&answer, "off");
+    answer.error_event("off");
     assert_eq!(answer.header("x-switchyard-stream-recovery"), "");
     assert_eq!(way(&answer), (200, "m", "0", "0", "1"));
 }

@@ -1,4 +1,4 @@
-//! How often a group is tried again, and how long is waited between (router.md §4).
+//! How often a group is tried again, and how long is waited between.
 
 use std::time::{Duration, SystemTime};
 
@@ -51,6 +51,51 @@ async fn retry_goes_to_the_other_deployment_and_the_throttled_one_cools() {
         clock.advance(0.001);
     }
     assert_eq!(clock.taken(), [0.0; 0], "nobody waited");
+}
+
+/// Where every deployment of the group was throttled and cools, no retry follows, and the client is told when the first is
+/// ready again.
+#[tokio::test]
+async fn last_throttled_deployment_says_when_the_first_is_ready_again() {
+    let two: [Entry; 2] = [
+        ("m", "one", "throttle", ", cooldown_time: 7"),
+        ("m", "two", "throttle", ", cooldown_time: 9"),
+    ];
+    for stream in [false, true] {
+        let clock = Waits::new();
+        let gateway = Gateway::at(&two, "", clock.clone()).await;
+        let answer = gateway.chat("m", json!({"stream": stream})).await;
+        assert_eq!(way(&answer), (429, "m", "1", "0", "2"));
+        assert_eq!(answer.json()["error"]["type"], "throttling_error");
+        assert_eq!(answer.header("retry-after"), "7");
+        assert_eq!(clock.taken(), [0.0; 0], "nobody waited");
+    }
+}
+
+/// Where all were tried and none of them cools, retries go on, after a wait.
+#[tokio::test]
+async fn deployments_that_were_all_tried_are_tried_again_after_a_wait() {
+    for fault in ["throttle=2", "error503=2"] {
+        let clock = Waits::new();
+        let two: [Entry; 2] = [("m", "one", fault, ""), ("m", "two", fault, "")];
+        let rest = "router_settings: {num_retries: 2, disable_cooldowns: true}";
+        let gateway = Gateway::at(&two, rest, clock.clone()).await;
+        let answer = gateway.chat("m", json!({})).await;
+        assert_eq!(way(&answer), (200, "m", "2", "0", "3"), "{fault}");
+        let waits = clock.taken();
+        assert_eq!(waits.len(), 1, "only before the third: {waits:?}");
+        assert!(waits[0] <= 1.0, "{waits:?}");
+    }
+    // AWS's own wait holds then, too.
+    let clock = Waits::new();
+    let fault = "throttle=2,throttle-after=3";
+    let two: [Entry; 2] = [("m", "one", fault, ""), ("m", "two", fault, "")];
+    let rest = "router_settings: {num_retries: 2, disable_cooldowns: true}";
+    let gateway = Gateway::at(&two, rest, clock.clone()).await;
+    let answer = gateway.chat("m", json!({})).await;
+    assert_eq!(way(&answer), (200, "m", "2", "0", "3"));
+    let waits = clock.taken();
+    assert!((3.0..=3.75).contains(&waits[0]), "{waits:?}");
 }
 
 /// A deployment that is alone in its group is tried again after a 429 and never cools for it.
@@ -290,5 +335,5 @@ async fn untried_deployments_come_first() {
     let mut first: Vec<_> = order[..4].to_vec();
     first.sort();
     assert_eq!(first, ["a", "b", "c", "d"], "{order:?}");
-    assert_eq!(clock.taken(), [0.0; 0], "another one is ready: no wait");
+    assert_eq!(clock.taken().len(), 4, "only where all were tried");
 }

@@ -1,5 +1,4 @@
-//! With a response cache equal calls are one call upstream; what its headers say of the way is the same as without one
-//! (router.md §5.8, §14.3).
+//! With a response cache equal calls are one call upstream; what its headers say of the way is the same as without one.
 
 use serde_json::{Value, json};
 

@@ -2,29 +2,13 @@
 
 use std::sync::Arc;
 
-use switchyard::clock::{Clock as _, SharedClock, SystemClock};
-use switchyard::limit::Limiter;
+use switchyard::clock::{Clock as _, SystemClock};
 use switchyard::router::Usage;
-use switchyard::state::Sharing;
-use switchyard::store::{MemoryStore, Store};
-use tokio_util::task::TaskTracker;
+use switchyard::store::MemoryStore;
 
 use crate::support::Gateway;
 use crate::support::entry::{Entry, serving, until};
-
-/// Has a gateway exchange through `store`.
-fn exchanging(gateway: &Gateway, store: MemoryStore) -> switchyard::state::Exchange {
-    let tracker = TaskTracker::new();
-    let store: Arc<dyn Store> = Arc::new(store);
-    let limiter = Arc::new(Limiter::new(
-        Some(Arc::clone(&store)),
-        "test",
-        false,
-        &tracker,
-    ));
-    let clock: SharedClock = Arc::new(SystemClock);
-    Sharing::through(store, &tracker).start(&gateway.app.live, &limiter, &clock)
-}
+use crate::support::exchange::exchanging;
 
 /// What is known to have been used of the only deployment, in all instances.
 fn used(gateway: &Gateway) -> Usage {

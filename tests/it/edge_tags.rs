@@ -8,11 +8,7 @@ use crate::support::{Answer, Gateway};
 const ON: &str = "num_retries: 0, enable_tag_filtering: true";
 
 fn tagged<'a>(id: &'a str, params: &'a str) -> Entry<'a> {
-    Entry {
-        id,
-        params,
-        ..Entry::default()
-    }
+    Entry::of("m", id).params(params)
 }
 
 /// Calls until every deployment that can be picked was picked.
@@ -74,11 +70,7 @@ async fn refusal_by_tags_is_400_and_falls_back_nowhere() {
     let entries = [
         tagged("free", ", tags: [free]"),
         tagged("other", ", tags: [default]"),
-        Entry {
-            name: "spare",
-            id: "spare",
-            ..Entry::default()
-        },
+        Entry::of("spare", "spare"),
     ];
     let rest = format!(
         "router_settings: {{{ON}, fallbacks: [{{m: [spare]}}], default_fallbacks: [spare], fallback_on_4xx: true}}"
@@ -99,10 +91,7 @@ async fn refusal_by_tags_is_400_and_falls_back_nowhere() {
 #[tokio::test]
 async fn tag_that_is_known_but_cooling_is_an_error() {
     let entries = [
-        Entry {
-            fault: "unauthorized",
-            ..tagged("free", ", tags: [free]")
-        },
+        tagged("free", ", tags: [free]").fault("unauthorized"),
         tagged("other", ", tags: [default]"),
     ];
     let gateway = serving(&entries, &format!("router_settings: {{{ON}}}")).await;
@@ -143,13 +132,11 @@ async fn all_tags_must_match_where_the_operator_says_so() {
 #[tokio::test]
 async fn prefix_user_agent_and_fail_open() {
     let entries = [
-        Entry {
-            info: ", allow_fail_open: true",
-            ..tagged(
-                "cli",
-                ", tags: [x, default], tag_regex: [\"^User-Agent: claude-code/\"]",
-            )
-        },
+        tagged(
+            "cli",
+            ", tags: [x, default], tag_regex: [\"^User-Agent: claude-code/\"]",
+        )
+        .info(", allow_fail_open: true"),
         tagged("other", ", tags: [y]"),
     ];
     let rest = format!("router_settings: {{{ON}, tag_routing_prefix: \"route:\"}}");
@@ -172,10 +159,7 @@ async fn prefix_user_agent_and_fail_open() {
 #[tokio::test]
 async fn group_can_turn_tags_on_and_a_client_cannot_turn_them_off() {
     let entries = [
-        Entry {
-            info: ", enable_tag_filtering: true",
-            ..tagged("a", ", tags: [x]")
-        },
+        tagged("a", ", tags: [x]").info(", enable_tag_filtering: true"),
         tagged("b", ", tags: [default]"),
     ];
     let gateway = serving(&entries, "").await;
@@ -216,16 +200,9 @@ async fn picked_by(gateway: &Gateway, key: &str) -> Vec<String> {
 #[tokio::test]
 async fn key_with_an_access_group_alone_gets_its_deployments() {
     let entries = [
-        Entry {
-            info: ", access_groups: [beta]",
-            ..tagged("new", "")
-        },
+        tagged("new", "").info(", access_groups: [beta]"),
         tagged("old", ""),
-        Entry {
-            name: "n",
-            id: "n1",
-            ..Entry::default()
-        },
+        Entry::of("n", "n1"),
     ];
     let gateway = serving(&entries, KEYS).await;
     assert_eq!(picked_by(&gateway, "beta").await, ["new"]);
@@ -245,19 +222,73 @@ async fn key_can_turn_tag_filtering_on_for_itself() {
 }
 
 #[tokio::test]
+async fn tags_of_the_key_stay_beside_those_of_the_request() {
+    let entries = [
+        tagged("free", ", tags: [free]"),
+        tagged("both", ", tags: [free, eu, x]"),
+        tagged("paid", ", tags: [paid]"),
+    ];
+    let all = "tag_filtering_match_any: false";
+    let keys = "virtual_keys: [{key: sk-free-and-long-enough, tags: [free]}]\n";
+    let rest = format!("router_settings: {{{ON}, {all}}}\n{keys}");
+    let gateway = serving(&entries, &rest).await;
+    let asked = |more: &Value| {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let key = ("authorization", "Bearer sk-free-and-long-enough");
+    let eu = json!({"tags": ["eu"]});
+    let two = json!({"metadata": {"tags": ["eu"]}, "litellm_metadata": {"tags": ["x"]}});
+    for more in [eu.clone(), json!({"metadata": eu}), two] {
+        let answer = gateway.post(&asked(&more), &[key]).await;
+        assert_eq!(answer.header("x-litellm-model-id"), "both", "{more}");
+    }
+    let by_header = [key, ("x-litellm-tags", "eu")];
+    let answer = gateway.post(&asked(&json!({})), &by_header).await;
+    assert_eq!(answer.header("x-litellm-model-id"), "both");
+    // No tag of the request leads away from the key's.
+    for more in [json!({"tags": ["paid"]}), json!({"tags": ["!free"]})] {
+        is_refused_by_tags(&gateway.post(&asked(&more), &[key]).await);
+    }
+}
+
+#[tokio::test]
+async fn tags_of_callers_are_refused_where_the_operator_says_so() {
+    let entries = [
+        tagged("free", ", tags: [free]"),
+        tagged("paid", ", tags: [paid]"),
+    ];
+    let rest = format!(
+        "router_settings: {{{ON}}}\ngeneral_settings: {{reject_clientside_metadata_tags: true}}\n\
+         virtual_keys: [{{key: sk-free-and-long-enough, tags: [free]}}]\n"
+    );
+    let gateway = serving(&entries, &rest).await;
+    let body = |more: &Value| {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        body["metadata"] = more.clone();
+        body
+    };
+    let key = ("authorization", "Bearer sk-free-and-long-enough");
+    let (plain, own) = (body(&json!({})), body(&json!({"tags": ["paid"]})));
+    let header = ("x-litellm-tags", "paid");
+    for (body, headers) in [(&own, vec![key]), (&plain, vec![key, header])] {
+        let answer = gateway.post(body, &headers).await;
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert_eq!(answer.json()["error"]["param"], "tags");
+    }
+    let answer = gateway.post(&plain, &[key]).await;
+    assert_eq!(answer.header("x-litellm-model-id"), "free");
+}
+
+#[tokio::test]
 async fn deployment_of_a_team_is_for_its_keys() {
     let entries = [
-        Entry {
-            info: ", team_id: red",
-            ..tagged("reds", "")
-        },
+        tagged("reds", "").info(", team_id: red"),
         tagged("everyones", ""),
-        Entry {
-            name: "red-only",
-            id: "r1",
-            info: ", team_id: red",
-            ..Entry::default()
-        },
+        Entry::of("red-only", "r1").info(", team_id: red"),
     ];
     let gateway = serving(&entries, KEYS).await;
     assert_eq!(picked_by(&gateway, "named").await, ["everyones"]);
@@ -269,12 +300,7 @@ async fn deployment_of_a_team_is_for_its_keys() {
 
 #[tokio::test]
 async fn routing_group_is_called_by_its_name_and_by_priority() {
-    let named = |name, id, fault| Entry {
-        name,
-        id,
-        fault,
-        ..Entry::default()
-    };
+    let named = |name, id, fault| Entry::of(name, id).fault(fault);
     let entries = [
         named("a", "a1", ""),
         named("b", "b1", "throttle"),

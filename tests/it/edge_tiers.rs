@@ -1,4 +1,4 @@
-//! Order tiers, weights and patterns: who of a group serves (router.md §2.4, §2.8–2.11, §3.1, §5.4).
+//! Order tiers, weights and patterns: who of a group serves.
 
 use serde_json::json;
 

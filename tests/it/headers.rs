@@ -171,3 +171,18 @@ async fn pages_may_read_every_header_of_ours() {
         }
     }
 }
+
+#[tokio::test]
+async fn pages_are_told_what_they_may_read_and_nobody_else_is() {
+    let gateway = Gateway::start("", "").await;
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
+    let page = ("origin", "https://app.example.com");
+    for (headers, is_page) in [(&[][..], false), (&[page][..], true)] {
+        let answer = gateway.post(&body, headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let has = |name: &str| answer.headers.contains_key(name);
+        assert_eq!(has("access-control-allow-origin"), is_page);
+        assert_eq!(has("access-control-expose-headers"), is_page);
+        assert!(has("x-frame-options"), "fixed headers are for all");
+    }
+}

@@ -74,12 +74,7 @@ async fn picture() -> (String, Arc<AtomicUsize>) {
 async fn files_are_fetched_once_where_a_limit_leads_to_other_models() {
     const KEY: &str = "sk-one-and-long-enough";
     let (url, served) = picture().await;
-    let named = |name, fault| Entry {
-        name,
-        id: name,
-        fault,
-        ..Entry::default()
-    };
+    let named = |name, fault| Entry::of(name, name).fault(fault);
     let entries = [
         named("m", ""),
         named("bad1", "error503"),

@@ -1,9 +1,10 @@
 //! A panic in the middle of a call: the client gets an error, what the call held comes back, and the next call is served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use reqwest::Method;
 use serde_json::json;
 use switchyard::clock::{Clock, SharedClock, Sleep, SystemClock};
 
@@ -15,6 +16,8 @@ use crate::support::Gateway;
 struct Mine {
     /// How often it may still be asked; 0: as often as one likes.
     left: AtomicU64,
+    /// Whether it panics when it is asked for the date.
+    wall: AtomicBool,
 }
 
 impl Clock for Mine {
@@ -27,6 +30,10 @@ impl Clock for Mine {
     }
 
     fn wall(&self) -> SystemTime {
+        assert!(
+            !self.wall.swap(false, Ordering::SeqCst),
+            "the clock was told to"
+        );
         SystemClock.wall()
     }
 
@@ -80,4 +87,26 @@ async fn panic_anywhere_in_a_call_is_an_error_and_nothing_is_held() {
         }
     }
     assert!(errors > 5, "{errors}");
+}
+
+#[tokio::test]
+async fn panic_over_a_kept_response_is_an_answer() {
+    let clock = Arc::<Mine>::default();
+    let rest = "general_settings: {master_key: sk-master-and-long-enough}\nvirtual_keys: [{key: sk-some-and-long-enough}]\n";
+    let one = [("m", "one", "", "")];
+    let gateway = Gateway::at(&one, rest, Arc::clone(&clock) as SharedClock).await;
+    let key = Some("sk-some-and-long-enough");
+    for (method, path) in [
+        (Method::GET, "/v1/responses/resp_1"),
+        (Method::GET, "/v1/responses/resp_1/input_items"),
+        (Method::DELETE, "/v1/responses/resp_1"),
+        (Method::POST, "/v1/responses/resp_1/cancel"),
+    ] {
+        clock.wall.store(true, Ordering::SeqCst);
+        let answer = gateway.call(method.clone(), path, key).await;
+        assert_eq!(answer.status, 500, "{path}: {}", answer.body);
+        assert_eq!(answer.json()["error"]["message"], "Internal server error");
+        assert!(!clock.wall.load(Ordering::SeqCst));
+        assert_eq!(gateway.call(method, path, key).await.status, 404, "{path}");
+    }
 }

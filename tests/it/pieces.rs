@@ -1,8 +1,5 @@
 //! What is charged by the piece, and what is billed of several requests when one of them fails.
 
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use crate::support::entry::{Entry, serving, until};
@@ -12,11 +9,7 @@ const KEY: &str = "sk-one-and-long-enough";
 
 /// A gateway with one model and one key, which has a budget and tokens.
 async fn gateway(model: &str, params: &str, budget: f64) -> Gateway {
-    let entry = Entry {
-        model,
-        params,
-        ..Entry::default()
-    };
+    let entry = Entry::default().model(model).params(params);
     let rest = format!(
         "router_settings: {{num_retries: 0, disable_cooldowns: true}}\n\
          virtual_keys:\n  - {{key: {KEY}, max_budget: {budget}, budget_duration: 1d, tpm_limit: 1000}}\n"
@@ -29,14 +22,6 @@ async fn post(gateway: &Gateway, path: &str, body: &Value) -> Answer {
     gateway
         .post_to(path, body, &[("authorization", &bearer)])
         .await
-}
-
-/// What the key has spent when no call is under way.
-async fn spent(gateway: &Gateway) -> f64 {
-    until(|| gateway.app.running.load(Ordering::Acquire) == 0).await;
-    let snapshot = gateway.app.live.load();
-    let mut keys = snapshot.keys.virtual_keys();
-    keys.next().unwrap().runtime.spent(Instant::now())
 }
 
 fn is_about(one: f64, other: f64) -> bool {
@@ -77,7 +62,7 @@ async fn images_and_questions_are_paid_by_the_piece() {
         let gateway = gateway(model, params, 100.0).await;
         let answer = post(&gateway, path, body).await;
         assert_eq!(answer.status, 200, "{model}: {}", answer.body);
-        let spent = spent(&gateway).await;
+        let spent = gateway.spent().await;
         assert!(is_about(spent, cost), "{model}{params}: {spent}");
     }
 }
@@ -89,7 +74,7 @@ async fn a_budget_that_images_have_used_up_is_422() {
     let image = json!({"model": "m", "prompt": "a cat"});
     let path = "/v1/images/generations";
     assert_eq!(post(&gateway, path, &image).await.status, 200);
-    assert!(is_about(spent(&gateway).await, 1.0));
+    assert!(is_about(gateway.spent().await, 1.0));
     let refused = post(&gateway, path, &image).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
 }
@@ -123,7 +108,7 @@ async fn a_batch_that_fails_in_part_is_billed_for_what_came() {
     let gateway = gateway(TITAN, ", input_cost_per_token: 1", 100_000.0).await;
     let answer = post(&gateway, "/v1/embeddings", &batch()).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
-    let spent = spent(&gateway).await;
+    let spent = gateway.spent().await;
     assert!((4.0..200.0).contains(&spent), "{spent}");
     // The key's tokens per minute are those that it pays for.
     let single = json!({"model": "m", "input": "one"});
@@ -146,7 +131,7 @@ async fn a_batch_that_its_client_leaves_is_billed_for_what_came() {
         answer = asking => panic!("{}", answer.body),
         () = until(|| gateway.simulator.calls_total() == 16) => {}
     }
-    let spent = spent(&gateway).await;
+    let spent = gateway.spent().await;
     assert!(spent >= 4.0, "{spent}");
 }
 

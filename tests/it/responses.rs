@@ -10,18 +10,9 @@ const CACHE: &str = "litellm_settings: {cache: true, cache_params: {type: local}
 const NOVA: &str = "bedrock/us.amazon.nova-pro-v1:0";
 
 async fn gateway(rest: &str) -> Gateway {
-    let nova = Entry {
-        name: "nova",
-        id: "n1",
-        model: NOVA,
-        ..Entry::default()
-    };
-    let invoke = Entry {
-        name: "native",
-        id: "i1",
-        model: "bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-        ..Entry::default()
-    };
+    let nova = Entry::of("nova", "n1").model(NOVA);
+    let invoke = Entry::of("native", "i1")
+        .model("bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0");
     serving(&[Entry::default(), nova, invoke], rest).await
 }
 
@@ -179,12 +170,7 @@ async fn a_turn_of_tools_and_reasoning_goes_there_and_back() {
 
 #[tokio::test]
 async fn an_effort_is_left_out_where_a_model_has_none() {
-    let llama = |id, model| Entry {
-        name: id,
-        id,
-        model,
-        ..Entry::default()
-    };
+    let llama = |id, model| Entry::of(id, id).model(model);
     let entries = [
         llama("converse", "bedrock/us.meta.llama3-1-70b-instruct-v1:0"),
         llama(

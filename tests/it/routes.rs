@@ -309,6 +309,33 @@ async fn the_model_behind_an_inference_profile_is_looked_up_once() {
 }
 
 #[tokio::test]
+async fn wrong_credentials_of_a_caller_keep_no_profile_unknown_for_others() {
+    let gateway = profiles("").await;
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/claude1";
+    let theirs = [
+        ("x-portkey-provider", "bedrock"),
+        ("x-portkey-aws-access-key-id", "AKIAWRONG"),
+        ("x-portkey-aws-secret-access-key", "wrong"),
+        ("x-portkey-aws-region", "us-east-1"),
+    ];
+    let looked_up = || {
+        let calls = gateway.simulator.calls();
+        calls.iter().filter(|call| call.method == "GET").count()
+    };
+    for _ in 0..2 {
+        let answer = gateway.post(&body(arn, "hi", false), &theirs).await;
+        assert_ne!(answer.status, 200, "{}", answer.body);
+        assert_eq!(looked_up(), 1, "it is kept for whom it was");
+    }
+    let asked = body("claude1", "hi", false);
+    let answer = gateway.post_to("/v1/messages", &asked, &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(looked_up(), 2);
+    let path = last_path(&gateway);
+    assert!(path.ends_with("/invoke"), "{path}");
+}
+
+#[tokio::test]
 async fn nothing_is_looked_up_where_that_is_not_wanted() {
     let gateway = profiles("general_settings: {look_up_inference_profiles: false}\n").await;
     let answer = gateway.post(&body("claude1", "hi", false), &[]).await;

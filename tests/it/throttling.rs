@@ -1,5 +1,5 @@
 //! An AWS that throttles everything while calls go on coming: the retry budget keeps the gateway from adding to it, and when
-//! it is over every call is served (router.md §4.5, §14.7).
+//! it is over every call is served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use switchyard::clock::{ManualClock, SharedClock};
 
+use crate::support::scenes::Waits;
 use crate::support::upstream::Upstream;
 use crate::support::{Gateway, entry_at};
 
@@ -120,10 +121,8 @@ async fn retry_that_finds_no_room_costs_the_budget_nothing() {
         ("m", "two", "error500", ", rpm: 1"),
     ];
     let rest = "router_settings: {num_retries: 2, disable_cooldowns: true, optional_pre_call_checks: [enforce_model_rate_limits]}";
-    let clock = Arc::new(ManualClock::at(
-        UNIX_EPOCH + Duration::from_secs(1_800_000_000),
-    ));
-    let gateway = Gateway::at(&two, rest, Arc::clone(&clock) as SharedClock).await;
+    let gateway = Gateway::at(&two, rest, Waits::new()).await;
+    let began = gateway.app.clock.now();
     let answer = gateway.chat("m", json!({})).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
     let snapshot = gateway.app.live.load();
@@ -131,6 +130,6 @@ async fn retry_that_finds_no_room_costs_the_budget_nothing() {
     let group = snapshot.router.group("m").unwrap();
     let budget = group.runtime.retry_budget(config).unwrap();
     // One retry was sent and failed; the other met two full deployments.
-    let (tokens, _) = budget.level(config.unwrap(), gateway.app.clock.now());
+    let (tokens, _) = budget.level(config.unwrap(), began);
     assert!((tokens - 486.0).abs() < 1e-6, "{tokens}");
 }

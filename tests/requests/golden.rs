@@ -2,7 +2,7 @@
 //! where `expect` says `"operation": "invoke"`, or for an API that is `path` alone where it says `"none"`.
 //!
 //! A fixture is a JSON file with a deployment (`model`, `model_id`, `base_model`, `defaults`, `modify_params`), what the client sends
-//! (`headers`, `request`), how it asks (`asked`: whole or as a stream, which must not change the body) and what Bedrock
+//! (`headers`, `request`; by `dialect` in chat completions or Responses), how it asks (`asked`: whole or as a stream, which must not change the body) and what Bedrock
 //! must be sent, or the status of the refusal (`expect`). Spelling of JSON, ids of calls, names of documents and words that
 //! do not come from the client are free.
 

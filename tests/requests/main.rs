@@ -18,6 +18,7 @@ mod conversation;
 mod golden;
 mod hostile;
 mod media;
+mod native_responses;
 mod parameters;
 mod reasoning;
 mod support;

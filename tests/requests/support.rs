@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
-use switchyard::canonical::{Chat, RawJson};
-use switchyard::dialect::chat::{self, ChatCompletions};
+use switchyard::canonical::{Chat, ChatRequest, RawJson};
+use switchyard::dialect::chat::ChatCompletions;
+use switchyard::dialect::responses::Responses;
 use switchyard::dialect::{Dialect, Envelope};
 use switchyard::error::Error;
 use switchyard::provider::bedrock::chat_transformer;
@@ -35,6 +36,7 @@ pub(crate) struct Sent {
 pub(crate) struct Case {
     entry: Entry,
     headers: HeaderMap,
+    dialect: &'static dyn Dialect,
     body: Value,
 }
 
@@ -54,6 +56,7 @@ impl Case {
         Self {
             entry: Entry::of(model),
             headers: HeaderMap::new(),
+            dialect: &ChatCompletions,
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
         }
     }
@@ -71,8 +74,22 @@ impl Case {
             case = case.header(&name, value.as_str().unwrap());
         }
         case.entry.repairs.modify_params = fixture["modify_params"] == true;
+        if fixture["dialect"] == "responses" {
+            case = case.responses();
+        }
+        case.entry.repairs.additional_drop_params = (fixture["drop"].as_array().into_iter())
+            .flatten()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
         case.body = fixture["request"].clone();
         case
+    }
+
+    /// The client speaks OpenAI's Responses.
+    pub(crate) fn responses(mut self) -> Self {
+        self.dialect = &Responses;
+        self.body = json!({"model": "m", "input": "hi"});
+        self
     }
 
     /// Sets a member of the body.
@@ -162,11 +179,16 @@ impl Case {
 
     /// Reads `body` and writes it for AWS, with what reads the answer.
     pub(crate) fn exchange(self, body: &Bytes) -> Result<Exchange<Chat>, Error> {
-        let mut request = chat::parse(body, &self.headers)?.request;
+        let mut request = self.dialect.parse(body, &self.headers)?.request;
         request.session = Some("s-1".to_owned());
+        self.encode(&request)
+    }
+
+    /// Writes a request for AWS, with what reads the answer.
+    pub(crate) fn encode(&self, request: &ChatRequest) -> Result<Exchange<Chat>, Error> {
         let target = self.entry.target();
         let transformer = chat_transformer(target.model.route, target.model.family).unwrap();
-        Ok(transformer.encode(&request, &target)?)
+        Ok(transformer.encode(request, &target)?)
     }
 
     /// Reads a whole answer to the case, and writes it for the client if it can be read.

@@ -9,6 +9,7 @@ use super::rules::{PolicyView, policy};
 use crate::config::{Budget, Config};
 use crate::limit::LimitName;
 use crate::provider::bedrock::model_id::Route;
+use crate::provider::bedrock::rerank::RerankApi;
 use crate::provider::bedrock::url;
 use crate::router::{Deployment, ModelGroup};
 
@@ -42,8 +43,10 @@ pub(super) struct DeploymentView {
     pub(super) num_retries: Option<u32>,
     pub(super) max_queue_ms: u128,
     pub(super) weight: Option<f64>,
-    /// The part of its tier's calls by `simple-shuffle`, from 0 to 1.
+    /// The part of its tier's calls by `simple-shuffle`, from 0 to 1, of those with the tags that were asked about.
     pub(super) share: Option<f64>,
+    /// Whether tag routing lets calls with those tags come here.
+    pub(super) takes_tags: bool,
     pub(super) order: Option<i64>,
     /// US dollars for an input and an output token together, which `cost-based-routing` goes by.
     pub(super) cost_per_token: Option<f64>,
@@ -106,6 +109,7 @@ impl DeploymentView {
         deployment: &Deployment,
         group: &ModelGroup,
         config: &Config,
+        tags: &[String],
         now: Instant,
     ) -> Self {
         let entry = &deployment.entry;
@@ -119,7 +123,7 @@ impl DeploymentView {
             model: deployment.model.clone(),
             model_id: deployment.target.model.wire.clone(),
             route: deployment.target.model.route.name().to_owned(),
-            url: chat_url(deployment),
+            url: url_of(deployment),
             region: deployment.region.clone(),
             credentials: deployment.credentials.describe(),
             rpm: limits.rpm,
@@ -140,7 +144,9 @@ impl DeploymentView {
             num_retries: entry.num_retries,
             max_queue_ms: max_queue.as_millis(),
             weight: limits.weight,
-            share: group.share_of(deployment, now),
+            share: group.share_of(deployment, tags, &config.router, now),
+            takes_tags: (group.serving_tags(tags, &config.router, now).iter())
+                .any(|one| one.id == deployment.id),
             order: group.order_of(deployment),
             cost_per_token: deployment.cost_per_token,
             tags: entry.tags.clone(),
@@ -165,9 +171,17 @@ impl DeploymentView {
     }
 }
 
-/// Where a whole chat request of this deployment goes.
-fn chat_url(deployment: &Deployment) -> String {
+/// Where a request of this deployment goes: a whole chat, or what its model does instead.
+fn url_of(deployment: &Deployment) -> String {
     let target = &deployment.target;
+    let does = &deployment.transformers;
+    if does.chat.is_none() && does.any() {
+        let api = RerankApi::of(&target.model, deployment.credentials.is_api_key());
+        return match (does.rerank, api) {
+            (Some(_), RerankApi::AgentRuntime) => format!("{}/rerank", target.endpoint),
+            _ => url::invoke_url(&target.endpoint, &target.model.wire, false),
+        };
+    }
     match target.model.route {
         Route::Converse => url::converse_url(&target.endpoint, &target.model.wire, false),
         Route::Invoke => url::invoke_url(&target.endpoint, &target.model.wire, false),

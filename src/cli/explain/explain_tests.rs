@@ -4,11 +4,16 @@ use crate::config::{Overrides, load_bytes};
 const MODEL: &str = "bedrock/us.amazon.nova-pro-v1:0";
 
 fn try_explained(text: &str, model: &str) -> Result<Explanation, String> {
+    tagged(text, model, &[])
+}
+
+fn tagged(text: &str, model: &str, tags: &[&str]) -> Result<Explanation, String> {
     let file = Path::new("c.yaml");
     let environment = Environment::default();
     let text = text.replace("MODEL", MODEL);
     let config = load_bytes(file, text.as_bytes(), environment, &Overrides::default());
-    explanation(&config.unwrap(), model, SystemClock.now())
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    explanation(&config.unwrap(), model, &tags, SystemClock.now())
 }
 
 fn explained(text: &str, model: &str) -> Explanation {
@@ -55,6 +60,7 @@ router_settings:
   optional_pre_call_checks: [session_affinity]
 litellm_settings:
   model_alias_map: {c: b}
+  tag_budget_config: {batch: {max_budget: 3, budget_duration: 1d}}
   cache: true
   cache_params: {type: local, ttl: 30, scope: team}
 virtual_keys:
@@ -144,6 +150,7 @@ fn deployments_are_told_with_what_holds_for_them() {
         "queue          up to 250 ms",
         "by class     RateLimitErrorRetries 4 (model_group_retry_policy)",
         "session_affinity for 3600 s",
+        "budget of tag batch 3 USD per 86400 s",
     ] {
         assert!(text.contains(line), "{line}:\n{text}");
     }
@@ -195,6 +202,31 @@ fn cache_and_keys_are_told() {
         "{text}"
     );
     assert!(text.contains("by access group") || found.depends_on_key);
+}
+
+#[test]
+fn name_of_a_team_is_told_by_key() {
+    let file = "
+model_list:
+  - {model_name: a, litellm_params: {model: MODEL}, model_info: {id: one}}
+  - {model_name: b, litellm_params: {model: MODEL}, model_info: {id: two, team_id: red, team_public_model_name: a}}
+  - {model_name: c, litellm_params: {model: MODEL}, model_info: {id: three, team_id: red, team_public_model_name: only}}
+virtual_keys:
+  - {hash: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824, key_alias: k, team_id: red}
+";
+    let found = explained(file, "a");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("exact", "one")
+    );
+    assert!(found.depends_on_key);
+    let line = "key k          team red; which means its own by the name: two";
+    assert!(found.text().contains(line), "{}", found.text());
+    let found = explained(file, "only");
+    assert_eq!(
+        (found.matched, found.deployments[0].id.as_str()),
+        ("name of a team", "three")
+    );
 }
 
 #[test]
@@ -285,4 +317,91 @@ fn what_holds_for_agents_is_told() {
         assert_eq!(found.call.hedge_after_seconds.is_none(), is_agents);
         assert_eq!(found.text().contains("not sent again"), is_agents);
     }
+}
+
+const TAGGED: &str = "
+model_list:
+  - {model_name: a, litellm_params: {model: MODEL, tags: [paid]}, model_info: {id: paid}}
+  - {model_name: a, litellm_params: {model: MODEL, tags: [default]}, model_info: {id: default}}
+  - {model_name: a, litellm_params: {model: MODEL, tags: [default, paid]}, model_info: {id: both}}
+router_settings: {enable_tag_filtering: true}
+";
+
+#[test]
+fn shares_are_of_calls_with_the_tags_that_are_asked_about() {
+    for (tags, expected, line) in [
+        (
+            &[][..],
+            [None, Some(0.5), Some(0.5)],
+            "shares         of calls without tags (--tag asks for some)",
+        ),
+        (
+            &["paid"],
+            [Some(0.5), None, Some(0.5)],
+            "shares         of calls with the tags paid",
+        ),
+    ] {
+        let found = tagged(TAGGED, "a", tags).unwrap();
+        let shares: Vec<_> = found.deployments.iter().map(|one| one.share).collect();
+        assert_eq!(shares, expected, "{tags:?}");
+        let text = found.text();
+        assert!(text.contains(line), "{text}");
+        assert_eq!(
+            text.matches("(share 0: its tags are others)").count(),
+            1,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn models_without_a_chat_say_where_their_own_requests_go() {
+    let text = "
+model_list:
+  - {model_name: r, litellm_params: {model: bedrock/cohere.rerank-v3-5:0, aws_region_name: us-west-2}}
+  - {model_name: k, litellm_params: {model: bedrock/cohere.rerank-v3-5:0, aws_region_name: us-west-2, api_key: k}}
+  - {model_name: e, litellm_params: {model: bedrock/amazon.titan-embed-text-v2:0, aws_region_name: us-west-2}}
+";
+    for (model, url) in [
+        (
+            "r",
+            "https://bedrock-agent-runtime.us-west-2.amazonaws.com/rerank",
+        ),
+        (
+            "k",
+            "https://bedrock-runtime.us-west-2.amazonaws.com/model/cohere.rerank-v3-5%3A0/invoke",
+        ),
+        (
+            "e",
+            "https://bedrock-runtime.us-west-2.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke",
+        ),
+    ] {
+        assert_eq!(explained(text, model).deployments[0].url, url);
+    }
+}
+
+#[test]
+fn keys_say_their_aliases_budgets_and_ends() {
+    let text = "
+model_list: [{model_name: a, litellm_params: {model: MODEL}}]
+virtual_keys:
+  - {key: sk-1, key_alias: a-team-with-a-long-name, aliases: {mine: a}, max_budget: 5, budget_duration: 1d}
+  - {key: sk-2, key_alias: other, expires: 2999-12-31T00:00:00Z}
+litellm_settings: {max_budget: 50}
+";
+    let found = explained(text, "a");
+    let text_of = found.text();
+    for line in [
+        "key a-team-with-a-long-name budget 5 USD per 86400 s; calls it mine too",
+        "key other      until 2999-12-31T00:00:00Z",
+        "budget of the gateway 50 USD",
+    ] {
+        assert!(text_of.contains(line), "{text_of}");
+    }
+    let own = explained(text, "mine");
+    assert_eq!((own.matched, own.group.as_str()), ("alias of a key", "a"));
+    assert_eq!(own.alias_of_keys, ["a-team-with-a-long-name"]);
+    let others: Vec<_> = own.virtual_keys.iter().map(|key| key.allowed).collect();
+    assert_eq!(others, [true, false]);
+    assert!(try_explained(text, "yours").is_err());
 }

@@ -1,11 +1,15 @@
 //! What `explain` says of virtual keys: for which of them a name stands for something else, or is not allowed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::deployment::BudgetView;
+use crate::clock::rfc3339;
 use crate::config::{Config, KeyRouterSettings};
 use crate::keys::{Access, KeyPolicy, VirtualKey};
 use crate::pipeline::admit;
-use crate::router::Router;
+use crate::router::{Asker, Router};
 
 /// A key for which a call of the name differs.
 #[derive(Debug, Serialize)]
@@ -18,12 +22,19 @@ pub(super) struct KeyView {
     pub(super) by_access_groups: Vec<String>,
     /// The name that the key's own aliases put in the place of this one.
     pub(super) renamed: Option<String>,
+    /// Other names that the key has for the same group.
+    pub(super) aliases: Vec<String>,
     pub(super) team_id: Option<String>,
+    /// What the team means by the name (`team_public_model_name`), by id.
+    pub(super) own_deployments: Vec<String>,
     /// Tags that every call of the key has.
     pub(super) tags: Vec<String>,
     /// Where its calls may be sent: `eu` or `us`.
     pub(super) allowed_model_region: Option<String>,
     pub(super) limits: Vec<KeyLimit>,
+    pub(super) budget: Option<BudgetView>,
+    /// Until when it is valid (RFC 3339).
+    pub(super) expires: Option<String>,
     /// Settings of the router that the key has its own of.
     pub(super) router_settings: Vec<&'static str>,
     pub(super) blocked: bool,
@@ -36,6 +47,49 @@ pub(super) struct KeyLimit {
     pub(super) of: &'static str,
     pub(super) name: &'static str,
     pub(super) limit: u64,
+}
+
+/// Lists the keys for which `name` is an alias of their own, each with what it stands for, where no model of the file is
+/// called so.
+pub(super) fn aliasing(config: &Config, router: &Router, name: &str) -> Vec<(String, String)> {
+    if router.resolve(name, Asker::Administrator).is_some() {
+        return Vec::new();
+    }
+    let policy = KeyPolicy::build(config, None);
+    let mut found: Vec<(String, String)> = (policy.virtual_keys())
+        .filter_map(|key| {
+            let target = key.rename(name);
+            router.resolve(target, asker(key))?;
+            Some((shown(key), target.to_owned()))
+        })
+        .collect();
+    found.sort();
+    // One target is explained; the keys that mean another one say so below.
+    let first = found.first().map(|(_, target)| target.clone());
+    found.retain(|(_, target)| Some(target) == first.as_ref());
+    found
+}
+
+fn asker(key: &VirtualKey) -> Asker<'_> {
+    Asker::Key(key.config.team_id.as_deref())
+}
+
+fn shown(key: &VirtualKey) -> String {
+    key.config.alias.clone().unwrap_or_else(|| key.id.clone())
+}
+
+/// The names that a key has for a group beside `asked`.
+fn aliases(key: &VirtualKey, router: &Router, group: &str, asked: &str) -> Vec<String> {
+    let own = &key.config;
+    let all: BTreeMap<&String, &String> = (own.router.aliases.iter()).chain(&own.aliases).collect();
+    let leads_there = |target: &str| {
+        (router.resolve(target, asker(key)))
+            .is_some_and(|found| found.group.configured_name() == group)
+    };
+    (all.into_iter())
+        .filter(|(name, target)| *name != asked && leads_there(target))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// Lists the keys for which a call of `name` differs from one with the master key, by their names.
@@ -51,9 +105,13 @@ pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView
 
 fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let name = key.rename(asked);
-    let access = key.access(&admit::model_name(router, name));
-    let group = router.resolve(name);
-    let group = group
+    let asker = asker(key);
+    let access = key.access(&admit::model_name(router, name, asker));
+    let found = router.resolve(name, asker);
+    let of_team = found.iter().filter(|found| found.group.team.is_some());
+    let own_deployments = of_team.flat_map(|found| &found.group.deployments);
+    let own_deployments = own_deployments.map(|one| one.id.clone()).collect();
+    let group = found
         .as_ref()
         .map_or(name, |found| found.group.configured_name());
     let limits = key.meters(group, &[]);
@@ -66,8 +124,11 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
         })
     });
     KeyView {
-        key: key.config.alias.clone().unwrap_or_else(|| key.id.clone()),
-        allowed: access != Access::Denied,
+        key: shown(key),
+        allowed: access != Access::Denied && found.is_some(),
+        aliases: aliases(key, router, group, asked),
+        budget: key.config.budget.map(BudgetView::of),
+        expires: key.config.expires.map(rfc3339),
         limits: limits.collect(),
         by_access_groups: match access {
             Access::ByGroups(groups) => groups,
@@ -75,6 +136,7 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
         },
         renamed: (name != asked).then(|| name.to_owned()),
         team_id: key.config.team_id.clone(),
+        own_deployments,
         tags: key.config.tags.clone(),
         allowed_model_region: key.config.allowed_region.clone(),
         router_settings: own_settings(&key.config.router, group),
@@ -116,9 +178,12 @@ impl KeyView {
             || self.renamed.is_some()
             || self.team_id.is_some()
             || self.allowed_model_region.is_some()
+            || self.budget.is_some()
+            || self.expires.is_some()
             || [
                 self.by_access_groups.len(),
                 self.tags.len(),
+                self.aliases.len(),
                 self.limits.len(),
                 self.router_settings.len(),
             ]

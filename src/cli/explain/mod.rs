@@ -22,7 +22,7 @@ use super::{complain, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Environment, FallbackLists, FallbackTarget};
 use crate::error::{Error, ErrorKind};
-use crate::router::{Fallbacks, Match, ModelGroup, Resolved, Router};
+use crate::router::{Asker, Fallbacks, Match, ModelGroup, Resolved, Router};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,10 @@ struct Explanation {
     /// The pattern that the name matches, and what each `*` stands for.
     pattern: Option<String>,
     captures: Vec<String>,
+    /// The keys that have this name for themselves, where no model of the file has it.
+    alias_of_keys: Vec<String>,
+    /// The tags of the calls that are explained.
+    tags: Vec<String>,
     group: String,
     /// The name that headers and the cache know the group by.
     shown: String,
@@ -85,9 +89,9 @@ struct FallbackView {
     deployments: Vec<DeploymentView>,
 }
 
-/// Prints how a request for `model` would be served. Exit status 1 for an unknown name or an unusable file.
-pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
-    match explained(file, model) {
+/// Prints how a request for `model` with these tags would be served. Exit status 1 for an unknown name or an unusable file.
+pub(super) fn explain(file: &Path, model: &str, tags: &[String], as_json: bool) -> ExitCode {
+    match explained(file, model, tags) {
         Ok(explanation) if as_json => {
             say(&serde_json::to_string_pretty(&explanation).unwrap_or_default());
             ExitCode::SUCCESS
@@ -103,21 +107,29 @@ pub(super) fn explain(file: &Path, model: &str, as_json: bool) -> ExitCode {
     }
 }
 
-fn explained(file: &Path, model: &str) -> Result<Explanation, String> {
+fn explained(file: &Path, model: &str, tags: &[String]) -> Result<Explanation, String> {
     let config = config::load(file, Environment::of_process())
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let now = SystemClock.now();
-    explanation(&config, model, now)
+    explanation(&config, model, tags, now)
 }
 
-fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explanation, String> {
+fn explanation(
+    config: &Config,
+    requested: &str,
+    tags: &[String],
+    now: Instant,
+) -> Result<Explanation, String> {
     let router = offline_router(config)
         .map_err(|findings| format!("the configuration cannot be used\n{findings}"))?;
     let forced = config.general.completion_model.clone();
-    let name = forced.as_deref().unwrap_or(requested);
+    let asked = forced.as_deref().unwrap_or(requested);
+    let own = keys::aliasing(config, &router, asked);
+    let name = own.first().map_or(asked, |(_, target)| target.as_str());
     let resolved = router
         .admit(
             name,
+            Asker::Administrator,
             config.general.unknown_model_status,
             "/chat/completions",
         )
@@ -126,6 +138,7 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
     let after = Following {
         config,
         router: &router,
+        tags,
         now,
     };
     let alias = (config.router.aliases.iter()).find(|alias| alias.name == resolved.shown);
@@ -133,7 +146,9 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
         requested: requested.to_owned(),
         renamed: (resolved.shown != name).then(|| resolved.shown.clone()),
         matched: match resolved.matched {
+            _ if !own.is_empty() => "alias of a key",
             Match::Group => "exact",
+            Match::Team => "name of a team",
             Match::Alias => "alias",
             Match::DeploymentId => "deployment id",
             Match::RoutingGroup => "routing group",
@@ -145,6 +160,8 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
             .map(|alias| alias.target.clone()),
         pattern: group.pattern.clone(),
         captures: router.captures(group),
+        alias_of_keys: own.iter().map(|(key, _)| key.clone()).collect(),
+        tags: tags.to_vec(),
         group: group.name.clone(),
         shown: resolved.shown.clone(),
         strategy: group.strategy.name.name().to_owned(),
@@ -162,11 +179,11 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
         cache: (config.cache.as_ref())
             .filter(|_| !group.has_agents())
             .map(CacheView::of),
-        virtual_keys: keys::views(config, &router, name),
+        virtual_keys: keys::views(config, &router, asked),
         depends_on_key: group.deployments.iter().any(|deployment| {
             let info = &deployment.entry.info;
             info.team_id.is_some() || !info.access_groups.is_empty()
-        }),
+        }) || router.groups_of_teams(&resolved.shown).next().is_some(),
         forced,
         not_supported_yet: [],
     })
@@ -175,7 +192,9 @@ fn explanation(config: &Config, requested: &str, now: Instant) -> Result<Explana
 /// What a name stands for that cannot be called now: a group that is paused is explained all the same.
 fn known_anyway(router: &Router, name: &str, error: &Error) -> Result<Resolved, String> {
     match error.kind() {
-        ErrorKind::Forbidden => router.resolve(name).ok_or_else(|| unknown(router, name)),
+        ErrorKind::Forbidden => router
+            .resolve(name, Asker::Administrator)
+            .ok_or_else(|| unknown(router, name)),
         ErrorKind::UnknownModel => Err(unknown(router, name)),
         _ => Err(error.message().to_owned()),
     }
@@ -196,13 +215,16 @@ fn unknown(router: &Router, model: &str) -> String {
 struct Following<'a> {
     config: &'a Config,
     router: &'a Router,
+    tags: &'a [String],
     now: Instant,
 }
 
 impl Following<'_> {
     fn views(&self, group: &ModelGroup) -> Vec<DeploymentView> {
         (group.deployments.iter())
-            .map(|deployment| DeploymentView::of(deployment, group, self.config, self.now))
+            .map(|deployment| {
+                DeploymentView::of(deployment, group, self.config, self.tags, self.now)
+            })
             .collect()
     }
 
@@ -228,7 +250,7 @@ impl Following<'_> {
 
     fn fallback(&self, target: FallbackTarget, is_default: bool, error: &Error) -> FallbackView {
         let settings = &self.config.router;
-        let found = self.router.resolve(&target.model);
+        let found = self.router.resolve(&target.model, Asker::Administrator);
         let then = found.as_ref().map(|found| {
             let names = [found.shown.as_str(), found.group.configured_name()];
             let lists = Fallbacks::of_router(&settings.fallbacks, settings.fallback_on_4xx);

@@ -160,6 +160,10 @@ pub(super) struct FiltersView {
     pub(super) cooldowns: bool,
     /// `provider_budget_config.bedrock`.
     pub(super) provider_budget: Option<BudgetView>,
+    /// `litellm_settings.max_budget`.
+    pub(super) gateway_budget: Option<BudgetView>,
+    /// `litellm_settings.tag_budget_config`.
+    pub(super) tag_budgets: BTreeMap<String, BudgetView>,
 }
 
 impl FiltersView {
@@ -190,6 +194,10 @@ impl FiltersView {
             },
             cooldowns: !router.cooldown.disabled,
             provider_budget: router.provider_budget.map(BudgetView::of),
+            gateway_budget: config.litellm.budget.map(BudgetView::of),
+            tag_budgets: (router.tag_budgets.iter())
+                .map(|(tag, budget)| (tag.clone(), BudgetView::of(*budget)))
+                .collect(),
         }
     }
 }

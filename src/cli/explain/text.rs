@@ -44,6 +44,12 @@ impl Explanation {
                 captures.join(", ")
             ));
         }
+        if !self.alias_of_keys.is_empty() {
+            out.push(format!(
+                "only for       key {}",
+                self.alias_of_keys.join(", ")
+            ));
+        }
         if self.shown != self.group {
             out.push(format!("shown as       {} (headers, cache)", self.shown));
         }
@@ -66,6 +72,13 @@ impl Explanation {
         };
         out.push(format!("strategy       {}{args}", self.strategy));
         out.push(format!("filters        {}", filters(&self.filters)));
+        if self.filters.tags {
+            let tags = match self.tags.join(", ") {
+                none if none.is_empty() => "without tags (--tag asks for some)".to_owned(),
+                tags => format!("with the tags {tags}"),
+            };
+            out.push(format!("shares         of calls {tags}"));
+        }
         if self.tiers.len() > 1 {
             let tiers: Vec<String> = self.tiers.iter().map(ToString::to_string).collect();
             out.push(format!("tiers          order {}", tiers.join(", then ")));
@@ -144,7 +157,7 @@ impl Explanation {
             );
         }
         for key in self.virtual_keys.iter().take(MOST_KEYS) {
-            out.push(format!("key {:<11}{}", key.key, key_line(key)));
+            out.push(format!("key {:<10} {}", key.key, key_line(key)));
         }
         if let Some(more) = self
             .virtual_keys
@@ -279,7 +292,11 @@ impl DeploymentView {
     }
 
     fn preference_line(&self) -> String {
-        let share = self.share.map(|share| format!(" (share {share:.3})"));
+        let share = match self.share {
+            _ if self.blocked => None,
+            _ if !self.takes_tags => Some(" (share 0: its tags are others)".to_owned()),
+            share => share.map(|share| format!(" (share {share:.3})")),
+        };
         let (weight, order) = (given(self.weight), given(self.order));
         format!(
             "weight {weight}{}, order {order}",
@@ -388,6 +405,11 @@ fn filters(view: &FiltersView) -> String {
     if let Some(budget) = &view.provider_budget {
         on.push(format!("budget of all {}", amount(budget)));
     }
+    if let Some(budget) = &view.gateway_budget {
+        on.push(format!("budget of the gateway {}", amount(budget)));
+    }
+    let tagged = view.tag_budgets.iter();
+    on.extend(tagged.map(|(tag, budget)| format!("budget of tag {tag} {}", amount(budget))));
     on.join(", ")
 }
 
@@ -431,11 +453,24 @@ fn key_line(key: &KeyView) -> String {
     if let Some(team) = &key.team_id {
         parts.push(format!("team {team}"));
     }
+    if !key.own_deployments.is_empty() {
+        let own = key.own_deployments.join(", ");
+        parts.push(format!("which means its own by the name: {own}"));
+    }
     if let Some(region) = &key.allowed_model_region {
         parts.push(format!("in {region} regions only"));
     }
     if !key.tags.is_empty() {
         parts.push(format!("tags {}", key.tags.join(", ")));
+    }
+    if let Some(budget) = &key.budget {
+        parts.push(format!("budget {}", amount(budget)));
+    }
+    if let Some(expires) = &key.expires {
+        parts.push(format!("until {expires}"));
+    }
+    if !key.aliases.is_empty() {
+        parts.push(format!("calls it {} too", key.aliases.join(", ")));
     }
     let limits = key.limits.iter();
     parts.extend(limits.map(|limit| format!("{} {} of the {}", limit.name, limit.limit, limit.of)));

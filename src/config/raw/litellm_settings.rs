@@ -2,7 +2,22 @@
 
 use super::{CACHE_PARAMS, Key, Kind, Table, Unknown};
 use Kind::{
-    Amount, Any, Count, Either, Flag, List, Map, MapOf, OneKeyMaps, OneOrMore, Seconds, Text,
+    Amount, Any, Count, Either, Flag, List, Map, MapOf, OneKeyMaps, OneOrMore, Period, Seconds,
+    Text,
+};
+
+/// What requests with a tag may cost together.
+#[rustfmt::skip]
+const TAG_BUDGET: Table = Table {
+    name: "tag_budget_config",
+    keys: &[
+        Key::used("max_budget", Amount, "budget in USD"),
+        Key::used("budget_duration", Period, "its period: `30s`, `12h`, `7d`, `1mo`"),
+        Key::used("budget_limit", Amount, "the same as `max_budget`"),
+        Key::used("time_period", Period, "the same as `budget_duration`"),
+    ],
+    also: &[],
+    unknown: Unknown::Warn,
 };
 
 /// What a user is given, as far as a file of keys has users.
@@ -13,9 +28,9 @@ const DEFAULT_USER: Table = Table {
         Key::used("rpm_limit", Count, "`user_rpm_limit` of keys with a `user_id` that do not set it"),
         Key::used("tpm_limit", Count, "`user_tpm_limit` of keys with a `user_id` that do not set it"),
         Key::used("max_parallel_requests", Count, "`user_max_parallel_requests` of keys with a `user_id` that do not set it"),
-        Key::later("max_budget", Amount, "key management"),
-        Key::later("budget_duration", Text, "key management"),
-        Key::later("models", List(&Text), "key management"),
+        Key::refused("max_budget", Amount, "budget of a user", "remove it: give each key of the user `max_budget`"),
+        Key::refused("budget_duration", Text, "period of that budget", "remove it: give each key of the user `max_budget` and `budget_duration`"),
+        Key::refused("models", List(&Text), "models that users may call", "remove it: give each key of the user `models`"),
         Key::inert("user_role", Text, "key management"),
     ],
     also: &[],
@@ -50,14 +65,15 @@ pub(in crate::config) const LITELLM_SETTINGS: Table = Table {
         Key::inert("set_verbose", Flag, "LiteLLM's debug output"),
         Key::inert("turn_off_message_logging", Flag, "messages are never logged"),
         Key::inert("redact_user_api_key_info", Flag, "keys are never logged"),
-        Key::later("max_budget", Amount, "budget of the whole gateway in USD"),
-        Key::later("budget_duration", Text, "its period"),
+        Key::used("max_budget", Amount, "budget of the whole gateway in USD, the master key included; 0: none. Counted from the start of the process, with Redis by all instances together"),
+        Key::used("budget_duration", Period, "its period: `30s`, `12h`, `7d`, `1mo`; not set: it never begins anew"),
+        Key::used("tag_budget_config", MapOf(&Kind::Keys(&TAG_BUDGET)), "budgets by tag of a request"),
         Key::used("budget_exceeded_status_code", Count, "status when a budget is spent, 400 to 599"),
-        Key::later("max_internal_user_budget", Amount, "key management"),
+        Key::refused("max_internal_user_budget", Amount, "budget of each user", "remove it: give each key `max_budget`"),
         Key::used("default_internal_user_params", Kind::Keys(&DEFAULT_USER), "what users are given"),
         Key::later("default_key_generate_params", Map, "key management"),
         Key::later("upperbound_key_generate_params", Map, "key management"),
-        Key::later("max_end_user_budget", Amount, "key management"),
+        Key::refused("max_end_user_budget", Amount, "budget of each end user", "remove it: give each key `max_budget`, or each user a key"),
         Key::later("default_team_settings", Any, "key management"),
         Key::later("key_alias_pattern", Text, "key management"),
         Key::used("model_alias_map", MapOf(&Text), "model names that are replaced before anything else"),

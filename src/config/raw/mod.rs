@@ -14,16 +14,17 @@ mod router_settings;
 mod top_level;
 mod virtual_keys;
 
-use cache_params::CACHE_PARAMS;
+pub(super) use cache_params::CACHE_PARAMS;
 use credential_list::CREDENTIAL;
 pub(super) use general_settings::GENERAL_SETTINGS;
 pub(super) use litellm_settings::LITELLM_SETTINGS;
-pub(super) use model_list::{CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS};
-use policies::{ALLOWED_FAILS_POLICY, RETRY_POLICY, STRATEGY_ARGS};
+pub(super) use model_list::{CREDENTIAL_KEYS, ENTRY, LITELLM_PARAMS, MODEL_INFO};
+pub(super) use policies::STRATEGY_ARGS;
+use policies::{ALLOWED_FAILS_POLICY, RETRY_POLICY};
 use redis_keys::REDIS;
 pub(super) use router_settings::ROUTER_SETTINGS;
 pub(super) use top_level::TOP_LEVEL;
-use virtual_keys::VIRTUAL_KEY;
+pub(super) use virtual_keys::VIRTUAL_KEY;
 
 /// The keys of a mapping.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub(super) enum Support {
     Inert,
     /// A part of LiteLLM that Switchyard does not have: a warning says so.
     OutOfScope,
+    /// It would keep somebody out or bound what is spent, and does not here: an error says what to do instead.
+    Refused(&'static str),
 }
 
 /// What may stand at a key.
@@ -147,6 +150,16 @@ impl Key {
     /// A key that is read but does nothing yet.
     const fn later(name: &'static str, kind: Kind, about: &'static str) -> Self {
         Self::new(name, kind, Support::Later, about)
+    }
+
+    /// A key that guards something which nothing guards here; `cure` says what to do instead.
+    const fn refused(
+        name: &'static str,
+        kind: Kind,
+        about: &'static str,
+        cure: &'static str,
+    ) -> Self {
+        Self::new(name, kind, Support::Refused(cure), about)
     }
 
     /// A key that needs to do nothing.

@@ -125,6 +125,15 @@ fn wrong_types_name_their_path() {
         ),
         (with("tools", json!({})), "tools"),
         (with("tools", json!([1])), "tools[0]"),
+        (
+            with("tools", json!([{"type": "function"}])),
+            "tools[0].function",
+        ),
+        (
+            with("tools", json!([{"type": "function", "function": "f"}])),
+            "tools[0].function",
+        ),
+        (with("user", json!(5)), "user"),
         (with("tool_choice", json!(1)), "tool_choice"),
         (
             with("tool_choice", json!({"type": "function"})),
@@ -142,6 +151,24 @@ fn wrong_types_name_their_path() {
                 json!({"type": "json_schema", "json_schema": {"schema": 1}}),
             ),
             "response_format.json_schema.schema",
+        ),
+        (
+            with("response_format", json!({"type": "json_schema"})),
+            "response_format.json_schema",
+        ),
+        (
+            with(
+                "response_format",
+                json!({"type": "json_schema", "json_schema": {"name": "n"}}),
+            ),
+            "response_format.json_schema.schema",
+        ),
+        (
+            with(
+                "response_format",
+                json!({"type": "json_schema", "name": "n"}),
+            ),
+            "response_format.schema",
         ),
         (with("reasoning_effort", json!(3)), "reasoning_effort"),
         (with("thinking", json!(true)), "thinking"),

@@ -7,14 +7,18 @@ use crate::canonical::{AnswerBlock, ChatAnswer, RawJson, StopReason, Text, write
 use crate::dialect::Envelope;
 use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::in_line::write_in_line;
+use crate::dialect::number::number;
 
 /// Writes the answer.
 pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
     let mut out = Vec::with_capacity(1024 + text_bytes(answer));
     out.extend_from_slice(br#"{"id":"#);
     write_escaped(&envelope.id, &mut out);
-    out.extend_from_slice(br#","object":"chat.completion","created":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(envelope.created).as_bytes());
+    number(
+        &mut out,
+        r#","object":"chat.completion","created":"#,
+        envelope.created,
+    );
     out.extend_from_slice(br#","model":"#);
     write_escaped(&envelope.model, &mut out);
     out.extend_from_slice(br#","choices":[{"index":0,"message":"#);

@@ -10,6 +10,7 @@ use super::usage::write_usage;
 use crate::canonical::{ChatChunk, RawJson, StopReason, Text, Usage, write_escaped};
 use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::in_line::write_in_line;
+use crate::dialect::number::number;
 use crate::dialect::resumed::write_resumed;
 use crate::dialect::{Envelope, StreamWriter};
 use crate::error::Error;
@@ -42,8 +43,7 @@ impl ChatStream {
         let mut head = Vec::with_capacity(192);
         head.extend_from_slice(br#"data: {"id":"#);
         write_escaped(&envelope.id, &mut head);
-        head.extend_from_slice(br#","created":"#);
-        head.extend_from_slice(itoa::Buffer::new().format(envelope.created).as_bytes());
+        number(&mut head, r#","created":"#, envelope.created);
         head.extend_from_slice(br#","model":"#);
         write_escaped(&envelope.model, &mut head);
         head.extend_from_slice(
@@ -127,8 +127,7 @@ impl ChatStream {
         self.begin(out);
         out.extend_from_slice(br#""content":"","tool_calls":[{"id":"#);
         out.extend_from_slice(id.bytes());
-        out.extend_from_slice(br#","type":"function","index":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+        number(out, r#","type":"function","index":"#, index);
         out.extend_from_slice(br#","function":{"name":"#);
         out.extend_from_slice(name.bytes());
         out.extend_from_slice(br#","arguments":""}}]"#);
@@ -137,8 +136,11 @@ impl ChatStream {
 
     fn tool_input(&mut self, index: u32, fragment: &Text, out: &mut Vec<u8>) {
         self.begin(out);
-        out.extend_from_slice(br#""content":"","tool_calls":[{"type":"function","index":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+        number(
+            out,
+            r#""content":"","tool_calls":[{"type":"function","index":"#,
+            index,
+        );
         out.extend_from_slice(br#","function":{"arguments":"#);
         out.extend_from_slice(fragment.bytes());
         out.extend_from_slice(b"}}]");
@@ -240,8 +242,7 @@ impl ChatStream {
         if !self.content_blocks {
             return;
         }
-        out.extend_from_slice(br#","content_blocks":[{"index":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(block).as_bytes());
+        number(out, r#","content_blocks":[{"index":"#, block);
         out.extend_from_slice(br#","delta":{""#);
         out.extend_from_slice(member.as_bytes());
         out.extend_from_slice(br#"":"#);

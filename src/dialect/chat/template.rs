@@ -65,8 +65,9 @@ fn apply(template: &PromptTemplate, mut request: Map<String, Value>) -> Result<M
         .unwrap_or_default();
     let mut out = template.members.clone();
     if let Some(Value::Array(messages)) = out.get_mut("messages") {
+        let known = names_in(messages);
         for message in messages.iter_mut() {
-            fill_message(message, &variables)?;
+            fill_message(message, &variables, &known)?;
         }
         match request.remove("messages") {
             None | Some(Value::Null) => {}
@@ -80,14 +81,41 @@ fn apply(template: &PromptTemplate, mut request: Map<String, Value>) -> Result<M
     Ok(out)
 }
 
+/// The names that the template's text has, each once.
+fn names_in(messages: &[Value]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for message in messages {
+        let parts = message["content"].as_array().map(Vec::as_slice);
+        let parts = parts.unwrap_or_default().iter().map(|part| &part["text"]);
+        let texts = std::iter::once(&message["content"]).chain(parts);
+        for text in texts.filter_map(Value::as_str) {
+            let mut rest = text;
+            while let Some((name, behind)) =
+                (rest.split_once("{{")).and_then(|(_, after)| after.split_once("}}"))
+            {
+                let name = name.trim();
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+                rest = behind;
+            }
+        }
+    }
+    names
+}
+
 /// Fills the text of one message: plain, or in parts.
-fn fill_message(message: &mut Value, variables: &Map<String, Value>) -> Result<()> {
+fn fill_message(
+    message: &mut Value,
+    variables: &Map<String, Value>,
+    known: &[String],
+) -> Result<()> {
     match message.get_mut("content") {
-        Some(Value::String(text)) => *text = fill(text, variables)?,
+        Some(Value::String(text)) => *text = fill(text, variables, known)?,
         Some(Value::Array(parts)) => {
             for part in parts {
                 if let Some(Value::String(text)) = part.get_mut("text") {
-                    *text = fill(text, variables)?;
+                    *text = fill(text, variables, known)?;
                 }
             }
         }
@@ -96,7 +124,7 @@ fn fill_message(message: &mut Value, variables: &Map<String, Value>) -> Result<(
     Ok(())
 }
 
-fn fill(text: &str, variables: &Map<String, Value>) -> Result<String> {
+fn fill(text: &str, variables: &Map<String, Value>, known: &[String]) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -114,7 +142,10 @@ fn fill(text: &str, variables: &Map<String, Value>) -> Result<String> {
                 return Err(Error::bad_request("prompt_variables", message));
             }
             None => {
-                let message = format!("prompt_variables: the prompt needs `{name}`");
+                let message = format!(
+                    "prompt_variables: the prompt needs `{name}`; its variables are `{}`",
+                    known.join("`, `")
+                );
                 return Err(Error::bad_request("prompt_variables", message));
             }
         }
@@ -178,8 +209,14 @@ mod tests {
     fn what_is_missing_is_named() {
         let unknown = expanded(&json!({"prompt_id": "nope"}), None).unwrap_err();
         assert_eq!(unknown.param(), Some("prompt_id"));
-        let missing = expanded(&json!({"prompt_id": "greet"}), None).unwrap_err();
-        assert!(missing.message().contains("`language`"));
+        let wrong = json!({"prompt_id": "greet", "prompt_variables": {"lang": "French"}});
+        for request in [json!({"prompt_id": "greet"}), wrong] {
+            let missing = expanded(&request, None).unwrap_err();
+            assert_eq!(
+                missing.message(),
+                "prompt_variables: the prompt needs `language`; its variables are `language`"
+            );
+        }
     }
 
     #[test]

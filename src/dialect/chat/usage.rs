@@ -1,6 +1,7 @@
 //! `usage` in OpenAI's shape, with LiteLLM's members for the prompt cache.
 
 use crate::canonical::Usage;
+use crate::dialect::number::number;
 
 /// Appends the usage object.
 pub(in crate::dialect) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
@@ -41,11 +42,6 @@ pub(in crate::dialect) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     number(out, ",\"cache_creation_input_tokens\":", written);
     number(out, ",\"cache_read_input_tokens\":", cached);
     out.push(b'}');
-}
-
-fn number(out: &mut Vec<u8>, before: &str, value: u64) {
-    out.extend_from_slice(before.as_bytes());
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use http::HeaderMap;
 pub(crate) use parse::message_of;
 pub use parse::{MOST_PROMPTS, parse};
 pub use render::joined;
+pub(crate) use stream::CompletionStream;
 
 use super::{Dialect, Envelope, Parsed, StreamWriter, openai_error};
 use crate::canonical::ChatAnswer;

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::value::RawValue;
 
 use crate::canonical::{Content, Message, RawJson, Text};
 use crate::dialect::controls::set;
 use crate::dialect::params::Reader;
 use crate::dialect::read::{Node, Path};
 use crate::dialect::request::{check_count, members};
-use crate::dialect::tokens::{MOST_TOKENS, detokenized, is_token};
+use crate::dialect::tokens::list_of;
 use crate::dialect::{Asked, Parsed, headers as request_headers};
 use crate::error::{Error, Result};
 
@@ -66,10 +65,6 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
     // Blocks beside the usual members have no place in this format.
     request.content_blocks = false;
     let more: Vec<Text> = prompts.collect();
-    if request.stream && !more.is_empty() {
-        let message = "prompt: several prompts cannot be streamed at once";
-        return Err(Error::bad_request("prompt", message));
-    }
     let asked = if more.is_empty() {
         Asked::Nothing
     } else {
@@ -98,22 +93,7 @@ fn read_prompts(node: &Node<'_, '_>) -> Result<Vec<Text>> {
         }
         return Ok(vec![said(node)?]);
     }
-    let elements: Vec<&RawValue> =
-        serde_json::from_str(node.raw.get()).map_err(|error| node.error(&error.to_string()))?;
-    let Some(first) = elements.first() else {
-        return Err(node.error("it must not be empty"));
-    };
-    let mut room = MOST_TOKENS;
-    if is_token(first) {
-        return Ok(vec![detokenized(node, &mut room)?]);
-    }
-    node.list_up_to(MOST_PROMPTS, |element| {
-        if element.is_list() {
-            detokenized(&element, &mut room)
-        } else {
-            said(&element)
-        }
-    })
+    list_of(node, MOST_PROMPTS, said)
 }
 
 /// Reads a prompt that is a string: no model answers to nothing.

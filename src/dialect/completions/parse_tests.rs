@@ -68,7 +68,6 @@ fn what_is_wrong_is_named() {
         (json!({"prompt": [7, "a"]}), "prompt"),
         (json!({"prompt": [999_999_999]}), "prompt[0]"),
         (json!({"prompt": vec!["a"; MOST_PROMPTS + 1]}), "prompt"),
-        (json!({"prompt": ["a", "b"], "stream": true}), "prompt"),
         (json!({"prompt": "a", "messages": []}), "messages"),
         (json!({"prompt": "a", "echo": "yes"}), "echo"),
         (json!({"prompt": "a", "best_of": 1.5}), "best_of"),

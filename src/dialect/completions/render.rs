@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::canonical::{AnswerBlock, ChatAnswer, Text, Usage, write_escaped};
 use crate::dialect::Envelope;
 use crate::dialect::chat::write_usage;
+use crate::dialect::number::number;
 
 /// Writes the answers to all prompts of one request, in the order of the prompts.
 pub fn joined(answers: &[&ChatAnswer], envelope: &Envelope) -> Bytes {
@@ -38,8 +39,11 @@ pub fn joined(answers: &[&ChatAnswer], envelope: &Envelope) -> Bytes {
 pub(super) fn write_head(envelope: &Envelope, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"id":"#);
     write_escaped(&envelope.id, out);
-    out.extend_from_slice(br#","object":"text_completion","created":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(envelope.created).as_bytes());
+    number(
+        out,
+        r#","object":"text_completion","created":"#,
+        envelope.created,
+    );
     out.extend_from_slice(br#","model":"#);
     write_escaped(&envelope.model, out);
     out.push(b',');
@@ -50,8 +54,7 @@ fn write_choice(index: usize, answer: &ChatAnswer, out: &mut Vec<u8>) {
     for text in texts(answer) {
         out.extend_from_slice(text.escaped().as_bytes());
     }
-    out.extend_from_slice(br#"","index":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+    number(out, r#"","index":"#, index);
     out.extend_from_slice(br#","logprobs":null,"finish_reason":"#);
     write_escaped(answer.stop.finish_reason, out);
     out.push(b'}');

@@ -152,6 +152,7 @@ impl Form {
             title: None,
             context: None,
             citations: false,
+            fetched_from: None,
         };
         match name {
             "mask" => self.mask = Some(media),

@@ -20,7 +20,7 @@ pub use parse::{parse, parse_count};
 pub use render::count;
 
 use super::{Dialect, Envelope, Parsed, StreamWriter};
-use crate::canonical::{ChatAnswer, ChatChunk, RawObject};
+use crate::canonical::{ChatAnswer, ChatChunk, NativeFormat, RawObject};
 use crate::error::Error;
 
 /// `POST /v1/messages`.
@@ -54,7 +54,9 @@ impl Dialect for Messages {
     }
 
     fn id_of(&self, answer: &ChatAnswer) -> Option<String> {
-        render::id_of(answer.native.as_ref()?.body.get())
+        let native = answer.native.as_ref()?;
+        let is_own = native.format == NativeFormat::Messages;
+        is_own.then(|| render::id_of(native.body.get())).flatten()
     }
 
     fn id_in(&self, chunk: &ChatChunk) -> Option<String> {

@@ -22,7 +22,9 @@ pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
 }
 
 fn own(native: &Native, envelope: &Envelope) -> Option<Bytes> {
-    let NativeFormat::Messages = native.format;
+    if native.format != NativeFormat::Messages {
+        return None;
+    }
     let mut out = Vec::with_capacity(native.body.bytes().len() + envelope.model.len() + 16);
     write_renamed(native.body.get(), &envelope.model, &mut out)?;
     Some(Bytes::from(out))

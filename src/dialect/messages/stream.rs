@@ -9,8 +9,8 @@ use super::error::write_error;
 use super::render::{write_head, write_renamed};
 use super::usage::{stop_reason, write_usage};
 use crate::canonical::{
-    ChatChunk, NativeEvent, ObjectWriter, RawJson, RawObject, StopReason, Text, Usage,
-    write_escaped, write_value,
+    ChatChunk, NativeEvent, NativeFormat, ObjectWriter, RawJson, RawObject, StopReason, Text,
+    Usage, write_escaped, write_value,
 };
 use crate::dialect::in_line::write_in_line;
 use crate::dialect::resumed::write_resumed;
@@ -259,7 +259,9 @@ impl MessageStream {
 
 impl StreamWriter for MessageStream {
     fn chunk(&mut self, chunk: &ChatChunk, out: &mut Vec<u8>) {
-        if let ChatChunk::Native(event) = chunk {
+        if let ChatChunk::Native(event) = chunk
+            && event.format == NativeFormat::Messages
+        {
             return self.native(event, out);
         }
         if self.covered > 0 {

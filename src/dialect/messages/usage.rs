@@ -1,6 +1,7 @@
 //! `usage` and stop reasons in Anthropic's words.
 
 use crate::canonical::{NativeFormat, StopReason, Usage};
+use crate::dialect::number::number;
 
 /// Appends the usage object: cached input tokens stand apart here, as they do in [`Usage`].
 pub(super) fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
@@ -33,11 +34,6 @@ pub(super) fn stop_reason(stop: &StopReason) -> &str {
         "content_filter" => "refusal",
         _ => "end_turn",
     }
-}
-
-fn number(out: &mut Vec<u8>, before: &str, value: u64) {
-    out.extend_from_slice(before.as_bytes());
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{joined, packed};
-use crate::canonical::{Content, Message, Role, ToolCall};
+use super::{joined, packed, put_off};
+use crate::canonical::{Content, Loss, Message, Role, ToolCall};
 use crate::dialect::body::{DEPTH_LIMIT, is_deeper_than};
-use crate::dialect::part::{part, required};
+use crate::dialect::part::{part, part_of, required};
 use crate::dialect::read::Node;
 use crate::error::{Error, Result};
 
@@ -72,10 +72,12 @@ pub(super) struct InputRead {
     pub(super) left_out: Vec<String>,
     /// The model's turn that is being put together.
     turn: Option<Message>,
+    /// What no chat can say.
+    refused: Option<Error>,
 }
 
 /// Reads `input`: a string, or a list of items.
-pub(super) fn input(node: &Node<'_, '_>) -> Result<InputRead> {
+pub(super) fn input(node: &Node<'_, '_>, loss: &mut Loss) -> Result<InputRead> {
     let mut out = InputRead::default();
     if node.is_string() {
         let text = node.text()?;
@@ -90,8 +92,14 @@ pub(super) fn input(node: &Node<'_, '_>) -> Result<InputRead> {
     }
     node.list_up_to(MOST_ITEMS, |node| out.item(&node))?;
     out.end_turn();
-    if out.messages.is_empty() {
-        return Err(node.error("it must have at least one message"));
+    if let Some(refused) = &out.refused {
+        put_off(refused, loss);
+    } else if out.messages.is_empty() {
+        let error = node.error("it must have at least one message");
+        if out.left_out.is_empty() {
+            return Err(error);
+        }
+        put_off(&error, loss);
     }
     Ok(out)
 }
@@ -126,10 +134,15 @@ impl InputRead {
                 }
                 Ok(())
             }
-            other => Err(node
-                .path
-                .member("type")
-                .error(&format!("there are no items of type '{other}' here"))),
+            other => {
+                let path = node.path.member("type");
+                let problem = format!("there are no items of type '{other}' here");
+                self.refused.get_or_insert_with(|| path.error(&problem));
+                if other == "computer_call_output" {
+                    self.screenshot(node, &wire);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -181,6 +194,15 @@ impl InputRead {
             ..Message::default()
         });
         Ok(())
+    }
+
+    /// A picture of a screen, which may have to be fetched for whoever knows what it is.
+    fn screenshot(&mut self, node: &Node<'_, '_>, wire: &WireItem<'_>) {
+        let read = |node: Node<'_, '_>| part_of(&node, "input_image", &node.object()?);
+        let read = node.member("output", wire.output, read);
+        if let Ok(Some(Some(part))) = read {
+            self.push(Role::Tool, Content::Parts(vec![part]));
+        }
     }
 
     /// Reasoning that was packed here goes back to the model; any other says nothing to it.

@@ -9,11 +9,17 @@ fn read(written: &Value) -> Result<InputRead> {
     let body = Bytes::from(written.to_string());
     let raw: &RawValue = serde_json::from_slice(&body).unwrap();
     let path = Path::ROOT.member("input");
-    input(&Node {
+    let node = Node {
         body: &body,
         raw,
         path: &path,
-    })
+    };
+    let mut loss = Loss::default();
+    let read = input(&node, &mut loss)?;
+    match loss.refusal {
+        Some((member, why)) => Err(Error::bad_request(member, why)),
+        None => Ok(read),
+    }
 }
 
 fn messages(written: &Value) -> Vec<Message> {
@@ -214,4 +220,31 @@ fn what_is_wrong_is_named() {
     ] {
         assert_eq!(read(&input).unwrap_err().param(), Some(param), "{input}");
     }
+}
+
+#[test]
+fn what_only_other_models_know_is_refused_by_those_that_do_not() {
+    let body = Bytes::from_static(
+        br#"[{"type":"apply_patch_call","call_id":"c"},{"type":"computer_call_output","call_id":"d",
+            "output":{"type":"computer_screenshot","image_url":"https://pictures.test/a.png"}}]"#,
+    );
+    let node = Node {
+        body: &body,
+        raw: serde_json::from_slice(&body).unwrap(),
+        path: &Path::ROOT.member("input"),
+    };
+    let mut loss = Loss::default();
+    let read = input(&node, &mut loss).unwrap();
+    assert_eq!(loss.refusal.unwrap().0, "input[0].type");
+    // Whoever knows it wants to see the picture.
+    let [
+        Message {
+            content: Content::Parts(parts),
+            ..
+        },
+    ] = &read.messages[..]
+    else {
+        panic!("{read:?}");
+    };
+    assert!(matches!(&parts[0].kind, PartKind::Media(media) if media.is_remote()));
 }

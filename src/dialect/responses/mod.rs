@@ -1,6 +1,7 @@
 //! OpenAI's Responses, bridged to chat.
 //!
-//! A request's items become messages, and the answer's blocks become items again: reasoning, messages, calls. What the model
+//! A request's items become messages, and the answer's blocks become items again: reasoning, messages, calls. Some models speak
+//! the format themselves: the body is kept beside, and such an answer is passed on as it was written ([`passed`]). What the model
 //! signed of its reasoning goes to the client and comes back packed (`encrypted_content`), so that nothing has to be kept
 //! here; what is kept all the same ([`Dialect::kept`]) is the whole conversation of a response, for a request that continues
 //! it. <https://platform.openai.com/docs/api-reference/responses>.
@@ -10,8 +11,10 @@ mod event;
 mod failure;
 mod input;
 mod item;
+mod native;
 mod packed;
 mod parse;
+mod passed;
 mod record;
 mod references;
 mod response;
@@ -25,10 +28,10 @@ use http::HeaderMap;
 pub use asked::{Asked, NotKept};
 pub use parse::{parse, parse_count};
 pub use record::{Order, Page, input_items, response_of};
-pub use references::{Found, References, references};
+pub use references::{Found, References, place_of_item, references};
 
 use super::{Dialect, Envelope, Kept, Parsed, StreamWriter, openai_error};
-use crate::canonical::{ChatAnswer, CountAnswer};
+use crate::canonical::{ChatAnswer, ChatChunk, CountAnswer, Loss};
 use crate::error::Error;
 
 /// `POST /v1/responses`.
@@ -54,6 +57,14 @@ impl Dialect for Responses {
 
     fn answer(&self, answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
         response::answer(answer, envelope)
+    }
+
+    fn id_of(&self, answer: &ChatAnswer) -> Option<String> {
+        passed::id_of(passed::own(answer)?.get())
+    }
+
+    fn id_in(&self, chunk: &ChatChunk) -> Option<String> {
+        passed::id_in(chunk)
     }
 
     fn stream(&self, envelope: Envelope) -> Box<dyn StreamWriter> {
@@ -82,6 +93,11 @@ pub fn count(answer: &CountAnswer) -> Bytes {
         answer.input_tokens,
         answer.source.name()
     ))
+}
+
+/// Puts off a refusal until it is known that the model does not speak this format: what cannot be bridged it may know.
+fn put_off(refusal: &Error, loss: &mut Loss) {
+    loss.refuse(refusal.param().unwrap_or_default(), refusal.message());
 }
 
 /// Returns how a tool of a namespace is called where there are no namespaces.

@@ -46,6 +46,11 @@ pub(super) fn pack<'t>(thoughts: impl IntoIterator<Item = &'t Thinking>) -> Stri
     out
 }
 
+/// Says whether reasoning was packed here.
+pub(super) fn is_ours(packed: &str) -> bool {
+    packed.starts_with(PREFIX)
+}
+
 /// Unpacks reasoning; `None` for what is not ours.
 pub(super) fn unpack(packed: &str) -> Option<Vec<Thinking>> {
     let json = URL_SAFE_NO_PAD.decode(packed.strip_prefix(PREFIX)?).ok()?;

@@ -13,10 +13,12 @@ use serde_json::value::RawValue;
 use super::Asked;
 use super::asked::RawList;
 use super::input::input;
+use super::native::native;
+use super::put_off;
 use super::tool_choice::tool_choice;
 use super::tools::tools;
 use crate::canonical::{
-    ChatRequest, Content, Message, ObjectWriter, RawJson, ResponseFormat, Role,
+    ChatRequest, Content, Loss, Message, ObjectWriter, RawJson, ResponseFormat, Role,
 };
 use crate::canonical::{Text, Tool, ToolChoice};
 use crate::dialect::choice::response_format;
@@ -54,16 +56,17 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         },
         ..Own::default()
     };
-    for (name, raw) in members(body)? {
-        let path = Path::ROOT.member(&name);
+    let members = members(body)?;
+    for (name, raw) in &members {
+        let path = Path::ROOT.member(name);
         let node = Node {
             body,
             raw,
             path: &path,
         };
-        own.asked.repeat(&name, node.json());
-        if !own.take(&name, &node)? {
-            reader.member(&name, raw)?;
+        own.asked.repeat(name, node.json());
+        if !own.take(name, &node)? {
+            reader.member(name, raw)?;
         }
     }
     let (mut request, model, controls) = reader.finish();
@@ -71,6 +74,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
     request_headers::apply(headers, &mut request);
     // Blocks beside the usual members have no place in this format.
     request.content_blocks = false;
+    request.native = Some(native(body, &members));
     Ok(Parsed {
         model,
         request,
@@ -87,6 +91,11 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
 pub fn parse_count(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
     let mut parsed = parse(body, headers)?;
     parsed.request.stream = false;
+    // What is counted is the chat that it is bridged to.
+    parsed.request.native = None;
+    if let Some((member, why)) = parsed.request.loss.refusal.take() {
+        return Err(Error::bad_request(member, why));
+    }
     Ok(parsed)
 }
 
@@ -103,6 +112,8 @@ struct Own {
     choice: Option<ToolChoice>,
     /// What no model here can do, for the refusal.
     not_in_chat: Vec<(String, RawJson)>,
+    /// What a chat cannot say.
+    loss: Loss,
 }
 
 impl Own {
@@ -118,7 +129,7 @@ impl Own {
             "reasoning" => self.reasoning(node)?,
             "text" => self.text(node)?,
             "tools" => self.read_tools(node)?,
-            "tool_choice" => self.choice = Some(tool_choice(node)?),
+            "tool_choice" => self.choice = tool_choice(node, &mut self.loss)?,
             "include" => {
                 let names = node.list(|name| name.string())?;
                 let asks = |name: &std::borrow::Cow<'_, str>| name == "reasoning.encrypted_content";
@@ -133,7 +144,7 @@ impl Own {
             "background" => {
                 if node.boolean()? {
                     let problem = "responses are not made in the background here";
-                    return Err(node.error(problem));
+                    put_off(&node.error(problem), &mut self.loss);
                 }
             }
             "conversation" => {
@@ -142,9 +153,12 @@ impl Own {
                 ));
             }
             "prompt" => {
-                return Err(node.error("prompts are not kept at OpenAI for this gateway"));
+                let problem = "prompts are not kept at OpenAI for this gateway";
+                put_off(&node.error(problem), &mut self.loss);
             }
-            "moderation" => return Err(node.error("there is no moderation here")),
+            "moderation" => {
+                put_off(&node.error("there is no moderation here"), &mut self.loss);
+            }
             "messages" => return Err(node.error("responses have an input, and no messages")),
             // OpenAI's is a list; Anthropic's, an object, is the model's.
             "context_management" if node.is_list() => {}
@@ -154,7 +168,7 @@ impl Own {
     }
 
     fn input(&mut self, node: &Node<'_, '_>) -> Result<()> {
-        let read = input(node)?;
+        let read = input(node, &mut self.loss)?;
         self.messages = Some(read.messages);
         self.leave_out("items", &read.left_out);
         self.asked.input = RawList(if node.is_list() {
@@ -177,7 +191,7 @@ impl Own {
         if !types.is_empty() {
             let types = types.join(", ");
             let warning = format!("{what} that nobody runs here were left out: {types}");
-            self.asked.warnings.push(warning);
+            self.loss.warnings.push(warning);
         }
     }
 
@@ -231,6 +245,7 @@ impl Own {
         params.tools = self.tools;
         params.tool_choice = self.choice;
         params.openai.extend(self.not_in_chat);
+        request.loss = self.loss;
         Ok(self.asked)
     }
 }

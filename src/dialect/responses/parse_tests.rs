@@ -95,7 +95,15 @@ fn what_nobody_here_can_do_is_refused_by_name() {
     ] {
         let mut body = json!({"model": "m", "input": "hi"});
         body[member] = value;
-        assert_eq!(read(&body).unwrap_err().param(), Some(param), "{body}");
+        let refused = match read(&body) {
+            Ok(parsed) => parsed.request.loss.refusal.unwrap().0,
+            Err(error) => error.param().unwrap().to_owned(),
+        };
+        assert_eq!(refused, param, "{body}");
+        // Nothing of that is counted.
+        let body = Bytes::from(body.to_string());
+        let error = parse_count(&body, &HeaderMap::new()).unwrap_err();
+        assert_eq!(error.param(), Some(param));
     }
     let error = read(&json!({"model": "m"})).unwrap_err();
     assert_eq!(error.param(), Some("input"));
@@ -142,7 +150,7 @@ fn what_is_left_out_is_said() {
     }))
     .unwrap();
     assert_eq!(
-        asked(&parsed).warnings(),
+        parsed.request.loss.warnings,
         [
             "items that nobody runs here were left out: web_search_call",
             "tools that nobody runs here were left out: web_search",

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::record::{list, output};
-use crate::canonical::{ObjectWriter, RawJson, RawObject};
+use crate::canonical::{ObjectWriter, RawJson, RawObject, write_escaped};
 use crate::dialect::request::members;
 use crate::error::{Error, Result};
 
@@ -31,6 +31,8 @@ pub struct References {
     items: HashMap<usize, String>,
     /// The responses that are needed, each once.
     responses: Vec<String>,
+    /// Which response an item is of, where its id does not say so.
+    placed: HashMap<String, String>,
 }
 
 impl References {
@@ -43,6 +45,60 @@ impl References {
     pub fn responses(&self) -> &[String] {
         &self.responses
     }
+
+    /// Returns the ids of the items that do not say which response they are of: models that speak this format give them.
+    pub fn unplaced(&self) -> Vec<String> {
+        let items = self.items.values();
+        let unplaced: HashSet<&String> =
+            items.filter(|id| response_of_item(id).is_none()).collect();
+        unplaced.into_iter().cloned().collect()
+    }
+
+    /// Notes which response an item is of, by what was kept of the item.
+    ///
+    /// # Errors
+    ///
+    /// More responses than a request may name.
+    pub fn place(&mut self, item: String, kept: &RawJson) -> Result<()> {
+        let kept = RawObject::parse(kept.get()).unwrap_or_default();
+        let Some(response) = kept.text(PLACE).map(Cow::into_owned) else {
+            return Ok(());
+        };
+        if !self.responses.contains(&response) {
+            self.responses.push(response.clone());
+            check(self.responses.len(), MOST_RESPONSES, "responses")?;
+        }
+        self.placed.insert(item, response);
+        Ok(())
+    }
+
+    /// Says whether an item is of a response.
+    fn is_of(&self, item: &str, response: &str) -> bool {
+        match self.placed.get(item) {
+            Some(placed) => placed == response,
+            None => response_of_item(item).is_some_and(|of| of == response),
+        }
+    }
+}
+
+/// What an item is kept under that is no response: the name of its response.
+const PLACE: &str = "item_of";
+
+/// Returns what is kept of an item: which response it is of.
+pub fn place_of_item(response: &str) -> RawJson {
+    let mut out = Vec::with_capacity(response.len() + 16);
+    let mut writer = ObjectWriter::open(&mut out);
+    write_escaped(response, writer.member(PLACE));
+    writer.close();
+    RawJson::from_checked(out.into())
+}
+
+fn check(count: usize, most: usize, what: &str) -> Result<()> {
+    if count > most {
+        let message = format!("input: it names more than {most} {what}");
+        return Err(Error::bad_request("input", message));
+    }
+    Ok(())
 }
 
 /// Finds what a request says of things that were kept. What is wrong with its body is said by whoever reads it next.
@@ -79,15 +135,8 @@ pub fn references(body: &Bytes) -> Result<References> {
             out.responses.push(response);
         }
         out.items.insert(place, id);
-        for (count, most, what) in [
-            (out.responses.len(), MOST_RESPONSES, "responses"),
-            (out.items.len(), MOST_NAMED, "items"),
-        ] {
-            if count > most {
-                let message = format!("input: it names more than {most} {what}");
-                return Err(Error::bad_request("input", message));
-            }
-        }
+        check(out.responses.len(), MOST_RESPONSES, "responses")?;
+        check(out.items.len(), MOST_NAMED, "items")?;
     }
     Ok(out)
 }
@@ -137,7 +186,7 @@ impl<'r> Found<'r> {
             let Some(id) = object.text("id").filter(|id| self.wanted.contains(&**id)) else {
                 continue;
             };
-            if response_of_item(&id).is_some_and(|of| of == response) {
+            if self.references.is_of(&id, response) {
                 let item = self.taken(item)?;
                 self.items.insert(id.into_owned(), item);
             }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::asked::Asked;
 use super::item::{Call, Escaped, Item, Kind, Said, Stage, Thought};
+use super::passed;
 use crate::canonical::{
     AnswerBlock, ChatAnswer, ObjectWriter, RawJson, StopReason, Usage, write_escaped,
 };
@@ -98,10 +99,15 @@ fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
     out.extend_from_slice(written.as_bytes());
 }
 
-/// Writes a whole answer.
+/// Writes a whole answer: as the model wrote it where it speaks this format.
 pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
     let envelope = own(envelope);
     let asked = Asked::of(&envelope);
+    if let Some(written) =
+        passed::own(answer).and_then(|own| passed::retold(own, &envelope, &asked))
+    {
+        return written.bytes().clone();
+    }
     let items = items(answer, &envelope.id, &asked);
     let mut out = Vec::with_capacity(2048 + items.len() * 256);
     let mut state = state_of(answer, &items);
@@ -114,6 +120,9 @@ pub(super) fn answer(answer: &ChatAnswer, envelope: &Envelope) -> Bytes {
 pub(super) fn kept(answer: &ChatAnswer, envelope: &Envelope) -> Option<Kept> {
     let envelope = own(envelope);
     let asked = Asked::of(&envelope);
+    if let Some(written) = passed::own(answer) {
+        return passed::record(&passed::retold(written, &envelope, &asked)?, &asked);
+    }
     let items = items(answer, &envelope.id, &asked);
     record(&state_of(answer, &items), &envelope, &asked)
 }
@@ -136,6 +145,7 @@ pub(super) fn record(state: &State<'_>, envelope: &Envelope, asked: &Asked) -> O
     Some(Kept {
         id: envelope.id.clone(),
         record: RawJson::from_checked(out.into()),
+        items: Vec::new(),
     })
 }
 

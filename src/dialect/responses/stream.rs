@@ -10,8 +10,9 @@ use super::asked::{Asked, NotKept};
 use super::event::Event;
 use super::failure::write_failure;
 use super::item::{Call, Item, Kind, Said, Stage, Thought, write_summary};
+use super::passed::Passed;
 use super::response::{State, annotate, own, record};
-use crate::canonical::{ChatChunk, RawJson, StopReason, Text, Usage};
+use crate::canonical::{ChatChunk, NativeFormat, RawJson, StopReason, Text, Usage};
 use crate::dialect::annotations::{self, Form, Span};
 use crate::dialect::resumed::write_resumed;
 use crate::dialect::{Envelope, Kept, StreamWriter};
@@ -40,6 +41,8 @@ pub(super) struct ResponseStream {
     resumed: Option<(u32, Vec<String>)>,
     /// What is kept of it, when it has ended.
     kept: Option<Kept>,
+    /// What is passed on as the model wrote it, where it speaks this format.
+    passed: Option<Passed>,
 }
 
 impl ResponseStream {
@@ -60,6 +63,7 @@ impl ResponseStream {
             service_tier: None,
             resumed: None,
             kept: None,
+            passed: None,
         }
     }
 
@@ -460,6 +464,16 @@ impl ResponseStream {
 
 impl StreamWriter for ResponseStream {
     fn chunk(&mut self, chunk: &ChatChunk, out: &mut Vec<u8>) {
+        if let ChatChunk::Native(event) = chunk
+            && event.format == NativeFormat::Responses
+        {
+            let passed = self.passed.get_or_insert_default();
+            return passed.event(event, &self.envelope, &self.asked, out);
+        }
+        // What an event means in canonical words was said with it.
+        if self.passed.is_some() {
+            return;
+        }
         match chunk {
             ChatChunk::Text { block, text } => self.text(*block, text, out),
             ChatChunk::Thinking { block, text } => self.thinking(*block, text, out),
@@ -496,6 +510,10 @@ impl StreamWriter for ResponseStream {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some(passed) = &self.passed {
+            self.kept = passed.kept(&self.asked);
+            return;
+        }
         let stop = self.stop.clone();
         // An answer that said nothing has begun by now, one that broke off has not been finished.
         self.finish(&stop, out);
@@ -515,6 +533,9 @@ impl StreamWriter for ResponseStream {
     }
 
     fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
+        if let Some(passed) = &self.passed {
+            return passed.error(error, out);
+        }
         self.begin(out);
         // What was being written stays as far as it came.
         let calls = std::mem::take(&mut self.calls);

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::joined;
-use crate::canonical::ToolChoice;
+use super::{joined, put_off};
+use crate::canonical::{Loss, ToolChoice};
 use crate::dialect::choice;
 use crate::dialect::part::required;
 use crate::dialect::read::Node;
@@ -26,15 +26,17 @@ struct WireChoice<'a> {
     tools: Option<&'a RawValue>,
 }
 
-/// Reads `tool_choice`.
-pub(super) fn tool_choice(node: &Node<'_, '_>) -> Result<ToolChoice> {
+/// Reads `tool_choice`; none that a chat knows where a tool is chosen that only models of this format know.
+pub(super) fn tool_choice(node: &Node<'_, '_>, loss: &mut Loss) -> Result<Option<ToolChoice>> {
     if !node.is_object() {
-        return choice::tool_choice(node).map(|read| read.choice);
+        return choice::tool_choice(node).map(|read| Some(read.choice));
     }
     let wire: WireChoice<'_> = node.object()?;
     let kind = required(node, "type", wire.kind, |node| node.string())?;
     match &*kind {
-        "function" | "custom" if wire.function.is_none() => named(node, &wire).map(ToolChoice::Named),
+        "function" | "custom" if wire.function.is_none() => {
+            named(node, &wire).map(|name| Some(ToolChoice::Named(name)))
+        }
         "allowed_tools" if wire.tools.is_some() => {
             let mode = node.member("mode", wire.mode, |node| node.string())?;
             let names = required(node, "tools", wire.tools, |node| {
@@ -44,17 +46,21 @@ pub(super) fn tool_choice(node: &Node<'_, '_>) -> Result<ToolChoice> {
                     wire.name.map(|_| named(&node, &wire)).transpose()
                 })
             })?;
-            Ok(ToolChoice::Allowed {
+            Ok(Some(ToolChoice::Allowed {
                 names: names.into_iter().flatten().collect(),
                 required: mode.as_deref() == Some("required"),
-            })
+            }))
         }
         "auto" | "none" | "any" | "required" | "tool" | "function" | "allowed_tools" => {
-            choice::tool_choice(node).map(|read| read.choice)
+            choice::tool_choice(node).map(|read| Some(read.choice))
         }
-        other => Err(node.error(&format!(
-            "there is no tool of type '{other}' here, because nobody runs it; only functions and custom tools can be chosen"
-        ))),
+        other => {
+            let problem = format!(
+                "there is no tool of type '{other}' here, because nobody runs it; only functions and custom tools can be chosen"
+            );
+            put_off(&node.error(&problem), loss);
+            Ok(None)
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn read(
         })?);
     }
     let metadata = metadata(&member);
-    options.tags = tags(headers, member("tags"), &metadata);
+    options.tags = tags(headers, &member);
     options.user_agent = header(headers, "user-agent");
     options.session = header(headers, "x-litellm-session-id")
         .or_else(|| header(headers, "x-litellm-trace-id"))
@@ -85,11 +85,14 @@ fn metadata<'a>(member: &impl Fn(&str) -> Option<&'a RawJson>) -> Map<String, Va
     all
 }
 
-/// The tags of the body, its metadata and the header; what is no list counts as none.
-fn tags(headers: &HeaderMap, body: Option<&RawJson>, metadata: &Map<String, Value>) -> Vec<String> {
+/// The tags of the body, its metadata and the header, all of them; what is no list counts as none.
+fn tags<'a>(headers: &HeaderMap, member: &impl Fn(&str) -> Option<&'a RawJson>) -> Vec<String> {
     let mut tags: Vec<String> = Vec::new();
-    let lists = [body.map(RawJson::to_value), metadata.get("tags").cloned()];
-    for list in lists.into_iter().flatten() {
+    let of_metadata = ["metadata", "litellm_metadata"]
+        .into_iter()
+        .filter_map(|name| member(name)?.to_value().get("tags").cloned());
+    let lists = member("tags").map(RawJson::to_value).into_iter();
+    for list in lists.chain(of_metadata) {
         let items = list.as_array().cloned().unwrap_or_default();
         tags.extend(items.iter().filter_map(|tag| text_of(Some(tag))));
     }
@@ -288,6 +291,11 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(options.tags, ["a", "b", "c"]);
+        let both = [
+            ("metadata", json!({"tags": ["b"]})),
+            ("litellm_metadata", json!({"tags": ["d"]})),
+        ];
+        assert_eq!(read_members(&both).unwrap().tags, ["b", "d", "c", "a"]);
         assert_eq!(options.session.as_deref(), Some("s"));
         assert_eq!(options.user.as_deref(), Some("u"));
         assert_eq!(

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
@@ -182,11 +183,14 @@ fn what_cannot_be_used_is_named() {
         );
         assert!(!error.message().is_empty());
         let is_config = header.ends_with("-config");
-        assert_eq!(failure(&error).is_some(), is_config, "{header}");
+        let body = failure(&error, Bytes::from_static(b"{}"));
+        assert_eq!(body != "{}", is_config, "{header}");
     }
     let error = refused(&[("x-portkey-config", r#"{"retries":1}"#)]);
-    let body: Value = serde_json::from_slice(&failure(&error).unwrap()).unwrap();
+    let written = Bytes::from_static(br#"{"error":{"code":"400"}}"#);
+    let body: Value = serde_json::from_slice(&failure(&error, written)).unwrap();
     assert_eq!(body["status"], "failure");
+    assert_eq!(body["error"]["code"], "400");
     assert!(
         body["message"]
             .as_str()

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
 
 use super::PREFIXES;
 use super::config::HEADERS;
@@ -55,11 +56,16 @@ pub(in crate::http) fn say(headers: &mut HeaderMap, call: &Call, journal: &Journ
     }
 }
 
-/// Returns Portkey's own body for an error of the configuration; `None` for every other error.
-pub(in crate::http) fn failure(error: &Error) -> Option<Bytes> {
-    if !HEADERS.contains(&error.param()?) {
-        return None;
+/// Adds to the body of an error of the configuration what Portkey's own has, so that clients of either shape read it;
+/// every other error's body stays as it is.
+pub(in crate::http) fn failure(error: &Error, written: Bytes) -> Bytes {
+    if !error.param().is_some_and(|param| HEADERS.contains(&param)) {
+        return written;
     }
-    let body = serde_json::json!({"status": "failure", "message": error.message()});
-    Some(Bytes::from(body.to_string()))
+    let Ok(mut body) = serde_json::from_slice::<Map<String, Value>>(&written) else {
+        return written;
+    };
+    body.insert("status".to_owned(), "failure".into());
+    body.insert("message".to_owned(), error.message().into());
+    Bytes::from(Value::Object(body).to_string())
 }

@@ -167,7 +167,9 @@ fn place<'a>(
     match &asked.provider {
         Some((Provider::Slug(name), header)) => named(call, name, header),
         Some((Provider::VirtualKey(name), header)) => credentials(call, name, header),
-        None if call.snapshot.router.resolve(model).is_some() => Ok(Place::Group(model)),
+        None if call.snapshot.router.resolve(model, call.asker()).is_some() => {
+            Ok(Place::Group(model))
+        }
         Some((Provider::Bedrock, _)) | None => Ok(Place::Brought),
     }
 }
@@ -184,8 +186,13 @@ fn named<'a>(call: &'a Call, name: &'a str, source: &str) -> Result<Place<'a>> {
     if let Some(set) = call.snapshot.config.credentials.get(name) {
         return Ok(Place::Credentials(name, set));
     }
-    let is_group = |matched| matches!(matched, Match::Group | Match::Alias | Match::RoutingGroup);
-    match call.snapshot.router.resolve(name) {
+    let is_group = |matched| {
+        matches!(
+            matched,
+            Match::Group | Match::Team | Match::Alias | Match::RoutingGroup
+        )
+    };
+    match call.snapshot.router.resolve(name, call.asker()) {
         Some(resolved) if is_group(resolved.matched) => Ok(Place::Group(name)),
         _ => Err(unknown(source, name)),
     }

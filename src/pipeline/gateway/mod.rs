@@ -100,9 +100,9 @@ pub(super) fn opening<'a>(
     let nothing = GatewayConfig::default();
     let root = asked.config.as_deref().unwrap_or(&nothing);
     if !asked.is_operators {
-        check(call, asked, root)?;
+        check(call, asked, root, "config")?;
     }
-    first(call, parts, asked, (root, &Inherited::default()))
+    first(call, parts, asked, (root, &Inherited::default()), "config")
 }
 
 /// The hop to the first target from here on that can be called; where there is none, the first one's error.
@@ -111,24 +111,27 @@ fn first<'a>(
     parts: &Parts,
     asked: &GatewayCall,
     (config, above): (&GatewayConfig, &Inherited<'_>),
+    path: &str,
 ) -> Result<Hop<'a>> {
     let inherited = above.with(config);
-    let targets: Vec<&GatewayConfig> = match &config.mode {
-        None => return leaf::hop(call, parts, asked, (config, &inherited), &call.request),
-        Some(GatewayMode::Single) => config.targets.iter().take(1).collect(),
-        Some(GatewayMode::Loadbalance) => {
-            let targets = config.targets.iter();
-            targets.filter(|target| target.weight > 0.0).collect()
+    let all = config.targets.iter().enumerate();
+    let targets: Vec<(usize, &GatewayConfig)> = match &config.mode {
+        None => {
+            let hop = leaf::hop(call, parts, asked, (config, &inherited), &call.request);
+            return hop.map_err(|error| placed(error, asked, path));
         }
-        Some(GatewayMode::Fallback(_)) => config.targets.iter().collect(),
+        Some(GatewayMode::Single) => all.take(1).collect(),
+        Some(GatewayMode::Loadbalance) => all.filter(|(_, target)| target.weight > 0.0).collect(),
+        Some(GatewayMode::Fallback(_)) => all.collect(),
         Some(GatewayMode::Conditional(..)) => {
             let place = chosen(asked, config).ok_or_else(|| none_holds(asked))?;
-            config.targets.get(place).into_iter().collect()
+            all.skip(place).take(1).collect()
         }
     };
     let mut refusal = None;
-    for target in targets {
-        match first(call, parts, asked, (target, &inherited)) {
+    for (place, target) in targets {
+        let path = format!("{path}.targets[{place}]");
+        match first(call, parts, asked, (target, &inherited), &path) {
             Ok(hop) => return Ok(hop),
             Err(error) => refusal = refusal.or(Some(error)),
         }
@@ -136,10 +139,18 @@ fn first<'a>(
     Err(refusal.unwrap_or_else(|| all_zero(asked)))
 }
 
-fn check(call: &Call, asked: &GatewayCall, config: &GatewayConfig) -> Result<()> {
-    leaf::check(call, asked, config)?;
-    for target in &config.targets {
-        check(call, asked, target)?;
+/// Says which target an error of the configuration is about.
+fn placed(error: Error, asked: &GatewayCall, path: &str) -> Error {
+    if asked.config.is_none() || error.param() != Some(asked.source) {
+        return error;
+    }
+    error.with_detail(&format!(" (`{path}`)"))
+}
+
+fn check(call: &Call, asked: &GatewayCall, config: &GatewayConfig, path: &str) -> Result<()> {
+    leaf::check(call, asked, config).map_err(|error| placed(error, asked, path))?;
+    for (place, target) in config.targets.iter().enumerate() {
+        check(call, asked, target, &format!("{path}.targets[{place}]"))?;
     }
     Ok(())
 }

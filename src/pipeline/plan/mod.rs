@@ -16,6 +16,7 @@ use self::caller::Caller;
 use super::admit::model_name;
 use super::trip::Hop;
 use super::{Call, CallOptions};
+use crate::cache::RoutedBy;
 use crate::canonical::Request;
 use crate::config::{Affinity, AwsParams, DeploymentConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +61,7 @@ pub(super) fn hop<'a>(
 
 /// The access groups by which alone the key may call the model; `None`: it may by name.
 fn access(key: &VirtualKey, call: &Call, name: &str) -> Result<Option<Vec<String>>> {
-    let model = model_name(&call.snapshot.router, name);
+    let model = model_name(&call.snapshot.router, name, call.asker());
     match key.access(&model) {
         Access::ByName => Ok(None),
         Access::ByGroups(groups) => Ok(Some(groups)),
@@ -71,17 +72,25 @@ fn access(key: &VirtualKey, call: &Call, name: &str) -> Result<Option<Vec<String
     }
 }
 
-/// The tags that decide who serves; empty where tag routing is off.
-pub(super) fn deciding_tags<'a>(call: &Call, hop: &'a Hop<'_>) -> &'a [String] {
+/// What decides who serves beside the group; nothing where tag routing is off.
+pub(super) fn routed_by(call: &Call, hop: &Hop<'_>) -> RoutedBy {
     let settings = &call.snapshot.config.router.tags;
+    let deployments = &hop.group.deployments;
     let of_deployment = || {
-        let mut deployments = hop.group.deployments.iter();
-        deployments.any(|deployment| deployment.entry.info.tag_filtering == Some(true))
+        let mut infos = deployments.iter().map(|deployment| &deployment.entry.info);
+        infos.any(|info| info.tag_filtering == Some(true))
     };
-    if settings.enabled || hop.asked.tag_filtering || of_deployment() {
-        &hop.asked.tags
-    } else {
-        &[]
+    if !(settings.enabled || hop.asked.tag_filtering || of_deployment()) {
+        return RoutedBy::default();
+    }
+    let agent = hop.asked.agent_header().map(|agent| {
+        let fitting = (deployments.iter()).filter(|deployment| deployment.fits_agent(&agent));
+        let ids: Vec<&str> = fitting.map(|deployment| deployment.id.as_str()).collect();
+        ids.join("\n")
+    });
+    RoutedBy {
+        tags: hop.asked.tags.clone(),
+        agent,
     }
 }
 
@@ -91,6 +100,7 @@ fn asked(call: &Call, group: &ModelGroup, request: &Request) -> Asked {
     let options = &call.options;
     let mut asked = Asked::of(request);
     asked.tags.clone_from(&options.tags);
+    asked.tag_budgets = call.snapshot.router.budgets_of(&options.tags);
     // Only a deployment's `tag_regex` looks at it.
     let mut deployments = group.deployments.iter();
     if deployments.any(|deployment| !deployment.tag_patterns.is_empty()) {
@@ -132,10 +142,9 @@ fn group(call: &Call, parts: &Parts, name: &str) -> Result<(Arc<ModelGroup>, Str
         return Ok((direct(call, parts)?, name.to_owned()));
     }
     let config = &call.snapshot.config;
-    let resolved =
-        call.snapshot
-            .router
-            .admit(name, config.general.unknown_model_status, call.front.path())?;
+    let status = config.general.unknown_model_status;
+    let router = &call.snapshot.router;
+    let resolved = router.admit(name, call.asker(), status, call.front.path())?;
     let group = if call.options.brought.is_empty() {
         resolved.group
     } else {
@@ -179,13 +188,16 @@ pub(super) fn hop_at<'a>(
     at: At<'_>,
     request: Cow<'a, Request>,
 ) -> Result<Hop<'a>> {
-    let group = match at.credential {
-        Some(name) if !may_use(call, &format!("@{name}/{}", at.model)) => {
+    // A configuration may have many targets, and only one of them is the first.
+    match (at.credential, call.identity.key()) {
+        (Some(name), _) if !may_use(call, &format!("@{name}/{}", at.model)) => {
             let message = "the key may not call this model";
             return Err(Error::new(ErrorKind::Forbidden, message));
         }
-        _ => described(call, parts, at)?,
-    };
+        (None, Some(key)) => drop(access(key, call, at.model)?),
+        _ => {}
+    }
+    let group = described(call, parts, at)?;
     Ok(Hop {
         asked: asked(call, &group, &request),
         shown: group.name.clone(),
@@ -240,7 +252,7 @@ fn described(call: &Call, parts: &Parts, at: At<'_>) -> Result<Arc<ModelGroup>> 
     if named.aws.region.is_none() && !(is_operators && has_region(call, &named.aws)) {
         named.aws.region = portkey_region(at.model);
     }
-    let deployment = build(call, overlay::overlay(&named, &caller)?, parts)?;
+    let deployment = build_for(call, &caller, &named, parts)?;
     Ok(Arc::new(ModelGroup::new(
         at.model,
         vec![Arc::new(deployment)],
@@ -278,8 +290,7 @@ fn as_the_caller_sees_it(
         if let Err(error) = caller.may_bring_to(&deployment.entry) {
             refusal.get_or_insert(error);
         } else if overlay::changes(&deployment.entry, &caller) {
-            let entry = overlay::overlay(&deployment.entry, &caller)?;
-            let mut own = build(call, entry, parts)?;
+            let mut own = build_for(call, &caller, &deployment.entry, parts)?;
             own.metrics = Arc::clone(&deployment.metrics);
             if !caller.is_somebody() {
                 // It goes with the operator's credentials, so it is taken from the operator's limits and budgets.
@@ -302,6 +313,22 @@ fn as_the_caller_sees_it(
 fn caller(call: &Call) -> Result<Caller<'_>> {
     let allows_all = call.snapshot.config.general.allow_client_side_credentials;
     Caller::new(&call.options, allows_all)
+}
+
+/// Builds a deployment with what the caller brings in the place of its own.
+fn build_for(
+    call: &Call,
+    caller: &Caller<'_>,
+    entry: &DeploymentConfig,
+    parts: &Parts,
+) -> Result<Deployment> {
+    let mut own = build(call, overlay::overlay(entry, caller)?, parts)?;
+    if let Some(profile) = &mut own.profile
+        && caller.is_somebody()
+    {
+        profile.brought = Some(Box::new(caller.aws().clone()));
+    }
+    Ok(own)
 }
 
 fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {

@@ -63,7 +63,10 @@ fn check_unnamed(key: &VirtualKey, raw: &RawCall) -> Result<()> {
 /// Whether a name stands for a group of the file.
 fn is_of_the_file(call: &Call, model: &str) -> bool {
     let renamed = (call.identity.key()).map_or(model, |key| key.rename(model));
-    call.snapshot.router.resolve(renamed).is_some()
+    call.snapshot
+        .router
+        .resolve(renamed, call.asker())
+        .is_some()
 }
 
 /// Checks that the key lists an id of Bedrock's: as it is, as the id in an ARN of AWS's own, or behind the provider's name.

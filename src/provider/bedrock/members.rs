@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::chat::{drop_paths, metadata, params};
-use crate::canonical::{ChatParams, Options, ParamMap, RawJson, Text, write_escaped};
+use crate::canonical::{ChatParams, ObjectWriter, Options, ParamMap, RawJson, Text};
 use crate::error::{Error, Result};
 use crate::provider::Target;
 
@@ -306,16 +306,11 @@ impl Body {
             .map(|(name, value)| name.len() + value.len() + 4)
             .sum();
         let mut out = Vec::with_capacity(size + 2);
-        out.push(b'{');
-        for (index, (name, value)) in self.0.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write_escaped(name, &mut out);
-            out.push(b':');
-            out.extend_from_slice(value);
+        let mut object = ObjectWriter::open(&mut out);
+        for (name, value) in &self.0 {
+            object.member(name).extend_from_slice(value);
         }
-        out.push(b'}');
+        object.close();
         out
     }
 }

@@ -94,15 +94,10 @@ pub fn embed_transformer(
     route: Route,
     family: Option<EmbedFamily>,
 ) -> Option<&'static dyn Transformer<Embed>> {
-    let is_later = match route {
-        Route::Converse | Route::Invoke | Route::ChatCompletions => false,
-        Route::AsyncInvoke => true,
-        Route::ConverseLike
-        | Route::Mantle
-        | Route::Agent
-        | Route::AgentCore
-        | Route::ClaudePlatform => return None,
-    };
+    let is_later = route == Route::AsyncInvoke;
+    if !is_later && !is_of_runtime(route) {
+        return None;
+    }
     let Some(family) = family else {
         return Some(&embed::Unknown);
     };
@@ -133,14 +128,8 @@ pub fn image_transformer(
     route: Route,
     family: Option<ImageFamily>,
 ) -> Option<&'static dyn Transformer<Image>> {
-    match route {
-        Route::Converse | Route::Invoke | Route::ChatCompletions => {}
-        Route::ConverseLike
-        | Route::AsyncInvoke
-        | Route::Mantle
-        | Route::Agent
-        | Route::AgentCore
-        | Route::ClaudePlatform => return None,
+    if !is_of_runtime(route) {
+        return None;
     }
     Some(match family {
         None => &image::Unknown,
@@ -157,17 +146,24 @@ pub fn rerank_transformer(
     route: Route,
     api: RerankApi,
 ) -> Option<&'static dyn Transformer<Rerank>> {
-    match route {
-        Route::Converse | Route::Invoke | Route::ChatCompletions => {}
-        Route::ConverseLike
-        | Route::AsyncInvoke
-        | Route::Mantle
-        | Route::Agent
-        | Route::AgentCore
-        | Route::ClaudePlatform => return None,
+    if !is_of_runtime(route) {
+        return None;
     }
     Some(match api {
         RerankApi::AgentRuntime => &rerank::AgentRuntime,
         RerankApi::Invoke => &rerank::Invoke,
     })
+}
+
+/// Says whether a route leads to Bedrock's runtime where no chat is asked for: the routes that tell chat APIs apart all do.
+fn is_of_runtime(route: Route) -> bool {
+    match route {
+        Route::Converse | Route::Invoke | Route::ChatCompletions => true,
+        Route::ConverseLike
+        | Route::AsyncInvoke
+        | Route::Mantle
+        | Route::Agent
+        | Route::AgentCore
+        | Route::ClaudePlatform => false,
+    }
 }

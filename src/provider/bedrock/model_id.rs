@@ -27,6 +27,12 @@ pub enum ModelIdError {
     /// White space, control characters, or a path such as `..`.
     #[error("the model id has characters that no model id has")]
     BadCharacters,
+    /// A route behind text that is no prefix: the id would be another one than the string begins with.
+    #[error("the model string has a route behind other text; routes stand in front of the model")]
+    MisplacedRoute,
+    /// Two prefixes of which only one can be meant.
+    #[error("the model string has a second route or region that contradicts the first")]
+    Contradiction,
 }
 
 /// A deployment's model, taken apart.
@@ -69,6 +75,8 @@ struct Pieces<'a> {
     context: Option<&'a str>,
     /// The provider is `bedrock_mantle`.
     is_of_mantle: bool,
+    /// Why the string cannot be used.
+    flaw: Option<ModelIdError>,
 }
 
 impl<'a> Pieces<'a> {
@@ -84,8 +92,8 @@ impl<'a> Pieces<'a> {
                 break;
             }
         }
-        // A token may also stand further back (`vendor/invoke/id`); it names the route, and what follows it the model.
-        (pieces.id, pieces.context) = split_context(pieces.take_later_tokens(rest));
+        pieces.refuse_later_routes(rest);
+        (pieces.id, pieces.context) = split_context(rest);
         pieces
     }
 
@@ -105,7 +113,7 @@ impl<'a> Pieces<'a> {
                 } else if Family::of_token(segment).is_some() {
                     self.spec = Some(segment);
                 } else if is_region(segment) {
-                    self.region = Some(segment);
+                    self.take_region(segment);
                 } else {
                     return is_of_a_price(segment);
                 }
@@ -114,23 +122,33 @@ impl<'a> Pieces<'a> {
         true
     }
 
-    fn take_later_tokens(&mut self, rest: &'a str) -> &'a str {
+    /// A route further back would make what stands before it count for nothing, and names are allowed and matched by how
+    /// they begin.
+    fn refuse_later_routes(&mut self, rest: &str) {
         if rest.starts_with("arn:") || self.route.is_some_and(Route::is_followed_by_free_text) {
-            return rest;
+            return;
         }
-        let mut id = rest;
-        let mut from = rest;
-        while let Some((segment, after)) = from.split_once('/') {
-            if let Some(route) = Route::of_token(segment) {
-                self.take_route(route);
-                id = after;
-            }
-            from = after;
+        let before = rest.rsplit_once('/').map_or("", |(before, _)| before);
+        if before
+            .split('/')
+            .any(|segment| Route::of_token(segment).is_some())
+        {
+            self.flaw = Some(ModelIdError::MisplacedRoute);
         }
-        id
+    }
+
+    fn take_region(&mut self, region: &'a str) {
+        if self.region.is_some_and(|known| known != region) {
+            self.flaw = Some(ModelIdError::Contradiction);
+        }
+        self.region = Some(region);
     }
 
     fn take_route(&mut self, route: Route) {
+        let is_other = self.route.is_some_and(|known| known != route);
+        if is_other && route.is_followed_by_free_text() {
+            self.flaw = Some(ModelIdError::Contradiction);
+        }
         if self.route.is_none_or(|known| route.rank() < known.rank()) {
             self.route = Some(route);
         }
@@ -145,13 +163,14 @@ impl ModelId {
     ///
     /// # Errors
     ///
-    /// If no id is left, or one that could not be a model id.
+    /// If no id is left, or one that could not be a model id; if the string contradicts itself.
     pub fn parse(
         model: &str,
         model_id: Option<&str>,
         base_model: Option<&str>,
     ) -> Result<Self, ModelIdError> {
         let pieces = Pieces::of(model);
+        pieces.flaw.map_or(Ok(()), Err)?;
         check_id(pieces.id)?;
         let model_id = model_id.map(str::trim).filter(|id| !id.is_empty());
         let wire = split_context(model_id.unwrap_or(pieces.id)).0;
@@ -234,11 +253,6 @@ impl ModelId {
         gpt_version(&self.base).is_some()
     }
 
-    /// Says whether the model is a `DeepSeek` V3.
-    pub fn is_deepseek_v3(&self) -> bool {
-        self.base.starts_with("deepseek.v3")
-    }
-
     /// Says whether the model is a `DeepSeek` R1.
     pub fn is_deepseek_r1(&self) -> bool {
         self.base.starts_with("deepseek.r1") || self.is_hinted(Family::DeepseekR1)
@@ -254,11 +268,6 @@ impl ModelId {
         self.base.starts_with("meta.llama") || self.is_hinted(Family::Llama)
     }
 
-    /// Says whether the model is one of Mistral's.
-    pub fn is_mistral(&self) -> bool {
-        self.base.starts_with("mistral.") || self.is_hinted(Family::Mistral)
-    }
-
     /// Says whether the model is one of Cohere's.
     pub fn is_cohere(&self) -> bool {
         self.base.starts_with("cohere.") || self.is_hinted(Family::Cohere)
@@ -267,18 +276,6 @@ impl ModelId {
     /// Says whether the model is one of AI21's.
     pub fn is_ai21(&self) -> bool {
         self.base.starts_with("ai21.") || self.is_hinted(Family::Ai21)
-    }
-
-    /// Says whether the model is one of Qwen's.
-    pub fn is_qwen(&self) -> bool {
-        self.base.starts_with("qwen.")
-            || self.is_hinted(Family::Qwen2)
-            || self.is_hinted(Family::Qwen3)
-    }
-
-    /// Says whether the model is one of Moonshot's.
-    pub fn is_moonshot(&self) -> bool {
-        self.base.starts_with("moonshot") || self.is_hinted(Family::Moonshot)
     }
 
     /// Says whether the model is one of xAI's.

@@ -610,8 +610,6 @@ fn models_know_their_kin() {
     let oss = parse("bedrock/openai.gpt-oss-120b-1:0");
     assert!(oss.is_gpt_oss() && oss.is_openai() && !oss.is_openai_gpt());
     assert!(parse("bedrock/us.openai.gpt-5.5").is_openai_gpt());
-    assert!(parse("bedrock/deepseek.v3-v1:0").is_deepseek_v3());
-    assert!(parse("bedrock/deepseek.v3.2").is_deepseek_v3());
     assert!(parse("bedrock/us.deepseek.r1-v1:0").is_deepseek_r1());
     assert!(parse("bedrock/us.xai.grok-4.6").is_xai());
     assert!(parse("bedrock/arn:aws:bedrock:us-east-1:1:prompt/ABCDEFGHIJ:2").is_prompt());
@@ -678,6 +676,45 @@ fn strings_that_name_no_model_are_refused() {
         ModelId::parse("bedrock/x.y", Some(".."), None).unwrap_err(),
         ModelIdError::BadCharacters
     );
+}
+
+#[test]
+fn what_stands_in_front_of_a_route_is_not_thrown_away() {
+    let llama = "meta.llama3-70b-instruct-v1:0";
+    for (model, error) in [
+        (
+            format!("bedrock/anthropic.x/converse/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            format!("anthropic.x/mantle/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            format!("bedrock/us-east-1/anthropic.x/a/invoke/{llama}"),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            "bedrock/anthropic.x/agent/ID/ALIAS".to_owned(),
+            ModelIdError::MisplacedRoute,
+        ),
+        (
+            "bedrock/mantle/agent/ID/ALIAS".to_owned(),
+            ModelIdError::Contradiction,
+        ),
+        (
+            format!("bedrock/us-east-1/eu-west-1/{llama}"),
+            ModelIdError::Contradiction,
+        ),
+    ] {
+        let refused = ModelId::parse(&model, None, None);
+        assert_eq!(refused.unwrap_err(), error, "{model}");
+    }
+    // An ARN's resource may be called anything, and so may what other upstreams serve.
+    let arn = "arn:aws:bedrock:us-east-1:1:custom-model/invoke/x";
+    assert_eq!(parse(&format!("bedrock/{arn}")).wire, arn);
+    assert_eq!(parse("bedrock/converse_like/a/invoke/b").wire, "a/invoke/b");
+    assert_eq!(parse("bedrock/llama/us-east-1/invoke/x.y").wire, "x.y");
 }
 
 proptest! {

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::timestamp::Timestamp;
 use crate::config::Secret;
+use crate::hex;
 use crate::provider::WireRequest;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -232,7 +233,7 @@ fn authorization(
         at.day_text(),
         request.service,
     );
-    push_hex(&mut to_sign, &Sha256::digest(canonical.as_bytes()));
+    hex::push_hex(&mut to_sign, &Sha256::digest(canonical.as_bytes()));
     let key = keys.derive(at, region, request.service);
     let signature = calculate_signature(&key, to_sign.as_bytes());
     Ok(format!(
@@ -260,7 +261,7 @@ fn canonical_request(
     text.push('\n');
     text.push_str(&headers.names);
     text.push('\n');
-    push_hex(&mut text, &Sha256::digest(&request.body));
+    hex::push_hex(&mut text, &Sha256::digest(&request.body));
     text
 }
 
@@ -448,23 +449,8 @@ fn is_unreserved(byte: u8) -> bool {
 
 fn push_percent(text: &mut String, byte: u8) {
     text.push('%');
-    text.push(hex_digit(byte >> 4).to_ascii_uppercase());
-    text.push(hex_digit(byte & 15).to_ascii_uppercase());
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        text.push(hex_digit(byte >> 4));
-        text.push(hex_digit(byte & 15));
-    }
-}
-
-fn hex_digit(nibble: u8) -> char {
-    char::from(if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'a' + nibble - 10
-    })
+    text.push(hex::digit(byte >> 4).to_ascii_uppercase());
+    text.push(hex::digit(byte & 15).to_ascii_uppercase());
 }
 
 #[cfg(test)]

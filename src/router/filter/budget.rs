@@ -1,4 +1,4 @@
-//! Deployments that have spent their budget, or that of all together.
+//! Deployments that have spent their budget, or that of all together; requests whose tags have spent theirs.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,7 +6,12 @@ use std::time::Duration;
 use super::{Left, Scope, keep};
 use crate::config::Budget;
 use crate::error::{Error, ErrorKind};
-use crate::router::{NoPick, Spend};
+use crate::router::{NoPick, Spend, tag_budgets};
+
+/// Leaves nothing to a request with a tag whose budget is spent.
+pub(super) fn of_tags(scope: &Scope<'_>) -> Result<(), NoPick> {
+    tag_budgets::check(&scope.asked.tag_budgets, scope.now).map_err(NoPick::Error)
+}
 
 pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
     // When the first of them may spend again.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use affinity::Stickiness;
+pub(super) use cooldown::wait_for;
 
 use super::{Asked, Deployment, History, ModelGroup, NoPick};
 use crate::config::RouterSettings;
@@ -47,6 +48,7 @@ pub(super) fn run<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPi
     allowed(scope, left)?;
     blocked::filter(left)?;
     cooldown::filter(scope, left)?;
+    budget::of_tags(scope)?;
     budget::filter(scope, left)?;
     context_window::filter(scope, left)?;
     tags::filter(scope, left)?;
@@ -58,7 +60,8 @@ pub(super) fn run<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPi
     Ok(())
 }
 
-/// Removes what may not serve a call that names the deployment by its id: past cooldowns, tags and order.
+/// Removes what may not serve a call that names the deployment by its id: past cooldowns, tags, budgets of deployments and
+/// order. A tag's budget is the caller's, so it holds.
 ///
 /// # Errors
 ///
@@ -66,7 +69,17 @@ pub(super) fn run<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPi
 pub(super) fn by_id<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
     allowed(scope, left)?;
     blocked::filter(left)?;
+    budget::of_tags(scope)?;
     limits::filter(scope, left)
+}
+
+/// Removes what the tags of the call leave out.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn by_tags<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPick> {
+    tags::filter(scope, left)
 }
 
 /// Removes what a caller may not use at all.

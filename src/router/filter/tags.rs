@@ -1,4 +1,4 @@
-//! Tag routing: the tags of a request choose among the tags of deployments (router.md §2.6).
+//! Tag routing: the tags of a request choose among the tags of deployments.
 //!
 //! A plain tag asks for deployments that carry it, `&t` for only those, `!t` for none of those; patterns of the
 //! `User-Agent` are a deployment's second chance. It is a policy, so what it refuses falls back nowhere.
@@ -42,7 +42,7 @@ pub(super) fn filter<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), N
     if !left.is_empty() {
         return Ok(());
     }
-    // Known tags whose deployments cannot serve are an error of the policy (router.md 13.1, case 29).
+    // Known tags whose deployments cannot serve are an error of the policy.
     if !wanted.plain.is_empty() {
         return Err(refused(scope));
     }
@@ -65,11 +65,10 @@ fn is_enabled(scope: &Scope<'_>) -> bool {
 /// there for everyone.
 fn matched<'a>(scope: &Scope<'a>, wanted: &Wanted<'_>, left: &Left<'a>) -> Option<Left<'a>> {
     let match_any = scope.settings.tags.match_any;
-    let agent = (scope.asked.user_agent.as_ref()).map(|agent| format!("User-Agent: {agent}"));
+    let agent = scope.asked.agent_header();
     let by_pattern = |one: &Deployment| {
         let is_open = match_any || one.entry.tags.is_empty();
-        let matches = |agent: &String| one.tag_patterns.iter().any(|tag| tag.is_match(agent));
-        is_open && agent.as_ref().is_some_and(matches)
+        is_open && agent.as_ref().is_some_and(|agent| one.fits_agent(agent))
     };
     let by_tags = |one: &Deployment| {
         let mut plain = wanted.plain.iter();

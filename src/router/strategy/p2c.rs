@@ -1,5 +1,5 @@
 //! `p2c`: of two deployments at random, by weight where weights are written, the one whose peak-EWMA latency times its load
-//! is lower (router.md §14.7). Two random choices keep instances from all running to the same fast deployment.
+//! is lower. Two random choices keep instances from all running to the same fast deployment.
 
 use super::simple_shuffle::{draw_by, written_weights};
 use super::{Choice, Strategy};

@@ -46,6 +46,9 @@ pub(super) async fn answer(api: Api, path: &str, call: &Call<'_>) -> Answered {
         Api::Messages => &shape::MESSAGES,
     };
     check(&body, shape)?;
+    if api == Api::Responses {
+        responses::check(&body)?;
+    }
     let model = Model::parse(body.text_of("model").unwrap_or_default())?;
     check_place(api, path, &model)?;
     let meant = match api {
@@ -70,17 +73,18 @@ pub(super) async fn answer(api: Api, path: &str, call: &Call<'_>) -> Answered {
         directions,
     } = speak(&request, call).await?;
     let fault = fault.as_ref();
+    let asked = responses::Asked::of(&body, call.body);
     if mode == Mode::Whole {
         let body = match api {
             Api::ChatCompletions => write::whole(Format::OpenAi, &answer),
-            Api::Responses => responses::whole(&answer).to_string().into_bytes(),
+            Api::Responses => responses::whole(&answer, &asked).to_string().into_bytes(),
             Api::Messages => write::whole(Format::Messages, &answer),
         };
         return whole::send(body.into(), fault, call);
     }
     let mut events = match api {
         Api::ChatCompletions => chunks::events(Format::OpenAi, &answer),
-        Api::Responses => responses::events(&answer),
+        Api::Responses => responses::events(&answer, &asked),
         Api::Messages => chunks::events(Format::Messages, &answer),
     };
     if api == Api::ChatCompletions {

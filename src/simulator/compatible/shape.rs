@@ -60,41 +60,58 @@ pub(super) static CHAT_COMPLETIONS: Shape = Shape::Structure(&[
     optional("user", &TEXT),
 ]);
 
-const FLAT_TOOL: Shape = Shape::Structure(&[
+/// A function among the tools of `/responses`.
+pub(super) static FLAT_TOOL: Shape = Shape::Structure(&[
     required("type", &Shape::Choice(&["function"])),
     required("name", &NON_EMPTY),
     optional("description", &TEXT),
     optional("parameters", &OBJECT),
     optional("strict", &FLAG),
 ]);
-const ITEM: Shape = Shape::Structure(&[
-    required(
+/// A message, a call or a result in `input` of `/responses`.
+pub(super) static ITEM: Shape = Shape::Structure(&[
+    optional(
         "type",
         &Shape::Choice(&["message", "function_call", "function_call_output"]),
     ),
+    optional("id", &NON_EMPTY),
+    optional("status", &TEXT),
     optional("role", &SPEAKER),
-    optional("content", &OBJECTS),
+    optional("content", &ANY),
     optional("call_id", &NON_EMPTY),
     optional("name", &NON_EMPTY),
+    optional("namespace", &NON_EMPTY),
     optional("arguments", &TEXT),
     optional("output", &ANY),
 ]);
 
-/// `/responses`, as far as a chat needs it.
+/// `/responses`; its items and tools are checked one by one.
 pub(super) static RESPONSES: Shape = Shape::Structure(&[
     required("model", &NON_EMPTY),
-    required("input", &some(&ITEM)),
+    required("input", &ANY),
+    optional("instructions", &TEXT),
     optional("stream", &FLAG),
+    optional("stream_options", &OBJECT),
     optional("store", &FLAG),
+    optional("include", &TEXTS),
+    optional("metadata", &OBJECT),
+    optional("max_tool_calls", &COUNT),
+    optional("truncation", &Shape::Choice(&["auto", "disabled"])),
+    optional("user", &TEXT),
+    optional("prompt_cache_retention", &TEXT),
     optional("max_output_tokens", &Shape::Integer { min: 16 }),
     optional("temperature", &WARMTH),
     optional("top_p", &RATIO),
-    optional("tools", &list(&FLAT_TOOL)),
+    optional("tools", &OBJECTS),
     optional("tool_choice", &ANY),
     optional("parallel_tool_calls", &FLAG),
     optional(
         "reasoning",
-        &Shape::Structure(&[optional("effort", &EFFORT)]),
+        &Shape::Structure(&[
+            optional("effort", &EFFORT),
+            optional("summary", &TEXT),
+            optional("context", &TEXT),
+        ]),
     ),
     optional("text", &OBJECT),
     optional("service_tier", &TIER),

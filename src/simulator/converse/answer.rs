@@ -13,7 +13,7 @@
 //! | `[[sim:redacted]]` | reasoning that may not be read, where reasoning is wanted |
 //! | `[[sim:empty]]` | nothing |
 //! | `[[sim:stop-reason=REASON]]` | the usual text, ended for this reason |
-//! | `[[sim:guardrail]]` | the guardrail's message, if the request names a guardrail |
+//! | `[[sim:guardrail]]` | the guardrail's message, whether the request names a guardrail or not |
 
 use std::sync::Arc;
 

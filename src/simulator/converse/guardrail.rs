@@ -8,10 +8,12 @@ use super::request::Request;
 
 /// Whether the guardrail that the request names stops it; guarded blocks alone are looked at where there are any.
 pub(super) fn blocks(request: &Request<'_>) -> bool {
+    // The pattern of the identifier admits an empty one, which is none.
     let configured = request
         .root
         .at(&["guardrailConfig", "guardrailIdentifier"])
-        .is_some();
+        .and_then(Node::text)
+        .is_some_and(|id| !id.is_empty());
     let guarded = request.blocks().any(|block| block.node.has("guardContent"));
     let looked_at =
         |text: &&str| !guarded || request.blocks().any(|block| is_guarded(block.node, text));

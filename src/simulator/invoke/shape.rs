@@ -13,7 +13,12 @@ const MESSAGE: Shape = Shape::Structure(&[required("role", &SPEAKERS), required(
 const MESSAGES: Shape = some(&MESSAGE);
 
 static ANTHROPIC: Shape = Shape::Structure(&[
-    required("anthropic_version", &Shape::Choice(&["bedrock-2023-05-31"])),
+    // The first is what AWS documents, the second what Anthropic's own clients of Bedrock send:
+    // <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html>.
+    required(
+        "anthropic_version",
+        &Shape::Choice(&["bedrock-2023-05-31", "2026-10-21"]),
+    ),
     required("max_tokens", &COUNT),
     required("messages", &MESSAGES),
     optional("anthropic_beta", &TEXTS),

@@ -14,6 +14,14 @@ pub(super) fn denied(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::UpstreamDenied, message)
 }
 
+/// No place has any. It says whose they are, since a client reads a 401 as one of its own key.
+pub(super) fn nothing_found() -> Error {
+    denied(
+        "Unable to locate credentials: the gateway has no AWS credentials for this model, whatever the key of the request. \
+         Its operator has to give it some: in the configuration, the environment, a profile or a role.",
+    )
+}
+
 /// Whoever gives out credentials is away: 503.
 pub(super) fn unavailable(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Unavailable, message)

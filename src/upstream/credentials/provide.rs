@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::Credentials;
 use super::ambient::Chain;
-use super::failures::{denied, unavailable};
+use super::failures::{denied, nothing_found, unavailable};
 use super::identity::{Identity, Method, Role, WebIdentity};
 use super::refresh::Provider;
 use super::sts::{Sts, StsFailure};
@@ -95,7 +95,7 @@ impl Fetch {
         {
             return Ok(credentials);
         }
-        Err(denied("Unable to locate credentials"))
+        Err(nothing_found())
     }
 }
 

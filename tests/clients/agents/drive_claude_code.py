@@ -5,19 +5,18 @@ every `make test`.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import MODELS, configuration
+from conftest import MODELS
+from support import recordings
 from support.fake_aws import PIXEL
 from support.gateway import Gateway, clean_environment
 from support.recorder import Recorder, cleaned
 
 FOLDER = Path(__file__).resolve().parent
-RECORDING = FOLDER / "recorded" / "claude-code.jsonl"
 # Names that Claude Code knows, so that it asks for what it asks of these models, and one that it does not know.
 NAMES = {
     "claude-sonnet-4-5": MODELS["claude"],
@@ -35,19 +34,14 @@ SWITCHES = {
 
 @pytest.fixture(scope="module")
 def agent_gateway():
-    entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in NAMES.items()]  # fmt: skip
-    with Gateway(configuration(model_list=entries), simulate=True) as gateway:
+    with recordings.simulated(NAMES) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def recording():
-    """Collects what is sent; with RECORD=1 it becomes the fixture."""
-    lines: list[dict] = []
-    yield lines
-    if os.environ.get("RECORD"):
-        RECORDING.parent.mkdir(exist_ok=True)
-        RECORDING.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    with recordings.kept(recordings.FOLDER / "claude-code.jsonl") as lines:
+        yield lines
 
 
 # Ways to tell it of a gateway.

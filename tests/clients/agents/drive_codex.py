@@ -5,19 +5,18 @@ What it sends is kept in `recorded/codex.jsonl` with `make test-agents RECORD=1`
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import MODELS, configuration
+from conftest import MODELS
+from support import recordings
 from support.gateway import Gateway, clean_environment
 from support.recorder import Recorder, cleaned
 from test_node import NODE
 
 FOLDER = Path(__file__).resolve().parent
-RECORDING = FOLDER / "recorded" / "codex.jsonl"
 PROGRAM = FOLDER / "node_modules" / "@openai" / "codex" / "bin" / "codex.js"
 NAMES = {name: MODELS[name] for name in ("claude", "nova", "gpt-oss")}
 SETTINGS = """
@@ -38,19 +37,14 @@ stream_max_retries = 1
 
 @pytest.fixture(scope="module")
 def agent_gateway():
-    entries = [{"model_name": name, "litellm_params": {"model": model, "aws_region_name": "us-west-2"}} for name, model in NAMES.items()]  # fmt: skip
-    with Gateway(configuration(model_list=entries), simulate=True) as gateway:
+    with recordings.simulated(NAMES) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def recording():
-    """Collects what is sent; with RECORD=1 it becomes the fixture."""
-    lines: list[dict] = []
-    yield lines
-    if os.environ.get("RECORD"):
-        RECORDING.parent.mkdir(exist_ok=True)
-        RECORDING.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    with recordings.kept(recordings.FOLDER / "codex.jsonl") as lines:
+        yield lines
 
 
 class Agent:

@@ -36,8 +36,35 @@ impl Default for Entry<'_> {
     }
 }
 
-impl Entry<'_> {
-    fn yaml(&self) -> String {
+impl<'a> Entry<'a> {
+    /// A deployment of Claude.
+    pub fn of(name: &'a str, id: &'a str) -> Self {
+        Self {
+            name,
+            id,
+            ..Self::default()
+        }
+    }
+
+    pub fn model(self, model: &'a str) -> Self {
+        Self { model, ..self }
+    }
+
+    /// How the simulator fails its calls.
+    pub fn fault(self, fault: &'a str) -> Self {
+        Self { fault, ..self }
+    }
+
+    pub fn params(self, params: &'a str) -> Self {
+        Self { params, ..self }
+    }
+
+    pub fn info(self, info: &'a str) -> Self {
+        Self { info, ..self }
+    }
+
+    /// Writes the entry.
+    pub fn yaml(&self) -> String {
         let Self {
             name,
             id,

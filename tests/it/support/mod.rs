@@ -1,13 +1,14 @@
 //! A gateway on a free port, with a simulator behind it.
 
 pub mod entry;
+pub mod exchange;
 pub mod scenes;
 pub mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use switchyard::clock::{SharedClock, SystemClock};
@@ -21,6 +22,8 @@ use switchyard::simulator::{ACCESS_KEY_ID, Options, SECRET_ACCESS_KEY, Simulator
 use switchyard::state::{Live, Origins, Parts, Reloader, Snapshot, watch};
 use switchyard::upstream::{CredentialStore, Upstream, UpstreamOptions};
 use tokio_util::task::TaskTracker;
+
+use self::entry::Entry;
 
 /// Settings under which every call is one attempt.
 pub const ONCE: &str = "router_settings: {num_retries: 0, disable_cooldowns: true}";
@@ -44,16 +47,7 @@ impl Drop for Gateway {
 
 /// Writes an entry of `model_list`.
 pub fn entry(name: &str, id: &str, fault: &str, params: &str) -> String {
-    let place = if fault.is_empty() {
-        String::new()
-    } else {
-        format!("/fault/{fault}")
-    };
-    format!(
-        "  - {{model_name: \"{name}\", model_info: {{id: {id}}}, litellm_params: {{model: bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0, \
-         aws_access_key_id: {ACCESS_KEY_ID}, aws_secret_access_key: {SECRET_ACCESS_KEY}, aws_region_name: us-west-2, \
-         aws_bedrock_runtime_endpoint: \"$URL{place}\", extra_headers: {{x-deployment: {id}}}{params}}}}}\n"
-    )
+    Entry::of(name, id).fault(fault).params(params).yaml()
 }
 
 /// Writes an entry of `model_list` for `model` at `url`, with further `litellm_params` in flow style.
@@ -95,6 +89,21 @@ impl Answer {
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
             .collect()
+    }
+
+    /// The error of a stream that broke: its last event, after which and before which nothing says that it is over.
+    pub fn error_event(&self, case: &str) -> Value {
+        assert_eq!(self.status, 200, "{case}: {}", self.body);
+        let events = self.events();
+        let (last, others) = events.split_last().unwrap();
+        let is_error = |event: &&str| event.contains("\"error\"");
+        assert!(!others.iter().any(is_error), "{case}: {}", self.body);
+        for end in ["[DONE]", "finish_reason\":\""] {
+            assert!(!self.body.contains(end), "{case}: {}", self.body);
+        }
+        let mut last: Value = serde_json::from_str(last).unwrap();
+        assert!(last["error"]["message"].is_string(), "{case}: {last}");
+        last["error"].take()
     }
 
     /// The text of a stream.
@@ -262,6 +271,24 @@ impl Gateway {
         };
         let in_time = tokio::time::timeout(Duration::from_secs(20), rest).await;
         assert!(in_time.is_ok(), "held still: {}", self.held().join(", "));
+    }
+
+    /// Waits until no call is under way.
+    pub async fn is_idle(&self) {
+        entry::until(|| self.app.running.load(Ordering::Acquire) == 0).await;
+    }
+
+    /// What the first key has spent so far.
+    pub fn spent_so_far(&self) -> f64 {
+        let snapshot = self.app.live.load();
+        let mut keys = snapshot.keys.virtual_keys();
+        keys.next().unwrap().runtime.spent(Instant::now())
+    }
+
+    /// What the first key has spent when no call is under way.
+    pub async fn spent(&self) -> f64 {
+        self.is_idle().await;
+        self.spent_so_far()
     }
 
     /// What calls hold: places, permits, streams.

@@ -10,10 +10,9 @@ use switchyard::clock::{Clock, Sleep, SystemClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 
+pub use super::entry::CLAUDE;
 use super::{Answer, entry};
 
-/// The model of every entry that [`entry`] writes.
-pub const CLAUDE: &str = "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 /// A model that takes no assistant prefill.
 pub const NO_PREFILL: &str = "bedrock/converse/us.amazon.nova-lite-v1:0";
 

@@ -160,7 +160,7 @@ fn split<'a>(
             "messages",
             "Invalid Message: the last message for an agent must be the user's.",
         )),
-        None => Err(nothing_said()),
+        None => Err(nothing_said(messages)),
     }
 }
 
@@ -179,7 +179,7 @@ fn said(message: &Message) -> Result<String> {
         }
     };
     if text.trim().is_empty() && message.role == Role::User {
-        return Err(nothing_said());
+        return Err(nothing_said(std::slice::from_ref(message)));
     }
     Ok(text)
 }

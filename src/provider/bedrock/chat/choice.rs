@@ -76,7 +76,7 @@ impl Question<'_> {
             (false, false) => Err(Error::bad_request(
                 "tool_choice",
                 "litellm.UnsupportedParamsError: the model cannot be forced to use a tool. To relax the choice to \
-                 auto, set `litellm.drop_params=True`.",
+                 auto, send `drop_params: true`, or set `litellm_settings.drop_params: true`.",
             )),
         }
     }

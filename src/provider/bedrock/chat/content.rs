@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// What blocks are written with.
 #[derive(Debug)]
 pub(crate) struct Writer<'a, 'n> {
+    /// The conversation before it was mended.
+    pub(crate) written: &'a [Message],
     /// The model they are for.
     pub(crate) model: &'a Model<'a>,
     /// Which cache points it takes.
@@ -40,7 +42,7 @@ pub(crate) fn user(writer: &Writer<'_, '_>, message: &Message, out: &mut Vec<Blo
             if let Some(said) = writer.mending.user_text() {
                 out.push(Block::Text(said));
             } else if !text.is_empty() {
-                return Err(nothing_said());
+                return Err(nothing_said(writer.written));
             }
         }
         Content::Text(text) => {

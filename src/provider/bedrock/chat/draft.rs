@@ -85,9 +85,10 @@ impl<'a> Draft<'a> {
         .answer(&mut toolbox.namer)?
         .filter(|_| !toolbox.tools.is_empty());
         let cache = CachePolicy::of(&model);
-        let turns = messages::turns(&list, &model, cache, &mending, &mut toolbox.namer)?;
+        let written = &request.messages;
+        let turns = messages::turns(&list, written, &model, cache, &mending, &mut toolbox.namer)?;
         if turns.is_empty() {
-            return Err(messages::nothing_said());
+            return Err(messages::nothing_said(written));
         }
         Ok(Self {
             inference: Inference::new(

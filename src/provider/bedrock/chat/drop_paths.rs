@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 const PARAM: &str = "additional_drop_params";
 /// How many paths there may be: each is followed through the whole value.
 const MOST_PATHS: usize = 64;
+/// What no path of a caller's leads into: it may be the operator's, and would be none without its name.
+const OPERATORS: [&str; 2] = ["guardrailConfig", "guardrail_config"];
 
 /// Removes what the operator and the request name.
 pub(crate) fn apply(
@@ -26,12 +28,15 @@ pub(crate) fn apply(
     let mut names: HashSet<&str> = HashSet::new();
     let mut paths: BTreeMap<&str, Vec<Vec<Step<'_>>>> = BTreeMap::new();
     let mut count = 0;
-    for entry in operators.iter().chain(callers) {
+    let of_operators = operators.iter().map(|entry| (entry, true));
+    for (entry, is_operators) in of_operators.chain(callers.iter().map(|entry| (entry, false))) {
         // The name of a parameter that nobody knows may itself look like a path.
         names.insert(entry);
         if let Some((root, steps)) = parse(entry) {
-            paths.entry(root).or_default().push(steps);
             count += 1;
+            if is_operators || !OPERATORS.contains(&root) {
+                paths.entry(root).or_default().push(steps);
+            }
         }
     }
     if count > MOST_PATHS {
@@ -173,6 +178,26 @@ mod tests {
         for broken in ["a[", "a[x]", "a[1]b"] {
             assert_eq!(parse(broken), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn no_path_of_a_caller_leads_into_a_guardrail() {
+        let own = json!({"guardrailIdentifier": "g", "trace": "enabled"});
+        let mut params = ChatParams {
+            guardrail: Some(RawJson::from_value(&own)),
+            ..ChatParams::default()
+        };
+        let callers = [
+            "guardrailConfig",
+            "guardrailConfig.guardrailIdentifier",
+            "guardrail_config.guardrailIdentifier",
+        ]
+        .map(str::to_owned);
+        apply(&mut params, &[], &callers).unwrap();
+        assert_eq!(params.guardrail.as_ref().unwrap().to_value(), own);
+        apply(&mut params, &["guardrailConfig.trace".to_owned()], &[]).unwrap();
+        let left = params.guardrail.unwrap().to_value();
+        assert_eq!(left, json!({"guardrailIdentifier": "g"}));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::canonical::{RawJson, write_escaped};
+use crate::canonical::{ObjectWriter, RawJson, write_escaped};
 
 /// Members in the order in which they came; a caller may send very many.
 #[derive(Debug, Default)]
@@ -86,16 +86,11 @@ impl Fields {
 
     /// Appends the members as a JSON object.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (index, (name, value)) in self.members.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write_escaped(name, out);
-            out.push(b':');
-            out.extend_from_slice(value.bytes());
+        let mut object = ObjectWriter::open(out);
+        for (name, value) in &self.members {
+            object.member(name).extend_from_slice(value.bytes());
         }
-        out.push(b'}');
+        object.close();
     }
 }
 

@@ -50,6 +50,9 @@ const NOT_FROM_CALLERS_PREFIXES: [&str; 4] = ["amz-sdk-", "sec-", "x-amz", "x-fo
 /// What a caller may set although it begins like one of those: Bedrock's own switches.
 const FROM_CALLERS_PREFIX: &str = "x-amzn-bedrock-";
 
+/// What names a guardrail; AWS takes a blank one for none, and an operator may have given the deployment one.
+const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
+
 /// Collects the headers that the operator and the caller chose, and the betas.
 pub(crate) fn collect(
     params: &ChatParams,
@@ -76,7 +79,7 @@ pub(crate) fn collect(
         let (name, value) = read(name, value)?;
         if NOT_FORWARDED.contains(&name.as_str()) {
             left_out += usize::from(name.as_str() != "anthropic-beta");
-        } else if is_callers(&name, target.allow_caller_authorization) {
+        } else if is_callers(&name, &value, target.allow_caller_authorization) {
             add(name, value);
         } else {
             left_out += 1;
@@ -94,9 +97,12 @@ pub(crate) fn collect(
 }
 
 /// Says whether a caller may set a header. An authorization is a credential like any other that a caller brings.
-fn is_callers(name: &HeaderName, allow_authorization: bool) -> bool {
+fn is_callers(name: &HeaderName, value: &HeaderValue, allow_authorization: bool) -> bool {
     if *name == header::AUTHORIZATION {
         return allow_authorization;
+    }
+    if name == GUARDRAIL && value.as_bytes().trim_ascii().is_empty() {
+        return false;
     }
     let name = name.as_str();
     name.starts_with(FROM_CALLERS_PREFIX)
@@ -143,7 +149,8 @@ mod tests {
 
     #[test]
     fn callers_set_no_header_that_says_who_asks() {
-        let may = |name: &'static str| is_callers(&HeaderName::from_static(name), false);
+        let value = HeaderValue::from_static("x");
+        let may = |name: &'static str| is_callers(&HeaderName::from_static(name), &value, false);
         for name in ["x-team", "test", "x-amzn-bedrock-trace", "traceparent"] {
             assert!(may(name), "{name}");
         }
@@ -158,6 +165,11 @@ mod tests {
         ] {
             assert!(!may(name), "{name}");
         }
-        assert!(is_callers(&header::AUTHORIZATION, true));
+        assert!(is_callers(&header::AUTHORIZATION, &value, true));
+        let guardrail = HeaderName::from_static(GUARDRAIL);
+        for (value, is_callers_own) in [("gr1", true), ("", false), (" ", false)] {
+            let value = HeaderValue::from_static(value);
+            assert_eq!(is_callers(&guardrail, &value, false), is_callers_own);
+        }
     }
 }

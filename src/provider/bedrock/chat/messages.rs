@@ -14,18 +14,20 @@ use super::history::{Mending, Messages};
 use super::kind::Model;
 use super::media;
 use super::names::Namer;
-use crate::canonical::{Message, Role, Text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::canonical::{Content, Message, PartKind, Role, Text};
+use crate::error::{Error, Result};
 
-/// Cuts the conversation into Converse's messages.
+/// Cuts the conversation into Converse's messages; `written` is the conversation before it was mended, for errors.
 pub(crate) fn turns(
     messages: &Messages<'_>,
+    written: &[Message],
     model: &Model<'_>,
     cache: CachePolicy,
     mending: &Mending,
     namer: &mut Namer,
 ) -> Result<Vec<Turn>> {
     let mut writer = Writer {
+        written,
         model,
         cache,
         mending,
@@ -281,11 +283,25 @@ pub(crate) fn unknown_role(name: &str) -> Error {
     )
 }
 
-/// Makes the error of a conversation in which nothing is said.
-pub(crate) fn nothing_said() -> Error {
-    Error::new(
-        ErrorKind::BadRequest,
-        "Invalid Message: message content must not be empty.",
-    )
-    .with_param("messages")
+/// Makes the error of a conversation in which nothing is said, or not what must be: it names the first message of the user
+/// that is silent.
+pub(crate) fn nothing_said(messages: &[Message]) -> Error {
+    let is_silent = |message: &Message| message.role == Role::User && is_silent(&message.content);
+    let place = match messages.iter().position(is_silent) {
+        Some(index) => format!("messages[{index}].content"),
+        None => "messages".to_owned(),
+    };
+    let message = format!("Invalid Message: message content must not be empty: '{place}'.");
+    Error::bad_request(place, message)
+}
+
+fn is_silent(content: &Content) -> bool {
+    match content {
+        Content::Absent => true,
+        Content::Text(text) => text.is_blank(),
+        Content::Parts(parts) => parts.iter().all(|part| match &part.kind {
+            PartKind::Text(text) | PartKind::GuardedText(text) => text.is_blank(),
+            _ => false,
+        }),
+    }
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Wire;
 use super::context::ToolNames;
+use crate::hex::hex;
 
 /// The longest id of a call.
 const LONGEST: usize = 64;
@@ -24,13 +25,9 @@ pub(crate) fn hex_digest(parts: &[&[u8]], digits: usize) -> String {
     for part in parts {
         hasher.update(part);
     }
-    let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    hasher
-        .finalize()
-        .iter()
-        .flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)])
-        .take(digits)
-        .collect()
+    let mut digest = hex(&hasher.finalize());
+    digest.truncate(digits);
+    digest
 }
 
 fn with_hash(fit: &str, original: &str) -> String {

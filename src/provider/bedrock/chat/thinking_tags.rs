@@ -223,7 +223,10 @@ mod tests {
 
     /// Reasoning and text of a block that comes in these pieces.
     fn read(pieces: &[&str]) -> (String, String) {
-        let mut reader = TagReader::default();
+        read_by(TagReader::default(), pieces)
+    }
+
+    fn read_by(mut reader: TagReader, pieces: &[&str]) -> (String, String) {
         let (mut thinking, mut text) = (String::new(), String::new());
         let mut take = |piece: Piece| match piece {
             Piece::Text(piece) => text.push_str(&piece.decoded()),
@@ -262,19 +265,7 @@ mod tests {
 
     #[test]
     fn prompted_thinking_needs_no_opening_tag() {
-        let read = |pieces: &[&str]| {
-            let mut reader = TagReader::of_prompted_thinking();
-            let (mut thinking, mut text) = (String::new(), String::new());
-            let mut take = |piece: Piece| match piece {
-                Piece::Text(piece) => text.push_str(&piece.decoded()),
-                Piece::Thinking(piece) => thinking.push_str(&piece.decoded()),
-            };
-            for piece in pieces {
-                reader.feed(Text::new(piece), &mut take);
-            }
-            reader.finish(&mut take);
-            (thinking, text)
-        };
+        let read = |pieces: &[&str]| read_by(TagReader::of_prompted_thinking(), pieces);
         for whole in [
             "hm</think>\n\n Yes </think>",
             "<think>hm</think>Yes </think>",

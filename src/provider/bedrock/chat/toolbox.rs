@@ -151,8 +151,7 @@ impl OrphanRules {
             return Err(Error::new(
                 ErrorKind::BadRequest,
                 "litellm.UnsupportedParamsError: Bedrock doesn't support tool calling without `tools=` param \
-                 specified. Pass `tools=` param OR set `litellm.modify_params = True` to add a dummy tool to the \
-                 request.",
+                 specified. Send `tools`, or set `litellm_settings.modify_params: true` to add a dummy tool to the request.",
             )
             .with_param("tools"));
         }

@@ -108,7 +108,8 @@ pub(super) fn write_messages(
     let mut list = history::borrow(&request.messages);
     orphan_rules(target, &mending).apply(&mut list, &mut Tools::default())?;
     let cache = CachePolicy::of(&model);
-    let turns = messages::turns(&list, &model, cache, &mending, &mut Namer::default())?;
+    let (written, mut namer) = (&request.messages, Namer::default());
+    let turns = messages::turns(&list, written, &model, cache, &mending, &mut namer)?;
     write_turns(&turns, out);
     Ok(())
 }

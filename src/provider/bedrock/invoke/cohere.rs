@@ -63,26 +63,26 @@ pub(super) const TAKEN: [&str; 13] = [
     "top_p",
 ];
 
+/// What Cohere calls them.
+pub(super) const SAMPLING: [(&str, &str); 10] = [
+    ("max_tokens", "max_tokens"),
+    ("temperature", "temperature"),
+    ("top_p", "p"),
+    ("top_k", "k"),
+    ("stop", "stop_sequences"),
+    ("n", "num_generations"),
+    ("seed", "seed"),
+    ("frequency_penalty", "frequency_penalty"),
+    ("presence_penalty", "presence_penalty"),
+    ("logit_bias", "logit_bias"),
+];
+
 /// Tools are taken without a refusal, as they always were, although the models know none.
 const COMMAND: TextModel = TextModel::new(&TAKEN, Write::Always(write), read);
 
 fn write(asked: &Asked<'_>, fields: &mut Fields) {
     set_text("prompt", &joined(&asked.lines, "\n\n"), fields);
-    asked.set_sampling(
-        &[
-            ("max_tokens", "max_tokens"),
-            ("temperature", "temperature"),
-            ("top_p", "p"),
-            ("top_k", "k"),
-            ("stop", "stop_sequences"),
-            ("n", "num_generations"),
-            ("seed", "seed"),
-            ("frequency_penalty", "frequency_penalty"),
-            ("presence_penalty", "presence_penalty"),
-            ("logit_bias", "logit_bias"),
-        ],
-        fields,
-    );
+    asked.set_sampling(&SAMPLING, fields);
     if asked.request.stream {
         fields.set_value("stream", &json!(true));
     }

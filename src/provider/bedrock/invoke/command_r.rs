@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::cohere::{TAKEN, reason};
+use super::cohere::{SAMPLING, TAKEN, reason};
 use super::envelope::parse;
 use super::said::{CallPiece, Said, stop, text};
 use super::text_model::{Asked, TextModel, Write, set_text};
@@ -64,21 +64,7 @@ fn write(asked: &Asked<'_>, fields: &mut Fields) -> Result<()> {
     if !results.is_empty() {
         fields.set_value("tool_results", &Value::Array(results));
     }
-    asked.set_sampling(
-        &[
-            ("max_tokens", "max_tokens"),
-            ("temperature", "temperature"),
-            ("top_p", "p"),
-            ("top_k", "k"),
-            ("stop", "stop_sequences"),
-            ("n", "num_generations"),
-            ("seed", "seed"),
-            ("frequency_penalty", "frequency_penalty"),
-            ("presence_penalty", "presence_penalty"),
-            ("logit_bias", "logit_bias"),
-        ],
-        fields,
-    );
+    asked.set_sampling(&SAMPLING, fields);
     Ok(())
 }
 

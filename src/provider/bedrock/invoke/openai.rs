@@ -172,7 +172,7 @@ impl OpenAiChat {
             .iter()
             .any(|message| message.role != Role::System && says_something(message))
         {
-            return Err(nothing_said());
+            return Err(nothing_said(&request.messages));
         }
         let mut fields = Fields::default();
         (self.adjust)(&mut messages, &mut params, request.stream, &mut fields);

@@ -84,7 +84,7 @@ pub(super) fn read(
         lines.extend(line(message, words, &mending)?);
     }
     if lines.len() == before {
-        return Err(nothing_said());
+        return Err(nothing_said(&request.messages));
     }
     Ok(lines)
 }

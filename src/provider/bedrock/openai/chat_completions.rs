@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{fault, reasons, settle};
+use super::{fault, native, reasons, settle};
 use crate::canonical::{Chat, ChatParams, ChatRequest, Message, RawJson, ResponseFormat};
 use crate::catalog::Flag;
 use crate::error::Result;
@@ -72,7 +72,7 @@ fn stream(_: &mut Vec<Message>, params: &mut ChatParams, streams: bool, fields: 
     }
 }
 
-/// The runtime's own chat completions, and Converse for what they cannot do.
+/// The runtime's own chat completions, its responses for clients that speak those, and Converse for what neither can do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChatCompletions;
 
@@ -82,6 +82,13 @@ impl Transformer<Chat> for ChatCompletions {
         request: &ChatRequest,
         target: &Target,
     ) -> Result<Exchange<Chat>, TransformError> {
+        if native::is_asked_natively(request, target) {
+            return Ok(native::exchange(
+                request,
+                target,
+                native::url(&target.endpoint),
+            )?);
+        }
         if is_for_converse(request, target) {
             return Converse.encode(request, &for_converse(target));
         }

@@ -1,9 +1,9 @@
 //! `bedrock-mantle`: chat completions, responses and Anthropic's messages at one host.
 //!
 //! A Claude speaks its own format there. Other models speak chat completions, unless they are known to have nothing but
-//! responses; some have both behind `/openai/v1`, the others behind `/v1`.
+//! responses, or the client speaks those itself; some have both behind `/openai/v1`, the others behind `/v1`.
 
-use super::{chat_completions, responses};
+use super::{chat_completions, native, responses};
 use crate::canonical::{Chat, ChatRequest};
 use crate::catalog::Flag;
 use crate::provider::bedrock::invoke::MantleMessages;
@@ -29,6 +29,13 @@ impl Transformer<Chat> for Mantle {
             "v1"
         };
         let base = format!("{}/{segment}", target.endpoint);
+        if native::is_asked_natively(request, target) {
+            return Ok(native::exchange(
+                request,
+                target,
+                format!("{base}/responses"),
+            )?);
+        }
         let has_responses_only =
             facts.serves("/v1/responses") && !facts.serves("/v1/chat/completions");
         Ok(if has_responses_only {

@@ -6,6 +6,9 @@
 
 mod chat_completions;
 mod mantle;
+mod native;
+mod native_answer;
+mod native_input;
 mod responses;
 mod responses_request;
 
@@ -14,6 +17,7 @@ use serde_json::value::RawValue;
 
 pub(super) use chat_completions::ChatCompletions;
 pub(super) use mantle::Mantle;
+pub(super) use native::{exchange as native_exchange, is_asked_natively, url as native_url};
 
 use crate::canonical::{ChatParams, RawJson};
 use crate::error::{Error, ErrorKind, Result};

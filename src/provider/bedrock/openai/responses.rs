@@ -29,7 +29,7 @@ pub(super) fn exchange(
     let mut params = screen(request, target, &PARAMS, &mut warnings)?;
     settle(&mut params, target, &mut warnings)?;
     let body = body(request, target, &params)?;
-    let decoder = SaidDecoder::new(read, Reasoning::Marked, body.len()).bare();
+    let decoder = decoder(body.len());
     let wire = Outgoing {
         request,
         params: &params,
@@ -43,6 +43,11 @@ pub(super) fn exchange(
         decoder: Box::new(decoder),
         warnings: warnings::fit(warnings),
     })
+}
+
+/// Makes the reader of the answer to a request whose body has this many bytes.
+pub(super) fn decoder(body_bytes: usize) -> SaidDecoder {
+    SaidDecoder::new(read, Reasoning::Marked, body_bytes).bare()
 }
 
 /// An answer.

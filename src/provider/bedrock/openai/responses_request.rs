@@ -47,7 +47,7 @@ pub(super) fn body(request: &ChatRequest, target: &Target, params: &ChatParams) 
         write_message(message, start, &mut out)?;
     }
     if !request.messages.iter().any(says_something) {
-        return Err(nothing_said());
+        return Err(nothing_said(&request.messages));
     }
     out.push(b']');
     let mut fields = fields(request, target, params);
@@ -131,7 +131,7 @@ fn set_tools(params: &ChatParams, fields: &mut Fields) {
 }
 
 /// Takes the members of `{"type": T, T: {…}}` out to where `type` is, as this API has them.
-fn flat(mut written: Value, member: &str) -> Value {
+pub(super) fn flat(mut written: Value, member: &str) -> Value {
     let Some(members) = written.as_object_mut() else {
         return written;
     };

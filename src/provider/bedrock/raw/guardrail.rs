@@ -7,6 +7,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -42,6 +43,11 @@ pub fn guard(
         Operation::InvokeStream => (model.is_nova(), true),
         _ => return Ok(()),
     };
+    // AWS takes a blank one for none.
+    let is_blank = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty();
+    request
+        .headers
+        .retain(|(name, value)| name != HEADER || !is_blank(value));
     if is_in_body {
         if let Some(body) = guarded(&request.body, &guardrail_config(guardrail, streamed))? {
             request.body = body;
@@ -136,7 +142,7 @@ impl<'de> Visitor<'de> for Members {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue, Method};
+    use http::{HeaderName, Method};
     use serde_json::json;
 
     use super::*;
@@ -231,7 +237,9 @@ mod tests {
         ];
         assert_eq!(names(&[]), own);
         assert_eq!(names(&[("x-amzn-bedrock-guardrailversion", "7")]), own);
-        let theirs = names(&[(HEADER, "gr2")]);
+        assert_eq!(names(&[(HEADER, "")]), own);
+        assert_eq!(names(&[(HEADER, " \t"), (HEADER, "")]), own);
+        let theirs = names(&[(HEADER, "gr2"), (HEADER, "")]);
         assert_eq!(theirs, ["x-amzn-bedrock-guardrailidentifier=gr2"]);
     }
 }

@@ -13,6 +13,8 @@ mod path;
 mod place;
 mod tap;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 
@@ -33,6 +35,8 @@ use crate::provider::WireRequest;
 const OUTPUT_TOKENS: u64 = 256;
 /// Longest text of a request that counts as text: what is longer and has no space is a file.
 const LONGEST_WORD: usize = 2048;
+/// How many models a body may name; each is compared with every entry of a key's list.
+const MOST_MODELS: usize = 64;
 /// Members that bound an answer, in the formats of all families; none stands deeper than one object inside of the body.
 const LIMITS: [&str; 6] = [
     "maxTokens",
@@ -127,13 +131,13 @@ impl RawRequest {
         Ok(headers)
     }
 
-    /// Returns the models that the body names where it is the body that names them: Bedrock's OpenAI-shaped API, jobs, and
+    /// Returns the models, each once, that the body names where it is the body that names them: Bedrock's OpenAI-shaped API, jobs, and
     /// the agent runtime.
     ///
     /// # Errors
     ///
-    /// 400 for a body that cannot be read to its end, because AWS might find a model where we did not look; and for one that
-    /// names several where it may name one, because AWS might mean another than we do.
+    /// 400 for a body that cannot be read to its end, because AWS might find a model where we did not look; for one that
+    /// names several where it may name one, because AWS might mean another than we do; and for one that names too many.
     pub fn models_in_body(&self) -> Result<Vec<String>> {
         let (names, is_at_top) = match self.path.operation() {
             Operation::OpenAi => (&["model"][..], true),
@@ -145,11 +149,15 @@ impl RawRequest {
             return Ok(Vec::new());
         }
         let mut models = Vec::new();
+        let mut seen = HashSet::new();
         let is_whole = walk(&self.body, &mut |member, depth, leaf| {
             if let Leaf::Text(text) = leaf
                 && member.is_some_and(|member| names.contains(&member))
                 && (depth == 1 || !is_at_top)
+                && models.len() <= MOST_MODELS
+                && (is_at_top || !seen.contains(text))
             {
+                seen.insert(text.to_owned());
                 models.push(text.to_owned());
             }
         });
@@ -158,6 +166,10 @@ impl RawRequest {
             return Err(Error::new(ErrorKind::BadRequest, message));
         }
         match names {
+            _ if !is_at_top && models.len() > MOST_MODELS => {
+                let message = format!("the body names more than {MOST_MODELS} models");
+                Err(Error::new(ErrorKind::BadRequest, message))
+            }
             [name] if models.len() > 1 => {
                 let message = format!("the body has the member '{name}' more than once");
                 Err(Error::bad_request(*name, message))

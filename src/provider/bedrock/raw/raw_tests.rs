@@ -414,6 +414,22 @@ fn body_whose_models_cannot_all_be_seen_is_refused() {
 }
 
 #[test]
+fn models_of_a_body_are_counted_once_and_not_without_end() {
+    let models = |names: &mut dyn Iterator<Item = String>| {
+        let members: Vec<String> = names
+            .map(|name| format!(r#"{{"modelId":"{name}","modelArn":"{name}"}}"#))
+            .collect();
+        let body = format!(r#"{{"x":[{}]}}"#, members.join(","));
+        request(&Method::POST, "/bedrock/agents/s", None, &body).models_in_body()
+    };
+    let same = models(&mut (0..10_000).map(|place| format!("m{}", place % 64)));
+    assert_eq!(same.unwrap().len(), 64);
+    let error = models(&mut (0..65).map(|place| format!("m{place}"))).unwrap_err();
+    assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    assert!(error.message().contains("more than 64"), "{error}");
+}
+
+#[test]
 fn body_that_names_one_model_twice_is_refused() {
     for (path, name) in [
         ("/bedrock/openai/v1/chat/completions", "model"),

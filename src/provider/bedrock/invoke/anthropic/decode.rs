@@ -87,6 +87,10 @@ impl Decoder<Chat> for AnthropicDecoder {
     fn chunks(&mut self, answer: ChatAnswer) -> Vec<ChatChunk> {
         into_chunks(answer)
     }
+
+    fn native(&self) -> Option<NativeFormat> {
+        self.native.then_some(NativeFormat::Messages)
+    }
 }
 
 /// Takes a string out of a body, sharing it.

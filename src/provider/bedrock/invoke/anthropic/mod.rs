@@ -17,8 +17,9 @@ mod stream;
 mod usage;
 
 use super::claude_text::{self, CLAUDE_TEXT};
-use crate::canonical::{Chat, ChatRequest, NativeFormat};
+use crate::canonical::{Chat, ChatRequest};
 use crate::error::Result;
+use crate::provider::bedrock::chat::from_messages::is_from_messages;
 use crate::provider::bedrock::model_id::{ModelId, Route};
 use crate::provider::{Exchange, Target, TransformError, Transformer};
 use door::Door;
@@ -73,13 +74,12 @@ fn exchange(
 ///
 /// A Claude that would be asked by Converse is asked by `InvokeModel` then, unless the operator asks for Converse.
 pub(crate) fn is_asked_natively(request: &ChatRequest, model: &ModelId) -> bool {
-    let is_messages = |native: &crate::canonical::Native| native.format == NativeFormat::Messages;
     let is_served = match model.route {
         Route::Invoke | Route::Mantle => true,
         Route::Converse => !model.route_is_asked,
         _ => false,
     };
-    request.native.as_ref().is_some_and(is_messages)
+    is_from_messages(request)
         && is_served
         && model.is_claude()
         && (model.route == Route::Invoke || !model.is_opaque_arn())
@@ -88,7 +88,7 @@ pub(crate) fn is_asked_natively(request: &ChatRequest, model: &ModelId) -> bool 
 
 /// Writes the body of a request for Claude that is counted instead of being sent.
 pub(crate) fn body_to_count(request: &ChatRequest, target: &Target) -> Result<Vec<u8>> {
-    if request.native.is_some() {
+    if is_from_messages(request) {
         native::body_to_count(request, target)
     } else {
         encode::body(request, target)
