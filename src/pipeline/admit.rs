@@ -65,6 +65,14 @@ pub fn meters(
     meters
 }
 
+/// Returns the limits of the caller that every call counts against, and the whole gateway's.
+pub fn meters_of_any_call(identity: &Identity, policy: &KeyPolicy) -> Vec<Arc<Meters>> {
+    let own = identity.key().map(|key| key.meters_of_any_call());
+    let mut meters = own.unwrap_or_default();
+    meters.extend(policy.global().cloned());
+    meters
+}
+
 /// Says whether any limit counts tokens, so that the request must be estimated.
 pub fn needs_tokens(meters: &[Arc<Meters>]) -> bool {
     meters.iter().any(|meters| meters.counts_tokens())

@@ -22,7 +22,7 @@ use crate::canonical::{
 use crate::catalog::{Flag, Size, Tokenizer};
 use crate::config::{FallbackTarget, StreamRecovery};
 use crate::error::{Error, ErrorKind, Result};
-use crate::router::ModelGroup;
+use crate::router::{Deployment, ModelGroup};
 use crate::state::Parts;
 use crate::telemetry::events::stream_resumed;
 
@@ -125,8 +125,12 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
 /// The serving deployment's id, and whether its model takes a prefill.
 pub(super) fn serving(served: Option<&Served>) -> Option<(String, bool)> {
     let deployment = &served?.deployment;
-    let facts = &deployment.target.facts;
-    Some((deployment.id.clone(), facts.is(Flag::AssistantPrefill)))
+    Some((deployment.id.clone(), continues(deployment)))
+}
+
+/// Whether a text can be continued there: an agent would be told its own beginning as if it were asked something new.
+fn continues(deployment: &Deployment) -> bool {
+    deployment.target.facts.is(Flag::AssistantPrefill) && !deployment.is_agent()
 }
 
 /// Whether nothing but text is asked for.
@@ -149,7 +153,7 @@ pub(super) fn cannot(group: &ModelGroup) -> impl Iterator<Item = String> + '_ {
     group
         .deployments
         .iter()
-        .filter(|deployment| !deployment.target.facts.is(Flag::AssistantPrefill))
+        .filter(|deployment| !continues(deployment))
         .map(|deployment| deployment.id.clone())
 }
 

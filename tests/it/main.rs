@@ -9,6 +9,7 @@
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
+mod agents;
 mod cache_endpoints;
 mod cached_ids;
 mod cached_inputs;

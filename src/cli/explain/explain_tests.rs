@@ -323,6 +323,17 @@ fn json_keeps_the_members_that_were_there_before() {
     }
 }
 
+#[test]
+fn what_holds_for_agents_is_told() {
+    let agents = WHOLE.replace("MODEL, order: 2", "bedrock/agent/A/B, order: 2");
+    for (text, is_agents) in [(WHOLE, false), (agents.as_str(), true)] {
+        let found = explained(text, "a");
+        assert_eq!(found.cache.is_none(), is_agents);
+        assert_eq!(found.call.hedge_after_seconds.is_none(), is_agents);
+        assert_eq!(found.text().contains("not sent again"), is_agents);
+    }
+}
+
 const TAGGED: &str = "
 model_list:
   - {model_name: a, litellm_params: {model: MODEL, tags: [paid]}, model_info: {id: paid}}

@@ -126,11 +126,12 @@ pub(super) struct CallView {
 }
 
 impl CallView {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, group: &ModelGroup) -> Self {
         let router = &config.router;
+        let hedge_after = router.hedge_after.filter(|_| !group.has_agents());
         Self {
             deadline_seconds: router.deadline.map(|time| time.as_secs_f64()),
-            hedge_after_seconds: router.hedge_after.map(|time| time.as_secs_f64()),
+            hedge_after_seconds: hedge_after.map(|time| time.as_secs_f64()),
             stream_recovery: match router.stream_recovery {
                 StreamRecovery::None => "none",
                 StreamRecovery::Resume => "resume",

@@ -84,6 +84,10 @@ impl Explanation {
             out.push(format!("tiers          order {}", tiers.join(", then ")));
         }
         retries(&self.retries, out);
+        if self.agents {
+            let line = "agents         what one may have acted on is not sent again; nothing is hedged, kept or shared";
+            out.push(line.to_owned());
+        }
         let call = &self.call;
         if let Some(deadline) = call.deadline_seconds {
             out.push(format!("deadline       {deadline} s for the whole call"));
