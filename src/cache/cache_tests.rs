@@ -585,10 +585,24 @@ async fn a_store_that_is_away_does_not_say_that_a_response_is_not_there() {
     let cache = instance.cache.as_ref().unwrap();
     let owner = Tenant::default();
     let ask = |id: &'static str| cache.recall(&owner, vec![id.to_owned()]);
-    assert!(cache.remember(&owner, "resp_1", Bytes::from_static(b"{}")));
+    let room = cache.room().unwrap();
+    assert!(cache.remember(&owner, vec![("resp_1", Bytes::from_static(b"{}"))], room));
     assert!(ask("resp_2").await.unwrap().is_empty());
     store.is_away.store(true, Ordering::SeqCst);
     assert!(ask("resp_2").await.is_err());
     // What this process has itself it still has.
     assert_eq!(ask("resp_1").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn where_too_many_are_being_written_there_is_no_room() {
+    let store = Arc::new(Fake::default());
+    let instance = Instance::redis(&store);
+    let cache = instance.cache.as_ref().unwrap();
+    let rooms: Vec<Room> = std::iter::from_fn(|| cache.room()).take(1000).collect();
+    assert_eq!(rooms.len(), 64);
+    let times = cache.times(None);
+    assert!(!cache.keep("k", Bytes::from_static(b"{}"), &times));
+    drop(rooms);
+    assert!(cache.keep("k", Bytes::from_static(b"{}"), &times));
 }

@@ -283,6 +283,7 @@ impl Canonical for Media {
             title,
             context,
             citations,
+            detail,
             // It is the source itself until it is fetched.
             fetched_from: _,
         } = self;
@@ -302,6 +303,7 @@ impl Canonical for Media {
             out.member("title", title);
             out.member("context", context);
             out.member("citations", citations);
+            out.member("detail", detail);
         });
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AdminError, ResponseCache, Tenant};
 use crate::hex::hex;
@@ -17,6 +18,10 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The largest conversation that is kept for several instances, in bytes; one that stays in this process has a smaller bound.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// Room to keep values in, see [`ResponseCache::room`].
+#[derive(Debug)]
+pub struct Room(pub(super) Option<OwnedSemaphorePermit>);
 
 impl ResponseCache {
     /// Returns how many bytes of a response and the conversation that led to it can be kept.
@@ -28,12 +33,24 @@ impl ResponseCache {
         super::memory::MOST_BYTES.min(all)
     }
 
-    /// Keeps what a response left behind, and says whether it did.
-    pub fn remember(&self, owner: &Tenant, id: &str, record: Bytes) -> bool {
-        if record.len() > self.most_remembered() {
+    /// Returns room to keep values in; `None` where too many are being written.
+    pub fn room(&self) -> Option<Room> {
+        match &self.remote {
+            None => Some(Room(None)),
+            Some(remote) => remote.room().map(|permit| Room(Some(permit))),
+        }
+    }
+
+    /// Keeps what a response left behind, under several names, in `room`; says whether it did.
+    pub fn remember(&self, owner: &Tenant, records: Vec<(&str, Bytes)>, room: Room) -> bool {
+        let most = self.most_remembered();
+        if records.iter().any(|(_, record)| record.len() > most) {
             return false;
         }
-        self.keep(&key(owner, id), record, &self.times(Some(KEPT)))
+        let records = records.into_iter();
+        let values = records.map(|(id, record)| (key(owner, id), record));
+        let times = self.times(Some(KEPT));
+        self.keep_in(values.collect(), &times, Some(room))
     }
 
     /// Returns what the responses called `ids` left behind, as far as it is kept.
@@ -65,7 +82,7 @@ impl ResponseCache {
             && !elsewhere.is_empty()
         {
             let keys: Vec<&str> = elsewhere.iter().map(|(_, key)| key.as_str()).collect();
-            let records = remote.try_read(&keys).await?;
+            let records = remote.read_large(&keys).await?;
             let records = elsewhere.into_iter().zip(records);
             found.extend(records.filter_map(|((id, _), record)| Some((id, record?))));
         }
@@ -110,7 +127,8 @@ mod tests {
     async fn a_response_is_found_by_its_owner_until_it_is_forgotten() {
         let cache = local_cache();
         let record = Bytes::from_static(b"{}");
-        assert!(cache.remember(&owner("a"), "resp_1", record.clone()));
+        let room = cache.room().unwrap();
+        assert!(cache.remember(&owner("a"), vec![("resp_1", record.clone())], room));
         let ask = |key: &'static str| {
             let cache = Arc::clone(&cache);
             async move {
@@ -134,7 +152,9 @@ mod tests {
         assert_eq!(most, super::super::memory::MOST_BYTES);
         for (length, is_kept) in [(most, true), (most + 1, false), (MOST_BYTES + 1, false)] {
             let record = Bytes::from(vec![b' '; length]);
-            assert_eq!(cache.remember(&owner("a"), "resp_1", record), is_kept);
+            let room = cache.room().unwrap();
+            let kept = cache.remember(&owner("a"), vec![("resp_1", record)], room);
+            assert_eq!(kept, is_kept);
         }
     }
 

@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 pub use admin::{AdminError, Health};
 pub use assemble::Assembler;
 pub use controls::CacheControls;
+pub use conversations::Room;
 pub use flight::{Flights, Joined, Lead, Waiter};
 pub use key::{KeyWriter, Keyed, Question, RoutedBy, Tenant};
 pub use ranked::FoundRanks;
@@ -290,39 +291,37 @@ impl ResponseCache {
         }
     }
 
-    /// Keeps a value under `key`, and says whether any place has it.
+    /// Keeps a value under `key`, and says whether it is kept as long as it should be.
     fn keep(&self, key: &str, value: Bytes, times: &Times) -> bool {
-        if times.ttl.is_some_and(|ttl| ttl.is_zero()) {
-            return false;
-        }
-        let Some(remote) = &self.remote else {
-            let fits = value.len() <= memory::MOST_BYTES;
-            self.memory
-                .write(key, value, times.ttl.unwrap_or(LOCAL_TTL));
-            return fits;
-        };
-        let copy = times.ttl.unwrap_or(COPY_TTL).min(COPY_TTL);
-        self.memory.write(key, value.clone(), copy);
-        remote.write(vec![(key.to_owned(), value)], times.ttl);
-        true
+        self.keep_all(vec![(key.to_owned(), value)], times)
     }
 
-    /// Keeps several values of one request.
-    fn keep_all(&self, values: Vec<(String, Bytes)>, times: &Times) {
+    /// Keeps several values of one request; likewise.
+    fn keep_all(&self, values: Vec<(String, Bytes)>, times: &Times) -> bool {
+        self.keep_in(values, times, self.room())
+    }
+
+    /// Keeps values where there is room; without any this process has copies for a while.
+    fn keep_in(&self, values: Vec<(String, Bytes)>, times: &Times, room: Option<Room>) -> bool {
         if times.ttl.is_some_and(|ttl| ttl.is_zero()) || values.is_empty() {
-            return;
+            return false;
         }
-        let local = times.ttl.unwrap_or(LOCAL_TTL);
         let ttl = match self.remote {
             Some(_) => times.ttl.unwrap_or(COPY_TTL).min(COPY_TTL),
-            None => local,
+            None => times.ttl.unwrap_or(LOCAL_TTL),
         };
         for (key, value) in &values {
             self.memory.write(key, value.clone(), ttl);
         }
-        if let Some(remote) = &self.remote {
-            remote.write(values, times.ttl);
-        }
+        let Some(remote) = &self.remote else {
+            let mut values = values.iter();
+            return values.all(|(_, value)| value.len() <= memory::MOST_BYTES);
+        };
+        let Some(Room(Some(permit))) = room else {
+            return false;
+        };
+        remote.write_in(permit, values, times.ttl);
+        true
     }
 
     fn now_ms(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::store::{Store, StoreError};
@@ -18,12 +18,16 @@ const PREFIX: &str = "cache:";
 /// Most answers that are being written at one time.
 const MOST_WRITES: usize = 64;
 
+/// Most values of megabytes that are being read at one time: what waits behind them on one connection is late.
+const MOST_LARGE_READS: usize = 4;
+
 /// The shared tier.
 #[derive(Debug, Clone)]
 pub(super) struct Remote {
     store: Arc<dyn Store>,
     tracker: TaskTracker,
     writes: Arc<Semaphore>,
+    large_reads: Arc<Semaphore>,
 }
 
 impl Remote {
@@ -33,6 +37,7 @@ impl Remote {
             store: Arc::clone(store),
             tracker: tracker.clone(),
             writes: Arc::new(Semaphore::new(MOST_WRITES)),
+            large_reads: Arc::new(Semaphore::new(MOST_LARGE_READS)),
         }
     }
 
@@ -55,12 +60,29 @@ impl Remote {
         self.store.read(&keys).await
     }
 
-    /// Begins to write values, one after the other; `None`: they do not expire.
-    pub(super) fn write(&self, values: Vec<(String, Bytes)>, ttl: Option<Duration>) {
-        let Ok(permit) = Arc::clone(&self.writes).try_acquire_owned() else {
+    /// Reads values that may be large: no more than a few are on their way at one time.
+    pub(super) async fn read_large(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        // Nobody closes it; without it they would only be more at one time.
+        let _permit = self.large_reads.acquire().await.ok();
+        self.try_read(keys).await
+    }
+
+    /// Returns room for one task that writes; `None` where there are too many.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.writes).try_acquire_owned().ok();
+        if permit.is_none() {
             tracing::debug!("answer was not shared: too many are being written");
-            return;
-        };
+        }
+        permit
+    }
+
+    /// Begins to write values, one after the other; `None`: they do not expire.
+    pub(super) fn write_in(
+        &self,
+        permit: OwnedSemaphorePermit,
+        values: Vec<(String, Bytes)>,
+        ttl: Option<Duration>,
+    ) {
         let store = Arc::clone(&self.store);
         self.tracker.spawn(async move {
             for (key, value) in values {

@@ -215,27 +215,24 @@ fn written_answer(answer: &ChatAnswer) -> Option<Answer<'_>> {
         raw: stop,
         format,
     } = stop;
+    let body = match native {
+        Some(native) => Some((native.format, json(&native.body)?)),
+        None => None,
+    };
+    let written = |wanted| body.and_then(|(format, body)| (format == wanted).then_some(body));
     Some(Answer {
         blocks: blocks.iter().map(written_block).collect::<Option<_>>()?,
         finish_reason: Cow::Borrowed(known_reason(finish_reason)?),
         stop: Cow::Borrowed(stop),
         is_messages: *format == Some(NativeFormat::Messages),
-        native: written_native(native.as_ref(), NativeFormat::Messages)?,
-        response: written_native(native.as_ref(), NativeFormat::Responses)?,
+        native: written(NativeFormat::Messages),
+        response: written(NativeFormat::Responses),
         usage: usage.map(written_usage),
         trace: trace.iter().map(json).collect::<Option<_>>()?,
         service_tier: service_tier.as_deref().map(Cow::Borrowed),
         provider_fields: members(provider_fields)?,
         details: members(details)?,
     })
-}
-
-/// Returns the answer as it was written, if it was in this format; `None` where it is not what an answer should be.
-fn written_native(native: Option<&Native>, format: NativeFormat) -> Option<Option<&RawValue>> {
-    match native {
-        Some(native) if native.format == format => json(&native.body).map(Some),
-        _ => Some(None),
-    }
 }
 
 fn json(value: &RawJson) -> Option<&RawValue> {
@@ -324,7 +321,7 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
         service_tier: answer.service_tier.map(Cow::into_owned),
         provider_fields: named(answer.provider_fields),
         details: named(answer.details),
-        native: read_native(&answer.native, &answer.response).map(|(format, body)| Native {
+        native: read_native(answer.native, answer.response).map(|(format, body)| Native {
             format,
             body: shared(body),
             is_alone: false,
@@ -333,8 +330,8 @@ fn read_answer(answer: Answer<'_>, bytes: &Bytes) -> Option<ChatAnswer> {
 }
 
 fn read_native<'a>(
-    message: &Option<&'a RawValue>,
-    response: &Option<&'a RawValue>,
+    message: Option<&'a RawValue>,
+    response: Option<&'a RawValue>,
 ) -> Option<(NativeFormat, &'a RawValue)> {
     let message = message.map(|body| (NativeFormat::Messages, body));
     message.or_else(|| response.map(|body| (NativeFormat::Responses, body)))

@@ -144,6 +144,8 @@ pub struct Media {
     pub context: Option<Text>,
     /// Whether the model is asked to cite the document.
     pub citations: bool,
+    /// How closely the model is to look at an image (`low`, `high`, …), for those that can be told.
+    pub detail: Option<String>,
     /// The address that its bytes were fetched from.
     pub fetched_from: Option<String>,
 }

@@ -40,5 +40,5 @@ pub use pieces::{Pieces, part};
 pub use request::{Chat, ChatRequest, Operation, split_betas};
 pub use rerank::{Document, Ranked, Rerank, RerankAnswer, RerankRequest};
 pub use text::{RawJson, Text, write_escaped, write_value};
-pub use tool::{Tool, ToolChoice};
+pub use tool::{Tool, ToolChoice, hosted_tool};
 pub use usage::Usage;

@@ -58,6 +58,7 @@ fn images_documents_and_tools_count() {
         title: None,
         context: None,
         citations: false,
+        detail: None,
         fetched_from: None,
     };
     let mut request = said("");

@@ -31,7 +31,8 @@ impl Weakness {
         }
         let mut what = "no master key is set".to_owned();
         if let Some(variable) = &general.master_key_missing {
-            what = format!("{what}: `{KEY}` refers to {variable}, which is not set");
+            let why = format!(": `{KEY}` refers to {variable}, which is not set");
+            what.push_str(&why);
         }
         let is_open = config.virtual_keys.is_empty();
         if !is_open {

@@ -12,7 +12,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Config, Environment, Findings, RedisConfig};
 use crate::http::{App, Shutdown};
 use crate::limit::Limiter;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, health};
 use crate::server::{self, Server};
 use crate::simulator::Simulator;
 use crate::state::{
@@ -107,6 +107,7 @@ async fn prepared(arguments: &ServeArguments) -> Result<Prepared, String> {
     let stop = &app.shutdown.draining;
     server::reload_on_hangup(Arc::clone(&reloader), &app.tracker, stop.clone());
     watch(reloader, QUIET, &app.tracker, stop.clone());
+    health::watch(&app.live, app.pipeline.parts(), stop.clone());
     let banner = Banner {
         address: server.address(),
         tls: is_tls,

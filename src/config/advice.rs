@@ -64,6 +64,31 @@ const REGIONS: [&str; 48] = [
     "us-west-2",
 ];
 
+/// A team's own name needs a team, and is no pattern.
+pub(super) fn team_names(placed: &[Placed], report: &mut Report) {
+    for entry in placed {
+        let info = &entry.deployment.info;
+        let Some(name) = &info.team_public_name else {
+            continue;
+        };
+        let (message, hint) = if info.team_id.is_none() {
+            (
+                "nobody's name without `team_id`; it is ignored",
+                "add `team_id:`",
+            )
+        } else if name.contains('*') || entry.deployment.model.contains('*') {
+            (
+                "a team's name can be no pattern; it is ignored",
+                "leave it out: `team_id` holds for patterns too",
+            )
+        } else {
+            continue;
+        };
+        let path = format!("{}.model_info.team_public_model_name", entry.path);
+        report.warn(entry.at, &path, message).hint(hint);
+    }
+}
+
 /// Warns about a deployment's credentials and region; `written` is its `litellm_params` as in the file.
 pub(super) fn deployment(
     deployment: &DeploymentConfig,

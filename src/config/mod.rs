@@ -16,6 +16,7 @@ mod fingerprint;
 mod gateway_condition;
 mod gateway_config;
 mod gateway_tree;
+mod health;
 mod home;
 mod include;
 mod key_entries;
@@ -62,6 +63,7 @@ pub use gateway_tree::{
     GatewayCache, GatewayCondition, GatewayConfig, GatewayMode, GatewayQuery, GatewayRetry,
     GatewayTest,
 };
+pub use health::{HealthParams, HealthSettings};
 pub use layers::Overrides;
 pub use load::{inspect, inspect_bytes, load, load_bytes, load_with};
 pub(crate) use names::is_like;
@@ -292,6 +294,8 @@ pub struct ModelInfo {
     pub team_id: Option<String>,
     /// `team_public_model_name`: what the team's keys call it by.
     pub team_public_name: Option<String>,
+    /// What is different for its health checks.
+    pub health: HealthParams,
     /// `enable_tag_filtering`.
     pub tag_filtering: Option<bool>,
     /// `allow_fail_open`.

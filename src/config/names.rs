@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FallbackTarget;
+use super::advice;
 use super::deployment::Placed;
 use super::fallback::targets;
 use super::node::{Node, Value};
@@ -121,7 +122,7 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     unique_ids(placed, report);
-    team_names(placed, report);
+    advice::team_names(placed, report);
     mixed_weights(placed, report);
     let Sections {
         router, litellm, ..
@@ -387,31 +388,6 @@ fn unique_ids(placed: &[Placed], report: &mut Report) {
                 )
                 .hint("give each deployment an id of its own, or none");
         }
-    }
-}
-
-/// A team's own name needs a team, and is no pattern.
-fn team_names(placed: &[Placed], report: &mut Report) {
-    for entry in placed {
-        let info = &entry.deployment.info;
-        let Some(name) = &info.team_public_name else {
-            continue;
-        };
-        let (message, hint) = if info.team_id.is_none() {
-            (
-                "nobody's name without `team_id`; it is ignored",
-                "add `team_id:`",
-            )
-        } else if name.contains('*') || entry.deployment.model.contains('*') {
-            (
-                "a team's name can be no pattern; it is ignored",
-                "leave it out: `team_id` holds for patterns too",
-            )
-        } else {
-            continue;
-        };
-        let path = format!("{}.model_info.team_public_model_name", entry.path);
-        report.warn(entry.at, &path, message).hint(hint);
     }
 }
 

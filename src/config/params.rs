@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex_lite::Regex;
 
 use super::clientside;
+use super::health;
 use super::node::{Node, Value};
 use super::policy::{budget, by_class, millis};
 use super::raw::{LITELLM_PARAMS, Support};
@@ -261,6 +262,7 @@ pub(super) fn model_info(info: Option<&Node>, params: &Node) -> ModelInfo {
         access_groups: texts(info.get("access_groups")),
         team_id: text(info, "team_id"),
         team_public_name: text(info, "team_public_model_name").filter(|name| !name.is_empty()),
+        health: health::params(info),
         tag_filtering: flag(info, "enable_tag_filtering"),
         allow_fail_open: flag(info, "allow_fail_open").unwrap_or(false),
         simulate: text(info, "simulate"),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::fallback;
 use super::node::{At, Node, Value};
 use super::params::{flag, small, text};
 use super::policy::{budget, by_class, group_policies, millis, strategy, strategy_args};
@@ -16,6 +15,7 @@ use super::{
     Affinity, AffinitySettings, Alias, Budget, CooldownSettings, RetryBudgetConfig, RouterSettings,
     StrategyConfig, StreamRecovery, TagSettings,
 };
+use super::{fallback, health};
 
 /// The sections that say how calls are routed.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,7 @@ pub(super) fn read(
         parallel_limit_from_rpm: is_on(router, "parallel_limit_from_rpm"),
         default_priority: small(router, "default_priority"),
         provider_budget: provider_budget(router.get("provider_budget_config"), path, report),
+        health: health::read(sections, environment, report),
         tag_budgets: tag_budgets(litellm.get("tag_budget_config"), report),
         caching_groups: router
             .get("caching_groups")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Alias, Budget, RedisConfig};
+use super::{Alias, Budget, HealthSettings, RedisConfig};
 
 /// How a deployment is picked among those that are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -329,6 +329,8 @@ pub struct RouterSettings {
     pub default_priority: Option<u32>,
     /// `provider_budget_config.bedrock`.
     pub provider_budget: Option<Budget>,
+    /// Health checks, and whether routing goes by them.
+    pub health: HealthSettings,
     /// `litellm_settings.tag_budget_config`, by tag: what all requests with it may cost.
     pub tag_budgets: BTreeMap<String, Budget>,
     /// `redis_*`, else the response cache's Redis.
@@ -374,6 +376,7 @@ impl Default for RouterSettings {
             max_queue: Duration::ZERO,
             default_priority: None,
             provider_budget: None,
+            health: HealthSettings::default(),
             tag_budgets: BTreeMap::new(),
             redis: None,
             caching_groups: Vec::new(),

@@ -242,6 +242,7 @@ fn router_settings_are_read_whole() {
             limit_usd: 12.5,
             period: Some(seconds(86_400)),
         }),
+        health: HealthSettings::default(),
         tag_budgets: BTreeMap::new(),
         redis: None,
         caching_groups: vec![vec!["a".to_owned(), "b".to_owned()]],
@@ -498,6 +499,58 @@ fn tags_have_budgets_by_either_name_of_their_parts() {
             ("ever".to_owned(), budget(1.0, None)),
             ("product:a".to_owned(), budget(10.0, day)),
         ])
+    );
+}
+
+#[test]
+fn health_checks_are_read_from_their_three_places() {
+    let text = format!(
+        "{MODELS}general_settings:
+  background_health_checks: true
+  health_check_interval: 0.2
+  health_check_concurrency: 3
+  health_check_details: false
+  health_check_staleness_threshold: 50
+router_settings:
+  enable_health_check_routing: true
+  health_check_staleness_threshold: 70
+  health_check_ignore_transient_errors: true
+  background_health_check_model_groups: [a]
+"
+    );
+    let health = clean(&text, &[("DEFAULT_HEALTH_CHECK_PROMPT", "Well?")])
+        .router
+        .health;
+    assert_eq!(
+        health,
+        HealthSettings {
+            background: true,
+            interval: Duration::from_secs(1),
+            concurrency: 3,
+            details: false,
+            routing: true,
+            staleness: Duration::from_secs(50),
+            ignore_transient: true,
+            groups: vec!["a".to_owned()],
+            prompt: "Well?".to_owned(),
+        }
+    );
+    assert!(health.routes("a") && !health.routes("b"));
+    let text = "general_settings: {background_health_checks: true, health_check_interval: 20}\n";
+    let health = clean(text, &[]).router.health;
+    assert_eq!(health.staleness, Duration::from_secs(40));
+    assert!(!health.routes("a"));
+    let text = "model_list: [{model_name: m, litellm_params: {model: bedrock/amazon.nova-lite-v1:0, aws_region_name: us-east-1}, \
+                model_info: {disable_background_health_check: true, health_check_model: bedrock/x.y, health_check_timeout: 5, health_check_max_tokens: 2}}]\n";
+    let config = clean(text, &[]);
+    assert_eq!(
+        config.deployments[0].info.health,
+        HealthParams {
+            disabled: true,
+            model: Some("bedrock/x.y".to_owned()),
+            timeout: Some(Duration::from_secs(5)),
+            max_tokens: Some(2),
+        }
     );
 }
 

@@ -174,6 +174,11 @@ impl Front {
         }
     }
 
+    /// Says whether its calls take from the caller's limits: counting is free.
+    pub fn takes_from_limits(self) -> bool {
+        !matches!(self, Self::InputTokens | Self::Count)
+    }
+
     /// Says whether its calls may go on from earlier answers, where these are kept.
     pub fn keeps_answers(self) -> bool {
         match self {

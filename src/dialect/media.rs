@@ -18,9 +18,14 @@ pub(super) fn media(node: &Node<'_, '_>, kind: &str, wire: &WirePart<'_>) -> Res
             reference(&node, MediaKind::Image)
         })?,
         // The Responses' parts: an address, and a file that stands flat.
-        "input_image" => required(node, "image_url", wire.image_url, |node| {
-            reference(&node, MediaKind::Image)
-        })?,
+        "input_image" => {
+            let mut media = required(node, "image_url", wire.image_url, |node| {
+                reference(&node, MediaKind::Image)
+            })?;
+            let detail = node.member("detail", words(wire.detail), |node| node.owned())?;
+            media.detail = detail.or(media.detail);
+            media
+        }
         "input_file" => file(node)?,
         "video_url" => required(node, "video_url", wire.video_url, |node| {
             reference(&node, MediaKind::Video)
@@ -33,6 +38,11 @@ pub(super) fn media(node: &Node<'_, '_>, kind: &str, wire: &WirePart<'_>) -> Res
     }))
 }
 
+/// Leaves out what is no string: most models cannot be told it anyway.
+fn words(raw: Option<&RawValue>) -> Option<&RawValue> {
+    raw.filter(|raw| raw.get().starts_with('"'))
+}
+
 fn blank(kind: MediaKind, source: MediaSource) -> Media {
     Media {
         kind,
@@ -43,6 +53,7 @@ fn blank(kind: MediaKind, source: MediaSource) -> Media {
         title: None,
         context: None,
         citations: false,
+        detail: None,
         fetched_from: None,
     }
 }
@@ -64,6 +75,8 @@ struct WireReference<'a> {
     format: Option<&'a RawValue>,
     #[serde(borrow)]
     mime_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
     #[serde(borrow)]
     filename: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -115,6 +128,7 @@ fn describe(node: &Node<'_, '_>, wire: &WireReference<'_>, media: &mut Media) ->
     let format = node.member("format", wire.format, |node| node.owned())?;
     let mime = node.member("mime_type", wire.mime_type, |node| node.owned())?;
     media.format = format.or(mime).filter(|format| !format.is_empty());
+    media.detail = node.member("detail", words(wire.detail), |node| node.owned())?;
     media.filename = match node.member("filename", wire.filename, |node| node.owned())? {
         Some(name) => Some(name),
         None => node.member("file_name", wire.file_name, |node| node.owned())?,

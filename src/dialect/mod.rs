@@ -206,6 +206,8 @@ pub trait StreamWriter: std::fmt::Debug + Send {
     fn ping(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b": ping\n\n");
     }
+    /// Notes that the answer cannot be kept, whatever was to be; comes before [`StreamWriter::end`].
+    fn cannot_be_kept(&mut self) {}
     /// Appends what ends a complete stream (`data: [DONE]`).
     fn end(&mut self, out: &mut Vec<u8>);
     /// Returns the whole answer of a stream that has ended, as it is kept for later calls; `None` in formats without any.

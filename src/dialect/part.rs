@@ -20,6 +20,8 @@ pub(super) struct WirePart<'a> {
     #[serde(borrow)]
     pub(super) image_url: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) detail: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) video_url: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) file: Option<&'a RawValue>,

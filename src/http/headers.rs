@@ -112,9 +112,11 @@ pub(super) fn say_served(headers: &mut HeaderMap, journal: Option<&Journal>) {
 
 /// Names the jobs that write the vectors of an answer later.
 pub(super) fn say_jobs(headers: &mut HeaderMap, answer: &EmbedAnswer) {
+    const MOST: usize = 32;
     let fields = (answer.vectors.iter()).flat_map(|vector| &vector.provider_fields);
     let jobs: Vec<String> = fields
         .filter(|(name, _)| name == INVOCATION_ARN)
+        .take(MOST)
         .filter_map(|(_, arn)| arn.parse().ok())
         .collect();
     if !jobs.is_empty() {

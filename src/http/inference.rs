@@ -126,7 +126,7 @@ async fn open(
     };
     let mut body = expanded.unwrap_or(body);
     if path.front.keeps_answers() {
-        body = responses::complete(snapshot, &identity, body).await?;
+        body = responses::complete(app, snapshot, &identity, &path, body).await?;
     }
     let parsed = path.front.parse(&body, &head.headers)?;
     enforced::check(general, &identity, path.front, &body)?;
@@ -283,11 +283,7 @@ fn whole(
     mut settlement: Settlement,
 ) -> Response {
     settlement.used(reply.usage());
-    let kept = call.front.kept(reply, &envelope);
-    let not_kept = match kept {
-        Some(_) => None,
-        None => responses::not_kept(&envelope.asked),
-    };
+    let not_kept = responses::keep(call, reply, &envelope);
     if let Some(asked) = &not_kept {
         envelope.asked = asked.clone();
     }
@@ -295,9 +291,6 @@ fn whole(
         Ok(body) => body,
         Err(error) => return failed(&error, call, settlement),
     };
-    if let Some(kept) = kept {
-        responses::keep(call, &kept);
-    }
     let mut response = json(StatusCode::OK, body);
     say_success(response.headers_mut(), &settlement);
     if let Answer::Embed(answer) = reply {

@@ -14,6 +14,7 @@ mod home;
 mod inference;
 mod layers;
 mod metrics;
+mod model_health;
 mod models;
 mod opening;
 mod options;
@@ -102,6 +103,7 @@ pub fn router(app: Arc<App>) -> Router {
             get(health::ready).options(health::ready),
         )
         .route("/health/readiness/details", get(health::details))
+        .route("/health", get(model_health::models))
         .route("/metrics", get(metrics::scrape))
         .route("/config/reload", post(admin::reload))
         .route("/router/state", get(admin::state))

@@ -104,8 +104,8 @@ impl Opening<'_> {
         let names_group = path.model().is_some_and(|model| {
             let key = self.identity.key();
             let renamed = key.map_or(model, |key| key.rename(model));
-            let asker = admit::asker(&self.identity);
-            snapshot.router.resolve(renamed, asker).is_some()
+            let who = admit::asker(&self.identity);
+            snapshot.router.resolve(renamed, who).is_some()
         });
         options.fallbacks.disabled |= !names_group;
         let span = self.span();

@@ -227,9 +227,12 @@ impl RelayBody {
 
     fn end(&mut self) {
         self.is_over = true;
-        self.books.used(self.source.usage());
         match self.source.fault() {
-            None => self.books.completed_as(self.status.as_u16()),
+            None => {
+                self.books.used(self.source.usage());
+                self.books.completed_as(self.status.as_u16());
+            }
+            // What came of it stands in the journal, as of every answer that breaks.
             Some(fault) => self.books.failed(fault, self.status.as_u16()),
         }
     }

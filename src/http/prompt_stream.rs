@@ -3,7 +3,6 @@
 //! The prompts run as those of a whole answer do, a few at a time. The first content of any of them commits the stream; until
 //! then a failure is an ordinary error, from then on it ends the stream with one error event, and all other prompts with it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::App;
 use super::admission::Admission;
 use super::inference::{as_event_stream, envelope, failed, silence, stream_headers};
-use super::prompts::{AT_ONCE, Failed, Prompt, found_no_room, one, other_answer};
+use super::prompts::{AT_ONCE, Due, Failed, Prompt, found_no_room, one, other_answer};
 use super::sse::{GATHERED_BYTES, interval};
 use crate::canonical::{ChatChunk, Usage};
 use crate::dialect::completions::CompletionStream;
@@ -35,13 +34,13 @@ type Opening = Pin<Box<dyn Future<Output = (Prompt, Result<Reply>)> + Send>>;
 pub(super) async fn answer(
     app: &Arc<App>,
     call: &Arc<Call>,
-    prompts: VecDeque<Prompt>,
+    due: Due,
     admission: Admission,
 ) -> Response {
     let mut body = PromptStream {
         app: Arc::clone(app),
         envelope: envelope(call),
-        due: prompts,
+        due,
         opening: FuturesUnordered::new(),
         open: Vec::new(),
         room: AT_ONCE,
@@ -89,7 +88,7 @@ struct Open {
 struct PromptStream {
     app: Arc<App>,
     envelope: Envelope,
-    due: VecDeque<Prompt>,
+    due: Due,
     opening: FuturesUnordered<Opening>,
     open: Vec<Open>,
     /// How many prompts may be under way.
@@ -123,7 +122,7 @@ impl PromptStream {
     /// Starts as many prompts as there is room for.
     fn start(&mut self) {
         while self.opening.len() + self.open.len() < self.room
-            && let Some(mut prompt) = self.due.pop_front()
+            && let Some(mut prompt) = self.due.next()
         {
             prompt.has_company = self.opening.len() + self.open.len() > 0;
             let app = Arc::clone(&self.app);
@@ -152,7 +151,7 @@ impl PromptStream {
             // It was one of those under way, so there is less room each time, until each is alone.
             Err(error) if found_no_room(&prompt, &error) => {
                 self.room = (self.opening.len() + self.open.len()).max(1);
-                self.due.push_front(prompt);
+                self.due.again(prompt);
                 Ok(())
             }
             Err(error) => Err(Box::new(Failed { prompt, error })),
@@ -209,19 +208,17 @@ impl PromptStream {
         self.opening.clear();
         self.open.clear();
         let mut writer = CompletionStream::new(&self.envelope);
-        match error {
-            Some(error) => writer.error(error, &mut self.out),
-            None => {
-                let usage = self.usage.map(|usage| ChatChunk::Usage {
-                    usage,
-                    service_tier: None,
-                });
-                if let Some(usage) = &usage {
-                    writer.chunk(usage, &mut self.out);
-                }
-                writer.end(&mut self.out);
-            }
+        if let Some(error) = error {
+            return writer.error(error, &mut self.out);
         }
+        if let Some(usage) = self.usage {
+            let usage = ChatChunk::Usage {
+                usage,
+                service_tier: None,
+            };
+            writer.chunk(&usage, &mut self.out);
+        }
+        writer.end(&mut self.out);
     }
 
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -17,6 +17,7 @@ use super::headers::{insert, json, say_served};
 use super::inference::{envelope, failed, run};
 use super::{App, prompt_stream};
 use crate::canonical::{Answer, ChatAnswer, Text};
+use crate::clock::SharedClock;
 use crate::dialect::completions::{joined, message_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::{Call, Journal, Reply, Settlement};
@@ -35,6 +36,46 @@ pub(super) struct Prompt {
     pub(super) has_company: bool,
 }
 
+/// Prompts whose turn has not come. One that never begins is in nobody's books.
+pub(super) struct Due {
+    calls: VecDeque<(usize, Arc<Call>)>,
+    /// Those that found no room.
+    again: VecDeque<Prompt>,
+    clock: SharedClock,
+}
+
+impl Due {
+    /// Opens the next one.
+    pub(super) fn next(&mut self) -> Option<Prompt> {
+        let again = self.again.pop_front();
+        again.or_else(|| {
+            let (place, call) = self.calls.pop_front()?;
+            Some(Prompt {
+                place,
+                books: Settlement::open(Arc::clone(&call), Arc::clone(&self.clock)),
+                call,
+                has_company: false,
+            })
+        })
+    }
+
+    /// Puts one back that found no room.
+    pub(super) fn again(&mut self, prompt: Prompt) {
+        self.again.push_front(prompt);
+    }
+
+    /// Says whether there are no more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.again.is_empty()
+    }
+
+    /// Forgets them.
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.again.clear();
+    }
+}
+
 /// A prompt that failed, and why.
 pub(super) struct Failed {
     pub(super) prompt: Prompt,
@@ -51,16 +92,15 @@ pub(super) async fn answer(
     let call = Arc::new(call);
     let others = more.iter().map(|prompt| Arc::new(of_prompt(&call, prompt)));
     let calls = std::iter::once(Arc::clone(&call)).chain(others);
-    let prompts = calls.enumerate().map(|(place, call)| Prompt {
-        place,
-        books: Settlement::open(Arc::clone(&call), Arc::clone(&app.clock)),
-        call,
-        has_company: false,
-    });
+    let due = Due {
+        calls: calls.enumerate().collect(),
+        again: VecDeque::new(),
+        clock: Arc::clone(&app.clock),
+    };
     if call.request.is_streamed() {
-        return prompt_stream::answer(app, &call, prompts.collect(), admission).await;
+        return prompt_stream::answer(app, &call, due, admission).await;
     }
-    let mut answered = match all(app, prompts.collect()).await {
+    let mut answered = match all(app, due).await {
         Ok(answered) => answered,
         Err(refused) => {
             let Failed { prompt, error } = *refused;
@@ -86,16 +126,13 @@ pub(super) async fn answer(
 /// # Errors
 ///
 /// The first failure.
-async fn all(
-    app: &Arc<App>,
-    mut due: VecDeque<Prompt>,
-) -> Result<Vec<(Prompt, ChatAnswer)>, Box<Failed>> {
+async fn all(app: &Arc<App>, mut due: Due) -> Result<Vec<(Prompt, ChatAnswer)>, Box<Failed>> {
     let mut running = FuturesUnordered::new();
     let mut room = AT_ONCE;
-    let mut answered = Vec::with_capacity(due.len());
+    let mut answered = Vec::new();
     loop {
         while running.len() < room
-            && let Some(mut prompt) = due.pop_front()
+            && let Some(mut prompt) = due.next()
         {
             prompt.has_company = !running.is_empty();
             running.push(one(app, prompt));
@@ -113,7 +150,7 @@ async fn all(
             // It was one of the running ones, so there is less room each time, until each is alone.
             Err(error) if found_no_room(&prompt, &error) => {
                 room = running.len().max(1);
-                due.push_front(prompt);
+                due.again(prompt);
             }
             Err(error) => return Err(Box::new(Failed { prompt, error })),
         }
@@ -133,6 +170,8 @@ pub(super) fn found_no_room(prompt: &Prompt, error: &Error) -> bool {
 fn of_prompt(call: &Call, prompt: &Text) -> Call {
     let mut call = call.clone();
     if let Some(request) = call.request.chat_mut() {
+        // An agent that is asked two things in one session takes them for one conversation.
+        request.session = Some(crate::random::uuid().to_string());
         request.messages = vec![message_of(prompt.clone())];
     }
     call

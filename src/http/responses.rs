@@ -18,26 +18,25 @@ use super::App;
 use super::admission::authenticate;
 use super::headers::{call_id, error_response_naming, insert, json as answer};
 use super::layers::catching;
-use crate::cache::{AdminError, CacheControls, Tenant};
+use crate::cache::{AdminError, CacheControls, ResponseCache, Room, Tenant};
 use crate::canonical::{Answer, ChatChunk, NativeFormat, RawJson};
 use crate::dialect::responses::{
-    Found, Order, Page, input_items, place_of_item, references, response_of,
+    Found, NotKept, Order, Page, input_items, place_of_item, references, response_of,
 };
-use crate::dialect::{Asked, Front, Kept, StreamWriter};
+use crate::dialect::{Asked, Envelope, Front, Kept, StreamWriter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Identity;
-use crate::pipeline::{Call, Reply};
+use crate::pipeline::{Call, Reply, check_caller};
 use crate::state::Snapshot;
 use crate::telemetry::names;
 
 /// The owner of what was asked with the master key; ids of keys are hexadecimal.
 const ADMINISTRATOR: &str = "administrator";
-/// How many kept responses are in hand at a time while a request is put together.
-const AT_ONCE: usize = 4;
 /// How many items are looked for at a time, of which only the response is wanted.
 const PLACES_AT_ONCE: usize = 64;
-/// How much of them is read for one request, in bytes.
-const MOST_READ: usize = 256 * 1024 * 1024;
+/// How much of kept responses is read for one request: so many times what a request may have. A response has the whole
+/// conversation that led to it, of which a request may need one item.
+const MOST_READ: usize = 2;
 /// How many items are listed at once, if the client does not say.
 const PAGE: usize = 20;
 /// How many a client may ask for.
@@ -73,19 +72,29 @@ pub(super) fn owner(identity: &Identity) -> Tenant {
     }
 }
 
-/// Puts into a body what it only names.
+/// Puts into a body what it only names; `path` says how it came. That may be a thousand times as much, so who may not make the
+/// call is told before.
 ///
 /// # Errors
 ///
-/// Something that is not kept, or nothing is kept at all; more than a request may have.
+/// Something that is not kept, or nothing is kept at all; more than a request may have; a caller that may not call now.
 pub(super) async fn complete(
+    app: &App,
     snapshot: &Snapshot,
     identity: &Identity,
+    path: &super::inference::Asking,
     body: Bytes,
 ) -> Result<Bytes> {
     let mut references = references(&body)?;
     if references.is_empty() {
         return Ok(body);
+    }
+    if path.front.takes_from_limits() {
+        let forced = snapshot.config.general.completion_model.as_deref();
+        let asked = path.model.as_deref().or(references.model.as_deref());
+        let now = (app.clock.now(), app.clock.wall());
+        let model = forced.or(asked).unwrap_or_default();
+        check_caller(snapshot, identity, model, now)?;
     }
     let Some(cache) = &snapshot.cache else {
         // What only names items is refused by whoever reads it: they are not there.
@@ -107,25 +116,28 @@ pub(super) async fn complete(
     }
     let most = snapshot.config.general.max_request_bytes;
     let mut found = Found::new(&references, most);
-    let mut room = MOST_READ;
-    for ids in references.responses().chunks(AT_ONCE) {
-        let records = cache.recall(&owner, ids.to_vec()).await;
+    let all = most.saturating_mul(MOST_READ);
+    let mut room = all;
+    // One by one: each may be large.
+    for id in references.responses() {
+        let records = cache.recall(&owner, vec![id.clone()]).await;
         for (id, record) in records.map_err(store_failed)? {
-            room = room.checked_sub(record.len()).ok_or_else(too_much)?;
+            let left = room.checked_sub(record.len());
+            room = left.ok_or_else(|| too_much(all))?;
             if let Some(record) = read(record) {
                 found.add(&id, &record)?;
             }
-            // They may be large, and this is not the only call.
+            // This is not the only call.
             tokio::task::yield_now().await;
         }
     }
     found.put_into(&body)
 }
 
-fn too_much() -> Error {
+fn too_much(most: usize) -> Error {
     let message = format!(
         "input: the responses that it names are larger than {} MB together; send the items themselves",
-        MOST_READ / 1024 / 1024
+        most / 1024 / 1024
     );
     Error::bad_request("input", message)
 }
@@ -155,14 +167,21 @@ pub(super) fn to_keep(asked: Asked, snapshot: &Snapshot, controls: &CacheControl
     }
 }
 
-/// Says in `asked` that the response is not kept after all; `None` where it was not to be kept.
-pub(super) fn not_kept(asked: &Asked) -> Option<Asked> {
-    match asked {
-        Asked::Response(asked) if asked.is_kept() => {
-            Some(Asked::Response(Arc::new(asked.not_kept())))
-        }
-        _ => None,
+/// Keeps what a whole answer leaves behind. Where it was to be kept and is not, returns what the answer is to say instead.
+pub(super) fn keep(call: &Call, answer: &Answer, envelope: &Envelope) -> Option<Asked> {
+    let Asked::Response(asked) = &envelope.asked else {
+        return None;
+    };
+    let cache = call.snapshot.cache.as_ref().filter(|_| asked.is_kept())?;
+    let not_kept = |why| Some(Asked::Response(Arc::new(asked.not_kept(why))));
+    let Some(room) = cache.room() else {
+        return not_kept(NotKept::NoRoom);
+    };
+    let kept = call.front.kept(answer, envelope);
+    if kept.is_some_and(|kept| remember(call, cache, &kept, room)) {
+        return None;
     }
+    not_kept(NotKept::TooLarge)
 }
 
 /// Makes a kept answer one of this call's own: what is kept for later calls is found by its id, and each repeats its own
@@ -175,20 +194,17 @@ pub(super) fn made_own(reply: &mut Reply) {
     }
 }
 
-/// Keeps what an answer leaves behind.
-pub(super) fn keep(call: &Call, kept: &Kept) {
-    if let Some(cache) = &call.snapshot.cache
-        && !cache.remember(&call.options.tenant, &kept.id, kept.record.bytes().clone())
-    {
+/// Keeps what an answer leaves behind, and where each item is whose name does not say it; says whether it did.
+fn remember(call: &Call, cache: &ResponseCache, kept: &Kept, room: Room) -> bool {
+    let place = place_of_item(&kept.id);
+    let items = kept.items.iter();
+    let mut records = vec![(kept.id.as_str(), kept.record.bytes().clone())];
+    records.extend(items.map(|item| (item.as_str(), place.bytes().clone())));
+    let is_kept = cache.remember(&call.options.tenant, records, room);
+    if !is_kept {
         tracing::debug!(call_id = %call.id, "response was not kept");
-        return;
     }
-    for item in &kept.items {
-        if let Some(cache) = &call.snapshot.cache {
-            let place = place_of_item(&kept.id);
-            cache.remember(&call.options.tenant, item, place.bytes().clone());
-        }
-    }
+    is_kept
 }
 
 /// Keeps what a stream leaves behind, when it has come to its end.
@@ -218,9 +234,15 @@ impl StreamWriter for Keeping {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
+        // The last event says whether it is kept.
+        let cache = self.call.snapshot.cache.as_ref();
+        let place = cache.and_then(|cache| Some((cache, cache.room()?)));
+        if place.is_none() {
+            self.inner.cannot_be_kept();
+        }
         self.inner.end(out);
-        if let Some(kept) = self.inner.kept() {
-            keep(&self.call, &kept);
+        if let (Some((cache, room)), Some(kept)) = (place, self.inner.kept()) {
+            remember(&self.call, cache, &kept, room);
         }
     }
 

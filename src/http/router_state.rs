@@ -52,6 +52,7 @@ struct DeploymentState {
     window: Window,
     last_error: Option<LastError>,
     cooldown: Option<Cooldown>,
+    health: Option<HealthState>,
     limits: Vec<Limit>,
     budget: Option<Budget>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +86,14 @@ struct Cooldown {
     reason: &'static str,
     step: u32,
     probing: bool,
+}
+
+/// What the last health check found.
+#[derive(Debug, Serialize)]
+struct HealthState {
+    healthy: bool,
+    checked_at: String,
+    error: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -210,6 +219,11 @@ impl DeploymentState {
                 at: rfc3339_micros(error.at),
             }),
             cooldown: view.cooldown.map(|view| Cooldown::of(&view, moment)),
+            health: deployment.runtime.health.last().map(|checked| HealthState {
+                healthy: checked.failure.is_none(),
+                checked_at: rfc3339_micros(checked.at),
+                error: checked.failure.map(|failure| failure.kind.name()),
+            }),
             limits: levels
                 .into_iter()
                 .map(|level| Limit {
@@ -321,6 +335,11 @@ mod tests {
                 at: rfc3339_micros(moment.wall),
             }),
             cooldown: Some(cooldown(moment)),
+            health: Some(HealthState {
+                healthy: false,
+                checked_at: rfc3339_micros(moment.wall),
+                error: Some("throttled"),
+            }),
             limits: vec![Limit {
                 name: "rpm",
                 value: 100,

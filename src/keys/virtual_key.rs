@@ -143,13 +143,19 @@ impl VirtualKey {
     /// Returns every limit that a call of `group` with `tags` counts against: the key's, its user's and team's, the key's
     /// on the model and on the tags.
     pub fn meters(&self, group: &str, tags: &[String]) -> Vec<Arc<Meters>> {
-        let mut meters = vec![Arc::clone(&self.meters)];
-        meters.extend(self.user.iter().cloned());
-        meters.extend(self.team.iter().cloned());
+        let mut meters = self.meters_of_any_call();
         meters.extend(self.model_meters(group));
         let tagged = self.tags.iter().filter(|(tag, _)| tags.contains(tag));
         meters.extend(tagged.map(|(_, meters)| Arc::clone(meters)));
         meters.retain(|meters| meters.is_limited());
+        meters
+    }
+
+    /// Returns the limits that every call counts against: the key's, its user's and team's.
+    pub fn meters_of_any_call(&self) -> Vec<Arc<Meters>> {
+        let mut meters = vec![Arc::clone(&self.meters)];
+        meters.extend(self.user.iter().cloned());
+        meters.extend(self.team.iter().cloned());
         meters
     }
 

@@ -29,8 +29,8 @@ pub fn asker(identity: &Identity) -> Asker<'_> {
 }
 
 /// Returns what keys go by of a model name: its group, and the access groups of the group's deployments.
-pub fn model_name<'a>(router: &'a Router, asked: &'a str, asker: Asker<'_>) -> ModelName<'a> {
-    let Some(group) = router.resolve(asked, asker).map(|resolved| resolved.group) else {
+pub fn model_name<'a>(router: &'a Router, asked: &'a str, who: Asker<'_>) -> ModelName<'a> {
+    let Some(group) = router.resolve(asked, who).map(|resolved| resolved.group) else {
         return ModelName {
             asked,
             ..ModelName::default()
@@ -60,6 +60,14 @@ pub fn meters(
     tags: &[String],
 ) -> Vec<Arc<Meters>> {
     let own = identity.key().map(|key| key.meters(group, tags));
+    let mut meters = own.unwrap_or_default();
+    meters.extend(policy.global().cloned());
+    meters
+}
+
+/// Returns the limits of the caller that every call counts against, and the whole gateway's.
+pub fn meters_of_any_call(identity: &Identity, policy: &KeyPolicy) -> Vec<Arc<Meters>> {
+    let own = identity.key().map(|key| key.meters_of_any_call());
     let mut meters = own.unwrap_or_default();
     meters.extend(policy.global().cloned());
     meters

@@ -16,7 +16,7 @@ use super::lookup::{Known, Lookup, look_up};
 use super::share::Share;
 use super::stream::{ChunkSource, Recorder};
 use super::trip::{Hop, Trip};
-use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk};
+use super::{Call, Journal, Pipeline, Progress, Reply, Settlement, gateway, walk, weight};
 use crate::cache::{Flights, Joined, Lead, RoutedBy, Waiter, replay};
 use crate::canonical::{Answer, ChatChunk};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,8 +32,14 @@ pub(super) enum Piece {
     Chunks(Vec<ChatChunk>),
 }
 
-/// What one chunk of a streamed answer is taken to need in memory.
-const CHUNK_BYTES: usize = 256;
+/// What a caller is in a shared call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The first, for whom it is made.
+    Leads,
+    /// One more.
+    Follows,
+}
 
 /// Answers a call out of the cache, or has `pipeline` answer it and keeps that.
 ///
@@ -56,24 +62,29 @@ pub(super) async fn answer(
             let asked = filling.asked(call);
             let flights = &pipeline.flights;
             let flight = flight_of(call, &filling.shared_key(), routed_by);
-            let reply = if filling.may_lead() {
-                let waiter = match flights.join(&flight) {
-                    Joined::Follower(waiter) => waiter,
-                    Joined::Leader(lead, waiter) => {
-                        let leading = lead_call(pipeline.clone(), asked, lead, filling.clone());
-                        pipeline.parts.tracker.spawn(leading);
-                        waiter
-                    }
-                };
-                follow(pipeline, call, books, waiter).await?
+            let joined = if filling.may_lead() {
+                Some(flights.join(&flight))
             } else {
                 let following = filling.may_follow().then(|| flights.follow(&flight));
-                if let Some(waiter) = following.flatten() {
-                    follow(pipeline, call, books, waiter).await?
-                } else {
-                    let reply = pipeline.route(&asked, books).await?;
-                    keep(&asked, &filling, reply)
+                following.flatten().map(Joined::Follower)
+            };
+            let shared = match joined {
+                None => None,
+                Some(Joined::Follower(waiter)) => {
+                    follow(pipeline, call, books, (waiter, Role::Follows)).await?
                 }
+                Some(Joined::Leader(lead, waiter)) => {
+                    let asked = Arc::clone(&asked);
+                    let leading = lead_call(pipeline.clone(), asked, lead, filling.clone());
+                    pipeline.parts.tracker.spawn(leading);
+                    follow(pipeline, call, books, (waiter, Role::Leads)).await?
+                }
+            };
+            let reply = if let Some(reply) = shared {
+                reply
+            } else {
+                let reply = pipeline.route(&asked, books).await?;
+                keep(&asked, &filling, books.journal(), reply)
             };
             Ok(match reply {
                 Reply::Whole(answer) => Reply::Whole(Box::new(filling.whole(*answer))),
@@ -111,8 +122,12 @@ fn kept(call: &Call, known: Known, books: &mut Settlement) -> Reply {
     }
 }
 
-/// Keeps an answer on its way to the client; a stream when it has come to its end.
-fn keep(call: &Call, filling: &Filling, reply: Reply) -> Reply {
+/// Keeps an answer on its way to the client; a stream when it has come to its end. What an agent says as a fallback belongs
+/// to its session, and is not kept.
+fn keep(call: &Call, filling: &Filling, journal: &Journal, reply: Reply) -> Reply {
+    if journal.is_served_by_agent() {
+        return reply;
+    }
     match (reply, filling) {
         (Reply::Whole(answer), _) => {
             filling.fill(&answer, call);
@@ -152,8 +167,9 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filli
             Err(error)
         }
         Ok(reply) => {
+            let reply = keep(&call, &filling, &journal, reply);
             lead.push(Piece::Began(journal), 0).await;
-            hand_out(keep(&call, &filling, reply), &lead).await
+            hand_out(reply, &lead).await
         }
     };
     lead.finish(end);
@@ -163,10 +179,7 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filli
 async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
     let (mut chunks, mut source) = match reply {
         Reply::Whole(answer) => {
-            let bytes = match &*answer {
-                Answer::Chat(answer) => answer.blocks.len() * CHUNK_BYTES,
-                _ => CHUNK_BYTES,
-            };
+            let bytes = weight::of_answer(&answer);
             lead.push(Piece::Whole(Arc::from(answer)), bytes).await;
             return Ok(());
         }
@@ -178,7 +191,7 @@ async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
     };
     let mut end = None;
     loop {
-        let bytes = chunks.len() * CHUNK_BYTES;
+        let bytes = chunks.iter().map(weight::of_chunk).sum();
         let is_heard = chunks.is_empty()
             || lead
                 .push(Piece::Chunks(std::mem::take(&mut chunks)), bytes)
@@ -204,27 +217,33 @@ async fn hand_out(reply: Reply, lead: &Lead<Piece>) -> Result<()> {
     }
 }
 
-/// Reads what a shared call brings, as long as this caller waits.
+/// Reads what a shared call brings, as long as this caller waits; `None` where an agent answers, which did so for the first
+/// caller alone.
 async fn follow(
     pipeline: &Pipeline,
     call: &Arc<Call>,
     books: &mut Settlement,
-    mut waiter: Waiter<Piece>,
-) -> Result<Reply> {
+    (mut waiter, role): (Waiter<Piece>, Role),
+) -> Result<Option<Reply>> {
     let mut shared = None;
     let beginning = within_deadline(pipeline, call, beginning(&mut waiter, &mut shared)).await;
+    let is_agents = |shared: &Arc<Journal>| shared.is_served_by_agent();
+    if role == Role::Follows && beginning.is_ok() && shared.as_ref().is_some_and(is_agents) {
+        return Ok(None);
+    }
     if let Some(shared) = &shared {
         books.journal().copy_from(shared);
     }
     let first = beginning.inspect_err(|error| say_bound(call, books, error))?;
     match first {
-        Piece::Whole(answer) => Ok(Reply::Whole(Box::new(Answer::clone(&answer)))),
+        Piece::Whole(answer) => Ok(Some(Reply::Whole(Box::new(Answer::clone(&answer))))),
         Piece::Chunks(first) => {
             // Whoever reads slowly holds the shared call up, but no other caller longer than the operator says.
             let end = call.deadline().and_then(|deadline| deadline.end);
             let clock = &pipeline.parts.clock;
             let share = Share::new(waiter, &first, call, books.journal(), end, clock);
-            Ok(Reply::Stream(first, Box::new(ChunkSource::shared(share))))
+            let source = Box::new(ChunkSource::shared(share));
+            Ok(Some(Reply::Stream(first, source)))
         }
         Piece::Began(_) => Err(Error::new(ErrorKind::Internal, "a shared call began twice")),
     }

@@ -4,15 +4,17 @@
 //! then the fallbacks are tried, each asked for at this gate again.
 
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use super::admit::{self, model_name};
 use super::trip::Hop;
 use super::{Call, Settlement};
 use crate::canonical::{Pieces, Usage};
 use crate::error::Result;
-use crate::keys::{ModelName, Reservation, VirtualKey, Wanted};
-use crate::limit::{Meters, Permit, Refused};
-use crate::state::Parts;
+use crate::keys::{Identity, ModelName, Reservation, VirtualKey, Wanted};
+use crate::limit::{Cost, Meters, Permit, Refused};
+use crate::router::Asker;
+use crate::state::{Parts, Snapshot};
 use crate::telemetry::events;
 
 /// Checks the caller's key: the model called `name`, the fallbacks that the request names, its expiry and its budget.
@@ -35,7 +37,7 @@ pub(super) fn check_key(call: &Call, name: &str, parts: &Parts) -> Result<()> {
     key.check_call(&Wanted {
         model: &model,
         fallbacks: &fallbacks,
-        is_free: key.config.budget.is_some() && is_free(call, key.rename(&call.model)),
+        is_free: key.config.budget.is_some() && is_free_of(call, key.rename(&call.model)),
         now: parts.clock.now(),
         wall: parts.clock.wall(),
         budget_status: call.snapshot.config.litellm.budget_status,
@@ -53,21 +55,68 @@ pub(super) fn check_standing(call: &Call, key: &VirtualKey, parts: &Parts) -> Re
     key.check_standing(parts.clock.now(), parts.clock.wall(), false, status)
 }
 
+/// Checks what is known of a caller before its request is put together.
+///
+/// That is its key's expiry and budget, and that its limits for calls of any model have room. Nothing is taken; the gate asks for
+/// all of it again.
+///
+/// # Errors
+///
+/// What the gate would say.
+pub fn check_caller(
+    snapshot: &Snapshot,
+    identity: &Identity,
+    model: &str,
+    (now, wall): (Instant, SystemTime),
+) -> Result<()> {
+    if let Some(key) = identity.key() {
+        let status = snapshot.config.litellm.budget_status;
+        let is_free = is_free(
+            snapshot,
+            key.rename(model),
+            admit::asker(identity),
+            Pieces::default(),
+        );
+        key.check_standing(now, wall, is_free, status)?;
+    }
+    let meters = admit::meters_of_any_call(identity, &snapshot.keys);
+    let cost = Cost {
+        requests: 1,
+        input_tokens: 0,
+        output_tokens: 0,
+    };
+    let full = meters
+        .iter()
+        .find_map(|meters| meters.room(cost, now).err());
+    let Some(full) = full else {
+        return Ok(());
+    };
+    events::limit_rejected(&snapshot.metrics, full.scope.name(), full.limit.name());
+    let mut error = admit::limit_reached(full, wall);
+    for (name, value) in admit::caller_headers(&meters, model, now) {
+        error = error.with_header(name, value);
+    }
+    Err(error)
+}
+
+/// Whether the model costs the call nothing, see [`is_free`].
+fn is_free_of(call: &Call, model: &str) -> bool {
+    let pieces = Pieces::expected(&call.request);
+    is_free(&call.snapshot, model, call.asker(), pieces)
+}
+
 /// Whether the model costs nothing, by an explicit price of 0.
-fn is_free(call: &Call, model: &str) -> bool {
+fn is_free(snapshot: &Snapshot, model: &str, asker: Asker<'_>, pieces: Pieces) -> bool {
     let free = Some(0.0);
-    call.snapshot
-        .router
-        .resolve(model, call.asker())
-        .is_some_and(|resolved| {
-            resolved.group.deployments.iter().all(|deployment| {
-                let entry = &deployment.entry;
-                let pieces = Pieces::expected(&call.request);
-                entry.input_cost_per_token == free
-                    && entry.output_cost_per_token == free
-                    && deployment.cost(&Usage::default(), pieces) <= 0.0
-            })
+    let resolved = snapshot.router.resolve(model, asker);
+    resolved.is_some_and(|resolved| {
+        resolved.group.deployments.iter().all(|deployment| {
+            let entry = &deployment.entry;
+            entry.input_cost_per_token == free
+                && entry.output_cost_per_token == free
+                && deployment.cost(&Usage::default(), pieces) <= 0.0
         })
+    })
 }
 
 /// Takes the call from all limits of its caller, or from none.
@@ -135,7 +184,7 @@ fn expected_usd(hop: &Hop<'_>) -> f64 {
 /// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
 fn reserve_of_gateway(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<Option<Reservation>> {
     let spend = call.snapshot.keys.spend();
-    if spend.budget.is_none() || is_free(call, &hop.shown) {
+    if spend.budget.is_none() || is_free_of(call, &hop.shown) {
         return Ok(None);
     }
     let status = call.snapshot.config.litellm.budget_status;

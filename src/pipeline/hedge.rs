@@ -31,7 +31,9 @@ pub(super) async fn send(
     } else {
         Reason::Retry
     };
-    let Some(after) = trip.settings().hedge_after else {
+    // What an agent is told twice it may do twice.
+    let after = trip.settings().hedge_after;
+    let Some(after) = after.filter(|_| !hop.group.has_agents()) else {
         return send::attempt(trip, hop, first, reason).await;
     };
     let own = first.deployment().id.clone();

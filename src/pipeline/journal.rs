@@ -48,6 +48,8 @@ pub struct Entries {
     pub resumed: u32,
     /// The errors of attempts that were followed by another, oldest first; kept only where the caller may ask for them.
     pub errors: Vec<Error>,
+    /// Whether something that acts was sent and may have acted although it failed: then nothing else is tried.
+    pub may_have_acted: bool,
     /// Tokens of parts of an answer that broke or that nobody read to its end, reported or by estimate.
     pub partial: Option<Usage>,
 }
@@ -114,6 +116,11 @@ impl Journal {
         self.sends.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Notes that something that acts may have acted, although it failed.
+    pub(super) fn acted(&self) {
+        self.entries().may_have_acted = true;
+    }
+
     /// Notes what a part of an answer took, beside what other parts did.
     pub(super) fn took(&self, usage: &Usage) {
         let mut entries = self.entries();
@@ -152,6 +159,13 @@ impl Journal {
     /// Notes how an attempt ended, or that its stream has begun.
     pub(super) fn ended(&self, served: Served) {
         self.entries().served = Some(served);
+    }
+
+    /// Says whether an agent serves the call.
+    pub(super) fn is_served_by_agent(&self) -> bool {
+        let entries = self.entries();
+        let served = entries.served.as_ref();
+        served.is_some_and(|served| served.deployment.is_agent())
     }
 
     /// Takes over who serves and what it took, from the journal of a call that this one shares.

@@ -9,10 +9,12 @@ mod attempts;
 mod bound;
 mod cached;
 mod call;
+mod continuation;
 mod counting;
 mod filling;
 mod gate;
 mod gateway;
+pub mod health;
 mod hedge;
 mod journal;
 mod lookup;
@@ -32,6 +34,7 @@ mod silence;
 mod stream;
 mod trip;
 mod walk;
+mod weight;
 mod work;
 
 use std::borrow::Cow;
@@ -40,6 +43,7 @@ use std::sync::Arc;
 pub(crate) use call::deadline_passed;
 pub use call::{Brought, Call, CallFallbacks, CallOptions, Deadline};
 pub use filling::Filling;
+pub use gate::check_caller;
 pub use gateway::{ConditionFacts, GatewayCall, OptionUsed, Provider};
 pub use journal::{Entries, Journal, Served};
 pub use lookup::{CacheFacts, Known, Lookup, look_up};
@@ -124,7 +128,8 @@ impl Pipeline {
         if let Err(error) = gate::enter(call, &hop, &self.parts, books).await {
             return Box::pin(walk::around(call, &self.parts, Some(&hop), books, error)).await;
         }
-        if call.snapshot.cache.is_none() {
+        // What an agent says belongs to its session, and what it does is done for one caller.
+        if call.snapshot.cache.is_none() || hop.group.has_agents() {
             let journal = Arc::clone(books.journal());
             return match gateway {
                 Some(_) => Box::pin(self.route_into(call, &journal)).await,

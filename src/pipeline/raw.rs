@@ -162,9 +162,8 @@ pub(super) async fn attempt(
                 attempt.failed(&error);
             }
             let was_sent = trip.journal.sends() > sends;
-            if raw.request.acts() && was_sent && may_have_acted(&error) {
-                // Whatever the operator configured: AWS may have done it although its answer was lost.
-                return Err(error.with_fallback(Fallback::None));
+            if raw.request.acts() && was_sent {
+                return Err(unless_acted(trip, error));
             }
             Err(error)
         }
@@ -185,6 +184,16 @@ fn is_unknown_operation(error: &Error) -> bool {
     let name = error.upstream_headers().get("x-amzn-errortype");
     name.is_some_and(|name| name.as_bytes().starts_with(b"UnknownOperationException"))
         || body.windows(MESSAGE.len()).any(|part| part == MESSAGE)
+}
+
+/// Ends the call with the error of something that acts and was sent, unless it cannot have acted: whatever the operator
+/// configured, AWS may have done it although its answer was lost.
+pub(super) fn unless_acted(trip: &Trip<'_>, error: Error) -> Error {
+    if !may_have_acted(&error) {
+        return error;
+    }
+    trip.journal.acted();
+    error.with_fallback(Fallback::None)
 }
 
 /// Says whether AWS may have done what it was asked for although this came of it: not where it refused for the load, nor where

@@ -10,10 +10,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::attempts::{self, Tries};
+use super::attempts::Tries;
+use super::continuation::{Asking, Continued, Standing};
 use super::relay::Relay;
 use super::trip::{Hop, Trip};
-use super::{Call, Journal, Reply, Served, walk};
+use super::{Call, Journal, Reply, Served};
 use crate::canonical::{
     ChatChunk, ChatRequest, Content, Message, NativeFormat, Request, ResponseFormat, Role, Text,
     Usage,
@@ -21,7 +22,7 @@ use crate::canonical::{
 use crate::catalog::{Flag, Size, Tokenizer};
 use crate::config::{FallbackTarget, StreamRecovery};
 use crate::error::{Error, ErrorKind, Result};
-use crate::router::{Attempted, ModelGroup};
+use crate::router::{Deployment, ModelGroup};
 use crate::state::Parts;
 use crate::telemetry::events::stream_resumed;
 
@@ -30,25 +31,13 @@ const LONGEST_TEXT: usize = 1024 * 1024;
 
 type Resuming = Pin<Box<dyn Future<Output = Result<Continued>> + Send>>;
 
-/// What continues a stream.
-struct Continued {
-    first: Vec<ChatChunk>,
-    relay: Relay,
-    tries: Tries,
-    attempted: Attempted,
-    further: Option<u32>,
-    deployment: String,
-}
-
 /// What a stream needs to continue elsewhere.
 pub(super) struct Recovery {
     call: Arc<Call>,
     parts: Parts,
     journal: Arc<Journal>,
     hop: Hop<'static>,
-    tries: Tries,
-    attempted: Attempted,
-    further: Option<u32>,
+    standing: Standing,
     /// The text so far, escaped as JSON.
     text: Vec<u8>,
     /// The block that it belongs to.
@@ -108,9 +97,11 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
                 retry: hop.retry.clone(),
                 depth: hop.depth,
             },
-            tries: std::mem::take(tries),
-            attempted: trip.attempted.clone(),
-            further: trip.further,
+            standing: Standing {
+                tries: std::mem::take(tries),
+                attempted: trip.attempted.clone(),
+                further: trip.further,
+            },
             text: Vec::new(),
             block: 0,
             is_beyond: false,
@@ -132,10 +123,14 @@ pub(super) fn watched(trip: &Trip<'_>, hop: &Hop<'_>, tries: &mut Tries, reply: 
 }
 
 /// The serving deployment's id, and whether its model takes a prefill.
-fn serving(served: Option<&Served>) -> Option<(String, bool)> {
+pub(super) fn serving(served: Option<&Served>) -> Option<(String, bool)> {
     let deployment = &served?.deployment;
-    let facts = &deployment.target.facts;
-    Some((deployment.id.clone(), facts.is(Flag::AssistantPrefill)))
+    Some((deployment.id.clone(), continues(deployment)))
+}
+
+/// Whether a text can be continued there: an agent would be told its own beginning as if it were asked something new.
+fn continues(deployment: &Deployment) -> bool {
+    deployment.target.facts.is(Flag::AssistantPrefill) && !deployment.is_agent()
 }
 
 /// Whether nothing but text is asked for.
@@ -158,7 +153,7 @@ pub(super) fn cannot(group: &ModelGroup) -> impl Iterator<Item = String> + '_ {
     group
         .deployments
         .iter()
-        .filter(|deployment| !deployment.target.facts.is(Flag::AssistantPrefill))
+        .filter(|deployment| !continues(deployment))
         .map(|deployment| deployment.id.clone())
 }
 
@@ -323,9 +318,7 @@ impl Recovery {
                 request: std::borrow::Cow::Owned(request),
                 ..self.hop.clone()
             },
-            tries: std::mem::take(&mut self.tries),
-            attempted: std::mem::take(&mut self.attempted),
-            further: self.further,
+            standing: std::mem::take(&mut self.standing),
         };
         self.fault = Some(fault.clone());
         self.resuming = Some(Box::pin(asking.run(fault)));
@@ -362,9 +355,7 @@ impl Recovery {
                 self.times += 1;
                 self.tell(Ok(()));
                 self.journal.entries().resumed += 1;
-                self.tries = continued.tries;
-                self.attempted = continued.attempted;
-                self.further = continued.further;
+                self.standing = continued.standing;
                 self.deployments.push(continued.deployment);
                 out.extend(continued.first);
                 Poll::Ready(Ok(continued.relay))
@@ -383,54 +374,5 @@ impl Recovery {
         if let Some(metrics) = self.hop.group.metrics() {
             stream_resumed(metrics, outcome);
         }
-    }
-}
-
-/// A continuation being asked for.
-struct Asking {
-    call: Arc<Call>,
-    parts: Parts,
-    journal: Arc<Journal>,
-    hop: Hop<'static>,
-    tries: Tries,
-    attempted: Attempted,
-    further: Option<u32>,
-}
-
-impl Asking {
-    async fn run(mut self, fault: Error) -> Result<Continued> {
-        let mut trip = Trip::new(&self.call, &self.parts, &self.journal);
-        trip.resuming = true;
-        trip.attempted = std::mem::take(&mut self.attempted);
-        trip.further = self.further;
-        let retried = match attempts::judge(&mut trip, &self.hop, &mut self.tries, &fault) {
-            Some(wait) => {
-                trip.parts.clock.sleep(wait).await;
-                attempts::go_on(&mut trip, &self.hop, &mut self.tries).await
-            }
-            None => Err(fault),
-        };
-        let reply = match retried {
-            Ok(reply) => reply,
-            Err(error) => walk::after(&mut trip, &self.hop, self.hop.depth, error).await?,
-        };
-        let Reply::Stream(first, source) = reply else {
-            let message = "a stream was continued by a whole answer";
-            return Err(Error::new(ErrorKind::Internal, message));
-        };
-        let Some(relay) = source.into_relay() else {
-            let message = "a stream was continued by a kept answer";
-            return Err(Error::new(ErrorKind::Internal, message));
-        };
-        let (attempted, further) = (trip.attempted, trip.further);
-        let deployment = serving(self.journal.entries().served.as_ref()).map(|(id, _)| id);
-        Ok(Continued {
-            first,
-            relay,
-            tries: self.tries,
-            attempted,
-            further,
-            deployment: deployment.unwrap_or_default(),
-        })
     }
 }

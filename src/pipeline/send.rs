@@ -81,6 +81,7 @@ pub(super) async fn attempt(
     };
     let span = attempt_span(trip, &deployment, reason, hop.request.operation().name());
     let own = hop.retry.as_ref().and_then(|wish| wish.timeout);
+    let sends = trip.journal.sends();
     let result = bounded(trip, own, &mut attempt, work, &mut served)
         .instrument(span.clone())
         .await;
@@ -97,6 +98,10 @@ pub(super) async fn attempt(
             // Many models cannot be counted and answer all the same.
             if hop.request.operation() != OperationKind::Count {
                 attempt.failed(&error);
+            }
+            let was_sent = trip.journal.sends() > sends;
+            if deployment.is_agent() && was_sent {
+                return Err(raw::unless_acted(trip, error));
             }
             Err(error)
         }
@@ -333,12 +338,12 @@ impl Refusal {
         }
     }
 
-    /// What is passed through keeps AWS's own words.
+    /// What is passed through keeps AWS's own words; of an agent, they tell a refusal from an answer that broke off.
     fn into_error(self, trip: &Trip<'_>, deployment: &Deployment, served: &mut Served) -> Error {
         let wall = trip.parts.clock.wall();
         let mut error = fault::classify(self.status, &self.headers, &self.body, wall);
         served.upstream_headers = self.headers;
-        if trip.call.raw.is_some() {
+        if trip.call.raw.is_some() || deployment.is_agent() {
             error = error.with_upstream_answer(self.status, self.body);
         }
         fault::with_model_hint(error, &deployment.target.model)

@@ -180,8 +180,12 @@ impl<'a> Trip<'a> {
             .or(settings.retry_policy.as_ref())
     }
 
-    /// Takes one of the sends that `num_retries_per_request` leaves; says whether there was one.
+    /// Takes one of the sends that `num_retries_per_request` leaves; says whether there was one. There is none behind something
+    /// that may have acted.
     pub(super) fn may_go_on(&mut self) -> bool {
+        if self.journal.entries().may_have_acted {
+            return false;
+        }
         match &mut self.further {
             None => true,
             Some(0) => false,

@@ -100,6 +100,9 @@ pub(super) async fn around(
         }
         // The next target is not to be refused for what this one holds.
         books.hold(Permit::default(), Vec::new());
+        if journal.entries().may_have_acted {
+            break;
+        }
     }
     journal.back_to(leg);
     // The client is told of the limits that its error is about.

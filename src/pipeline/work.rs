@@ -107,7 +107,10 @@ fn chatting(
         return Err(Error::bad_request(member.as_str(), why.as_str()).into());
     }
     let mut exchange = encoded?;
-    exchange.warnings.extend_from_slice(&loss.warnings);
+    // What is lost as the request is read comes before what is left out as it is written.
+    exchange
+        .warnings
+        .splice(0..0, loss.warnings.iter().cloned());
     Ok(Work::Chat(exchange))
 }
 

@@ -186,6 +186,7 @@ mod tests {
             title: None,
             context: None,
             citations: false,
+            detail: None,
             fetched_from: None,
         };
         let part = Part {

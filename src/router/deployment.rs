@@ -261,6 +261,12 @@ impl Deployment {
         });
     }
 
+    /// Says whether it is an agent, which keeps its conversation itself and may act on what it is told: what was asked of it
+    /// is neither asked again nor answered from memory.
+    pub fn is_agent(&self) -> bool {
+        self.target.model.route == Route::Agent
+    }
+
     /// Returns what an answer cost, in US dollars; 0 where the prices are not known.
     ///
     /// Tokens read from the prompt cache, and those written to it, have prices of their own; where those are not known they

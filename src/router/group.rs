@@ -99,6 +99,12 @@ impl ModelGroup {
             .any(|deployment| deployment.gap.is_none())
     }
 
+    /// Says whether a call may come to an agent.
+    pub fn has_agents(&self) -> bool {
+        let mut deployments = self.deployments.iter();
+        deployments.any(|deployment| deployment.is_agent())
+    }
+
     /// Returns how many deployments are ready now: neither cooling nor blocked.
     pub fn ready_total(&self, now: Instant) -> usize {
         self.deployments

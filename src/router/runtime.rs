@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::cooldown::{Breaker, CooldownRules, Cooled, Pass};
+use super::health::Health;
 use super::latency::Latency;
 pub use super::latency::LatencyMs;
 use super::retry_budget::RetryBudget;
@@ -22,6 +23,8 @@ pub struct DeploymentRuntime {
     elsewhere: AtomicU64,
     /// Its cooldown.
     pub breaker: Breaker,
+    /// What the last health check found.
+    pub health: Health,
     /// What it spent of its own budget.
     pub spend: Spend,
     latency: Latency,

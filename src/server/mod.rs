@@ -3,17 +3,22 @@
 //! A signal begins the drain: probes say 503, no new calls are taken, running ones finish. A second signal, or the drain
 //! timeout, ends what still runs; open streams get a final error event.
 
+mod rest;
 mod signals;
 mod stall;
 mod tls;
 mod unread;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ::http::{Request, Response};
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -21,11 +26,13 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use signals::{interrupted, reload_on_hangup};
 pub use tls::tls;
 
+use rest::{Rests, Used, Uses};
 use signals::Signals;
 use stall::StallGuard;
 
@@ -36,9 +43,6 @@ const LATE_HEAD: Duration = Duration::from_secs(1);
 
 /// How long clients have to read the last event after what runs was ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a connection may rest: longer than the 60 s of common load balancers and the 90 s of the connection pools of Go and
-/// reqwest, so that they close first. A request that is sent just when we close has no answer, and may not be sent again.
-const KEPT_ALIVE: Duration = Duration::from_secs(100);
 /// How long a client has for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed for want of file handles.
@@ -116,7 +120,7 @@ async fn accept(
     listener: TcpListener,
     connections: Connections,
     tracker: TaskTracker,
-) -> std::convert::Infallible {
+) -> Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -146,51 +150,92 @@ impl Connections {
         }
     }
 
-    /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
-    ///
-    /// A connection that was there when the drain began ends after what it is doing. One that comes later is for probes and
-    /// clients that must be told to go elsewhere: it gets one answer.
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self,
         stream: S,
         peer: IpAddr,
     ) {
-        let draining = &self.app.shutdown.draining;
         let header_read_timeout = self.app.live.load().config.general.header_read_timeout;
-        let rest = header_read_timeout.max(KEPT_ALIVE);
-        let is_late = draining.is_cancelled();
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .keep_alive(!is_late)
-            .timer(TokioTimer::new())
-            // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
-            .header_read_timeout(rest);
-        builder.http2().timer(TokioTimer::new());
-        let service = service_fn(|request| {
+        let manners = Manners {
+            rests: Rests::of(header_read_timeout),
+            header_read_timeout,
+        };
+        let draining = &self.app.shutdown.draining;
+        let answer = |request| {
             let refusal = http::refusal(&self.app, peer, &request);
             unread::answer(self.router.clone(), request, refusal)
-        });
-        let stream = StallGuard::new(stream, rest, header_read_timeout);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let ending = async {
-            if is_late {
-                tokio::time::sleep(header_read_timeout.min(LATE_HEAD)).await;
-            } else {
-                draining.cancelled().await;
-            }
         };
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = ending => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "a connection ended with an error");
+        speak(stream, answer, draining, manners).await;
+    }
+}
+
+/// What a connection is served by.
+#[derive(Debug, Clone, Copy)]
+struct Manners {
+    rests: Rests,
+    header_read_timeout: Duration,
+}
+
+/// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with, until the connection has rested or the process is `draining`.
+///
+/// A connection that was there when the drain began ends after what it is doing. One that comes later is for probes and
+/// clients that must be told to go elsewhere: it gets one answer.
+async fn speak<S, F>(
+    stream: S,
+    answer: impl Fn(Request<Incoming>) -> F,
+    draining: &CancellationToken,
+    manners: Manners,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let Manners {
+        rests,
+        header_read_timeout,
+    } = manners;
+    let is_late = draining.is_cancelled();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .keep_alive(!is_late)
+        .timer(TokioTimer::new())
+        // To hyper the rest between two requests is a slow head; the first head has a bound of its own.
+        .header_read_timeout(rests.rest);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(rests.ping)
+        .keep_alive_timeout(rests.pong);
+    let uses = Arc::new(Uses::default());
+    let service = service_fn(|request| {
+        let (answering, request_under_way) = (answer(request), uses.begin());
+        async move {
+            let answered = answering.await;
+            answered.map(|response| response.map(|body| Used::new(body, request_under_way)))
         }
+    });
+    let stream = StallGuard::new(stream, rests.rest, header_read_timeout);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ending = async {
+        if is_late {
+            tokio::time::sleep(header_read_timeout.min(LATE_HEAD)).await;
+        } else {
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = uses.have_rested(rests.rest) => {}
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ending => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended with an error");
     }
 }
 
@@ -226,3 +271,7 @@ async fn stop(app: &App, connections: &TaskTracker, mut signals: Signals) -> usi
     tracing::info!(cut_total = cut, "stopped");
     cut
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -252,6 +252,28 @@ pub fn call_shed(metrics: &Metrics) {
     tracing::debug!("call shed");
 }
 
+/// Says what a health check came to.
+pub fn health_checked(deployment: &DeploymentMetrics, outcome: Result<(), ErrorKind>) {
+    let outcome = outcome.map_or_else(ErrorKind::name, |()| "ok");
+    deployment.health_checks.count(&[outcome]);
+}
+
+/// Says that a deployment is unhealthy now, or healthy again.
+pub fn health_changed(deployment: &DeploymentMetrics, failure: Option<&Error>) {
+    let (model_group, model_id) = (&deployment.key().group, &deployment.key().id);
+    let Some(error) = failure else {
+        tracing::info!(model_group, model_id, "deployment is healthy again");
+        return;
+    };
+    tracing::warn!(
+        model_group,
+        model_id,
+        error = error.kind().name(),
+        status = error.status().as_u16(),
+        "deployment failed its health check"
+    );
+}
+
 /// Says that a deployment is left out for `duration` after `error`, for the `step`th time in a row.
 pub fn cooled_down(deployment: &DeploymentMetrics, error: &Error, duration: Duration, step: u32) {
     let (reason, status) = (error.kind().name(), error.status());

@@ -310,6 +310,7 @@ pub struct DeploymentMetrics {
     pub(super) attempts: Counters,
     pub(super) cooldowns: Counters,
     pub(super) cooled_down: Counters,
+    pub(super) health_checks: Counters,
     pub(super) totals: Counters,
     pub(super) successes: Counters,
     pub(super) failures: Counters,
@@ -343,6 +344,7 @@ impl DeploymentMetrics {
         Self {
             attempts: counters(names::ATTEMPTS, &ours),
             cooldowns: counters(names::COOLDOWNS, &ours),
+            health_checks: counters(names::HEALTH_CHECKS, &ours),
             cooled_down: counters(names::DEPLOYMENT_COOLED_DOWN, &without_group),
             totals: counters(names::DEPLOYMENT_REQUESTS, &with_group),
             successes: counters(names::DEPLOYMENT_SUCCESSES, &with_group),
@@ -372,11 +374,12 @@ impl DeploymentMetrics {
         &self.key
     }
 
-    fn counters(&self) -> [&Counters; 13] {
+    fn counters(&self) -> [&Counters; 14] {
         [
             &self.attempts,
             &self.cooldowns,
             &self.cooled_down,
+            &self.health_checks,
             &self.totals,
             &self.successes,
             &self.failures,

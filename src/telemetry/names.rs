@@ -147,6 +147,8 @@ metrics! {
         "Calls that were turned away because the process serves as many as it may";
     COOLDOWNS = Counter "switchyard_cooldowns_total" ["model_group", "model_id", "reason"],
         "Cooldowns of a deployment, by the kind of error that began it";
+    HEALTH_CHECKS = Counter "switchyard_health_checks_total" ["model_group", "model_id", "outcome"],
+        "Health checks of a deployment: `ok` or the kind of error";
     CONFIG_RELOAD = Counter "switchyard_config_reload_total" ["result"],
         "Reloads: `applied`, `unchanged`, `rejected`";
     CONFIG_LAST_RELOAD_SUCCESSFUL = Gauge "switchyard_config_last_reload_successful" [],

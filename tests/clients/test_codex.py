@@ -20,8 +20,9 @@ NAMES = {
     "llama": MODELS["llama"],
     "qwen": MODELS["qwen"],
     "gpt-oss": MODELS["gpt-oss"],
+    "luna": "bedrock/us.openai.gpt-5.6-luna",
 }
-BY_CONVERSE = [name for name in NAMES if name != "native"]
+BY_CONVERSE = [name for name in NAMES if name not in ("native", "luna")]
 
 
 @pytest.fixture(scope="module")

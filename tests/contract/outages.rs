@@ -1,6 +1,7 @@
 //! Redis restarted, frozen, unreachable, full, or used for something else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -347,12 +348,15 @@ async fn nobody_listens() {
     assert!(store.correct(&[]).await.is_ok());
 }
 
-/// Passes on what Redis says, until a connection has carried so much that it gets stuck.
-async fn stuck_after(server: u16, bytes: u64) -> u16 {
+/// Passes on what Redis says, until a connection has carried so much that it gets stuck; counts the connections.
+async fn stuck_after(server: u16, bytes: u64) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let total = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&total);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
             let redis = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
             let (mut from_client, mut to_client) = client.into_split();
             let (from_redis, mut to_redis) = redis.into_split();
@@ -366,15 +370,16 @@ async fn stuck_after(server: u16, bytes: u64) -> u16 {
             });
         }
     });
-    port
+    (port, total)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_come_late_take_nothing_from_limits() {
     let server = Server::start(&[]);
+    let (port, connections) = stuck_after(server.port, 100_000).await;
     let config = RedisConfig {
         timeout: Duration::from_millis(500),
-        ..config_at(stuck_after(server.port, 100_000).await)
+        ..config_at(port)
     };
     let store = store_of(&config);
     let charge = rpm("k", 9);
@@ -389,10 +394,14 @@ async fn values_that_come_late_take_nothing_from_limits() {
         assert_eq!(late, StoreError::Away("no value within 500 ms".to_owned()));
         assert!(is_granted(&verdict(&store, &charge).await));
     }
-    // What is late again and again gets another connection, on which small values come.
+    // What is late again and again gets another connection, on which small values come. That of limits is not touched.
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
     store.read(&large).await.expect_err("it is stuck");
+    assert!(store.is_up());
     eventually("values are read again", async || {
         store.read(&small).await.is_ok_and(|read| read[0].is_some())
     })
     .await;
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+    assert!(is_granted(&verdict(&store, &charge).await));
 }

@@ -205,6 +205,22 @@ async fn prompts_beyond_a_limit_per_minute_are_refused() {
     assert_eq!(answer.status, 429, "{}", answer.body);
 }
 
+#[tokio::test]
+async fn prompts_that_never_began_are_in_nobodys_books() {
+    let gateway = gateway("router_settings: {num_retries: 0}\n").await;
+    let mut prompts = vec!["[[sim:throttle]]".to_owned()];
+    prompts.extend((0..100).map(|n| format!("{n} [[sim:slow-start=60000]]")));
+    let answer = complete(&gateway, json!({"prompt": prompts})).await;
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    let scraped = gateway.call(reqwest::Method::GET, "/metrics", None).await;
+    let given_up = (scraped.body.lines())
+        .filter(|line| line.contains(r#"status_code="499""#) && !line.contains("_bucket"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    // Those that were under way.
+    let most = given_up.fold(0.0, f64::max);
+    assert!((1.0..=7.0).contains(&most), "{most}");
+}
+
 /// The events of a stream, but for the last, and what that is.
 fn events(answer: &Answer) -> (Vec<Value>, String) {
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -356,3 +356,26 @@ async fn hits_and_misses_are_counted_by_group() {
         assert!(metrics.body.contains(&line), "{line}{}", metrics.body);
     }
 }
+
+#[tokio::test]
+async fn a_kept_answer_of_a_guardrail_speaks_the_clients_format() {
+    let guarded = Entry {
+        model: "bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        params: ", guardrailConfig: {guardrailIdentifier: gr1, guardrailVersion: \"1\"}",
+        ..Entry::default()
+    };
+    let gateway = serving(&[guarded], CACHE).await;
+    let body = json!({"model": "m", "max_tokens": 50, "stream": true,
+        "messages": [{"role": "user", "content": "hi [[sim:guardrail]]"}]});
+    for hit in ["false", "true"] {
+        let answer = gateway.post_to("/v1/messages", &body, &[]).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.header("x-litellm-cache-hit"), hit);
+        if hit == "true" {
+            let is_said = answer.body.contains(r#""stop_reason":"refusal""#);
+            assert!(is_said, "{}", answer.body);
+            let is_bedrocks = answer.body.contains("guardrail_intervened");
+            assert!(!is_bedrocks, "{}", answer.body);
+        }
+    }
+}

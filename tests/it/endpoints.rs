@@ -5,11 +5,15 @@ use switchyard::simulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 use crate::support::Gateway;
 
-const MODELS: [(&str, &str); 7] = [
+const MODELS: [(&str, &str); 8] = [
     ("claude", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ("nova", "us.amazon.nova-pro-v1:0"),
     ("titan", "amazon.titan-embed-text-v2:0"),
     ("embed", "cohere.embed-english-v3"),
+    (
+        "later",
+        "async_invoke/amazon.nova-2-multimodal-embeddings-v1:0",
+    ),
     ("canvas", "amazon.nova-canvas-v1:0"),
     ("rerank", "cohere.rerank-v3-5:0"),
     ("rank-invoke", "invoke/cohere.rerank-v3-5:0"),

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on must fail at once, and nobody reads its documentation"
 )]
 
+mod agents;
 mod cache_endpoints;
 mod cached_ids;
 mod cached_inputs;
@@ -25,6 +26,7 @@ mod edge_failures;
 mod edge_fallbacks;
 mod edge_flights;
 mod edge_hangups;
+mod edge_health;
 mod edge_hedge;
 mod edge_key_limits;
 mod edge_keys;

@@ -570,3 +570,66 @@ async fn a_kept_answer_of_chats_has_a_responses_id() {
 fn chat_text(gateway: &Gateway) -> Value {
     sent(gateway)["messages"][0]["content"][0]["text"].clone()
 }
+
+#[tokio::test]
+async fn who_may_not_call_is_told_before_anything_kept_is_read() {
+    let keys = "virtual_keys:\n  - {key: sk-late, expires: \"2020-01-01T00:00:00Z\"}\n  - {key: sk-busy, rpm_limit: 1}\n  \
+                - {key: sk-poor, max_budget: 1, budget_duration: 1d}\n";
+    let gateway = gateway(&format!(
+        "{CACHE}general_settings: {{master_key: sk-0}}\n{keys}"
+    ))
+    .await;
+    for (key, first, then) in [
+        ("sk-late", 401, 401),
+        ("sk-busy", 200, 429),
+        ("sk-poor", 200, 422),
+    ] {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = ask(&gateway, json!({"input": "hi there"}), &headers).await;
+        assert_eq!(answer.status, first, "{key}: {}", answer.body);
+        if key == "sk-poor" {
+            let snapshot = gateway.app.live.load();
+            let now = std::time::Instant::now();
+            for poor in snapshot.keys.virtual_keys() {
+                poor.runtime.charge(2.0, poor.config.budget, now);
+            }
+        }
+        // What is not there would be 400.
+        let more = json!({"previous_response_id": "resp_nowhere"});
+        let answer = ask(&gateway, more, &headers).await;
+        assert_eq!(answer.status, then, "{key}: {}", answer.body);
+        let is_limit = !answer
+            .header("x-ratelimit-api_key-limit-requests")
+            .is_empty();
+        assert_eq!(is_limit, then == 429, "{key}");
+    }
+    // Counting takes from no limit.
+    let more = json!({"model": "m", "input": "hi", "previous_response_id": "resp_nowhere"});
+    let headers = [("authorization", "Bearer sk-busy")];
+    let counted = gateway
+        .post_to("/v1/responses/input_tokens", &more, &headers)
+        .await;
+    assert_eq!(counted.status, 400, "{}", counted.body);
+}
+
+#[tokio::test]
+async fn no_more_is_read_of_what_is_kept_than_a_small_multiple_of_a_request() {
+    let settings = "general_settings: {max_request_size_mb: 1}\n";
+    let gateway = gateway(&format!("{CACHE}{settings}")).await;
+    let mut items = Vec::new();
+    for turn in 0..3 {
+        let input = format!("{turn} {}", "a ".repeat(400 * 1024));
+        let response = respond(&gateway, json!({"input": input})).await;
+        assert_eq!(response["store"], true);
+        items.push(json!({"type": "item_reference", "id": response["output"][0]["id"]}));
+    }
+    let question = json!({"role": "user", "content": "and?"});
+    for (named, status) in [(2, 200), (3, 400)] {
+        let mut input = vec![question.clone()];
+        input.extend_from_slice(&items[..named]);
+        input.push(question.clone());
+        let answer = ask(&gateway, json!({"input": input}), &[]).await;
+        assert_eq!(answer.status, status, "{named}: {}", answer.body);
+    }
+}

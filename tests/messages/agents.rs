@@ -75,7 +75,9 @@ fn claude_codes_request_keeps_what_bedrock_takes() {
         assert_eq!(Value::Array(known), betas, "{model}");
         assert_eq!(sent["thinking"], thinking, "{model}");
         assert_eq!(sent["output_config"], effort, "{model}");
-        for gone in ["metadata", "stream", "model", "context_management"] {
+        let user = json!({"user_id": "{\"device_id\":\"d\",\"session_id\":\"s\"}"});
+        assert_eq!(sent["metadata"], user, "{model}");
+        for gone in ["stream", "model", "context_management"] {
             assert!(sent.get(gone).is_none(), "{model}: {gone}");
         }
         assert!(!sent.to_string().contains("\"scope\""), "{model}");

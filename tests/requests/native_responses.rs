@@ -1,10 +1,12 @@
 //! A client's own Responses body for a model that speaks the format: kept byte for byte but for what is the gateway's.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchyard::canonical::{MediaSource, NativeFormat, Text};
-use switchyard::dialect::Dialect as _;
 use switchyard::dialect::responses::Responses;
+use switchyard::dialect::{Dialect as _, Envelope};
 use switchyard::error::Error;
+use switchyard::provider::WireEvent;
+use switchyard::provider::bedrock::server_events::EventReader;
 
 use crate::support::{Case, Sent};
 
@@ -39,9 +41,29 @@ fn what_is_left_out_is_said() {
         sent.warnings,
         [
             "background was left out: the answer is waited for",
-            "1 tools were left out: not supported"
+            "tools that nobody runs here were left out: web_search"
         ]
     );
+}
+
+#[test]
+fn what_a_model_that_reasons_refuses_is_left_out_where_that_is_wanted() {
+    let ask = |more: &str| {
+        sent(&format!(
+            r#"{{"input":"hi","temperature":0.5,"top_p":0.9{more}}}"#
+        ))
+    };
+    assert_eq!(ask("").body["temperature"], 0.5);
+    let dropped = ask(r#","drop_params":true"#);
+    assert_eq!(dropped.body["temperature"], json!(null));
+    assert_eq!(dropped.body["top_p"], json!(null));
+    assert_eq!(
+        dropped.warnings,
+        ["temperature", "top_p"]
+            .map(|name| format!("parameter {name} was left out: not supported"))
+    );
+    let without = ask(r#","drop_params":true,"reasoning":{"effort":"none"}"#);
+    assert_eq!(without.body["temperature"], 0.5);
 }
 
 #[test]
@@ -85,4 +107,82 @@ fn a_chat_of_such_a_model_is_a_chat() -> Result<(), Error> {
     let sent = Case::new(LUNA).send()?;
     assert!(sent.wire.url.ends_with("/openai/v1/chat/completions"));
     Ok(())
+}
+
+/// What the client reads of a stream that comes in reads of `size` bytes.
+fn streamed(stream: &[u8], size: usize) -> String {
+    let body = bytes::Bytes::from_static(br#"{"input":"hi","stream":true}"#);
+    let mut decoder = Case::new(LUNA).responses().exchange(&body).unwrap().decoder;
+    let parsed = Responses.parse(&body, &http::HeaderMap::new()).unwrap();
+    let mut writer = Responses.stream(Envelope {
+        id: "resp_ours".to_owned(),
+        created: 0,
+        model: "asked".to_owned(),
+        include_usage: false,
+        content_blocks: false,
+        asked: parsed.asked,
+    });
+    let (mut events, mut chunks, mut out) = (EventReader::new(), Vec::new(), Vec::new());
+    let result = stream.chunks(size).try_for_each(|read| {
+        events.push(bytes::Bytes::copy_from_slice(read));
+        while let Some(event) = events.next()? {
+            let (kind, payload) = (event.name(), event.data());
+            decoder.event(WireEvent { kind, payload }, &mut chunks)?;
+            for chunk in chunks.drain(..) {
+                writer.chunk(&chunk, &mut out);
+            }
+        }
+        Ok::<_, Error>(())
+    });
+    match result.and_then(|()| Ok(decoder.end(&mut chunks)?)) {
+        Ok(()) => writer.end(&mut out),
+        Err(error) => writer.error(&error, &mut out),
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn events(stream: &str) -> Vec<Value> {
+    let data = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    let events = data.filter_map(|data| serde_json::from_str(data).ok());
+    events.collect()
+}
+
+#[test]
+fn every_stream_of_the_fixtures_is_passed_on() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/answers/openai");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with("responses-") || path.extension().is_none_or(|end| end != "sse") {
+            continue;
+        }
+        read += 1;
+        let stream = std::fs::read(&path).unwrap();
+        let mut expected = events(std::str::from_utf8(&stream).unwrap());
+        for event in &mut expected {
+            if let Some(model) = event.pointer_mut("/response/model") {
+                *model = json!("asked");
+            }
+        }
+        let is_broken = ["cut", "error", "failed"]
+            .iter()
+            .any(|word| name.contains(word));
+        for size in [usize::MAX, 7, 1] {
+            let mut seen = events(&streamed(&stream, size));
+            if is_broken {
+                let last = seen.pop().unwrap();
+                assert_eq!(last["type"], "response.failed", "{name}");
+                assert_eq!(last["response"]["status"], "failed", "{name}");
+                assert!(last["response"]["error"]["message"].is_string(), "{name}");
+                expected.truncate(seen.len());
+            }
+            assert_eq!(seen, expected, "{name} ({size})");
+            assert!(!seen.is_empty(), "{name}");
+        }
+    }
+    assert!(read >= 5, "fixtures are missing");
 }

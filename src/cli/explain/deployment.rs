@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::rules::{PolicyView, policy};
-use crate::config::{Budget, Config};
+use crate::config::{Budget, Config, HealthSettings};
 use crate::limit::LimitName;
+use crate::pipeline::health;
 use crate::provider::bedrock::model_id::Route;
 use crate::provider::bedrock::rerank::RerankApi;
 use crate::provider::bedrock::url;
-use crate::router::{Deployment, ModelGroup};
+use crate::router::{CHECK_WITHIN, Deployment, ModelGroup};
 
 /// The longest silence of a stream where nothing is set: what `pipeline/send.rs` takes.
 const STREAM_IDLE: Duration = Duration::from_mins(5);
@@ -56,11 +57,22 @@ pub(super) struct DeploymentView {
     pub(super) access_groups: Vec<String>,
     pub(super) budget: Option<BudgetView>,
     pub(super) cooldown: Option<CooldownView>,
+    /// `null`: it is not checked.
+    pub(super) health_check: Option<HealthCheckView>,
     pub(super) blocked: bool,
     /// Whether `mock_response` answers in its place.
     pub(super) mocked: bool,
     /// Why it cannot answer, if it cannot.
     pub(super) gap: Option<String>,
+}
+
+/// How often it is asked whether it answers.
+#[derive(Debug, Serialize)]
+pub(super) struct HealthCheckView {
+    pub(super) interval_seconds: f64,
+    pub(super) timeout_seconds: f64,
+    /// What is asked in its place.
+    pub(super) model: Option<String>,
 }
 
 /// One limit.
@@ -155,6 +167,7 @@ impl DeploymentView {
             access_groups: entry.info.access_groups.clone(),
             budget: limits.budget.map(BudgetView::of),
             cooldown: CooldownView::of(deployment, group, config),
+            health_check: HealthCheckView::of(deployment, &config.router.health),
             blocked: entry.blocked,
             mocked: entry.mock_response.is_some(),
             gap: deployment.gap.map(|gap| gap.to_string()),
@@ -209,6 +222,18 @@ impl TimeoutsView {
             by_service_tier: seconds(&deployment.entry.tier_timeouts),
             stream_by_service_tier: seconds(&deployment.entry.tier_stream_timeouts),
         }
+    }
+}
+
+impl HealthCheckView {
+    fn of(deployment: &Deployment, settings: &HealthSettings) -> Option<Self> {
+        let own = &deployment.entry.info.health;
+        let is_checked = settings.background && health::is_checked(deployment);
+        is_checked.then(|| Self {
+            interval_seconds: settings.interval.as_secs_f64(),
+            timeout_seconds: own.timeout.unwrap_or(CHECK_WITHIN).as_secs_f64(),
+            model: own.model.clone(),
+        })
     }
 }
 

@@ -230,6 +230,21 @@ virtual_keys:
 }
 
 #[test]
+fn health_checks_are_told_where_they_are_made() {
+    let file = "
+model_list:
+  - {model_name: a, litellm_params: {model: MODEL}, model_info: {health_check_timeout: 9}}
+  - {model_name: a, litellm_params: {model: MODEL}, model_info: {disable_background_health_check: true}}
+general_settings: {background_health_checks: true, health_check_interval: 30, enable_health_check_routing: true}
+";
+    let found = explained(file, "a");
+    assert!(found.filters.health_checks);
+    assert!(found.deployments[1].health_check.is_none());
+    let line = "checked      every 30 s, within 9 s";
+    assert_eq!(found.text().matches(line).count(), 1, "{}", found.text());
+}
+
+#[test]
 fn enforced_limits_follow_from_the_strategy() {
     let file = "
 model_list:
@@ -305,6 +320,17 @@ fn json_keeps_the_members_that_were_there_before() {
     }
     for member in ["group", "exists", "deployments"] {
         assert!(json["fallbacks"][0].get(member).is_some(), "{member}");
+    }
+}
+
+#[test]
+fn what_holds_for_agents_is_told() {
+    let agents = WHOLE.replace("MODEL, order: 2", "bedrock/agent/A/B, order: 2");
+    for (text, is_agents) in [(WHOLE, false), (agents.as_str(), true)] {
+        let found = explained(text, "a");
+        assert_eq!(found.cache.is_none(), is_agents);
+        assert_eq!(found.call.hedge_after_seconds.is_none(), is_agents);
+        assert_eq!(found.text().contains("not sent again"), is_agents);
     }
 }
 

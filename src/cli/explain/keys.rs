@@ -105,8 +105,9 @@ pub(super) fn views(config: &Config, router: &Router, name: &str) -> Vec<KeyView
 
 fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let name = key.rename(asked);
-    let access = key.access(&admit::model_name(router, name, asker(key)));
-    let found = router.resolve(name, asker(key));
+    let who = asker(key);
+    let access = key.access(&admit::model_name(router, name, who));
+    let found = router.resolve(name, who);
     let of_team = found.iter().filter(|found| found.group.team.is_some());
     let own_deployments = of_team.flat_map(|found| &found.group.deployments);
     let own_deployments = own_deployments.map(|one| one.id.clone()).collect();

@@ -55,13 +55,15 @@ struct Explanation {
     /// `order` tiers, the first one tried first.
     tiers: Vec<i64>,
     deployments: Vec<DeploymentView>,
+    /// Whether agents are among them: what one may have acted on is not sent again, and nothing is hedged, kept or shared.
+    agents: bool,
     /// After errors that are the deployments'.
     fallbacks: Vec<FallbackView>,
     /// After a conversation that is too long.
     context_window_fallbacks: Vec<FallbackView>,
     /// After content that was refused.
     content_policy_fallbacks: Vec<FallbackView>,
-    /// `null`: the response cache is off.
+    /// `null`: the response cache is off, or left alone for agents.
     cache: Option<CacheView>,
     /// The keys for which it is otherwise.
     virtual_keys: Vec<KeyView>,
@@ -166,14 +168,17 @@ fn explanation(
         strategy_args: ArgsView::of(&group.strategy.args),
         num_retries: config.router.num_retries,
         retries: RetriesView::of(config, group.configured_name()),
-        call: CallView::of(config),
+        call: CallView::of(config, group),
         filters: FiltersView::of(config, group),
         tiers: group.tiers(),
         deployments: after.views(group),
+        agents: group.has_agents(),
         fallbacks: after.error(&resolved, ErrorKind::Unavailable),
         context_window_fallbacks: after.error(&resolved, ErrorKind::ContextWindow),
         content_policy_fallbacks: after.error(&resolved, ErrorKind::ContentPolicy),
-        cache: config.cache.as_ref().map(CacheView::of),
+        cache: (config.cache.as_ref())
+            .filter(|_| !group.has_agents())
+            .map(CacheView::of),
         virtual_keys: keys::views(config, &router, asked),
         depends_on_key: group.deployments.iter().any(|deployment| {
             let info = &deployment.entry.info;

@@ -126,11 +126,12 @@ pub(super) struct CallView {
 }
 
 impl CallView {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, group: &ModelGroup) -> Self {
         let router = &config.router;
+        let hedge_after = router.hedge_after.filter(|_| !group.has_agents());
         Self {
             deadline_seconds: router.deadline.map(|time| time.as_secs_f64()),
-            hedge_after_seconds: router.hedge_after.map(|time| time.as_secs_f64()),
+            hedge_after_seconds: hedge_after.map(|time| time.as_secs_f64()),
             stream_recovery: match router.stream_recovery {
                 StreamRecovery::None => "none",
                 StreamRecovery::Resume => "resume",
@@ -157,6 +158,8 @@ pub(super) struct FiltersView {
     /// `enforced`: all; `requests`: `rpm` alone; `counted`: none. `max_parallel_requests` always refuses.
     pub(super) rate_limits: &'static str,
     pub(super) cooldowns: bool,
+    /// Whether it goes by health checks.
+    pub(super) health_checks: bool,
     /// `provider_budget_config.bedrock`.
     pub(super) provider_budget: Option<BudgetView>,
     /// `litellm_settings.max_budget`.
@@ -192,6 +195,8 @@ impl FiltersView {
                 Rates::Counted => "counted",
             },
             cooldowns: !router.cooldown.disabled,
+            health_checks: router.health.background
+                && router.health.routes(group.configured_name()),
             provider_budget: router.provider_budget.map(BudgetView::of),
             gateway_budget: config.litellm.budget.map(BudgetView::of),
             tag_budgets: (router.tag_budgets.iter())

@@ -84,6 +84,10 @@ impl Explanation {
             out.push(format!("tiers          order {}", tiers.join(", then ")));
         }
         retries(&self.retries, out);
+        if self.agents {
+            let line = "agents         what one may have acted on is not sent again; nothing is hedged, kept or shared";
+            out.push(line.to_owned());
+        }
         let call = &self.call;
         if let Some(deadline) = call.deadline_seconds {
             out.push(format!("deadline       {deadline} s for the whole call"));
@@ -241,6 +245,12 @@ impl DeploymentView {
                 .as_ref()
                 .map_or_else(|| "off".to_owned(), cooldown),
         );
+        if let Some(check) = &self.health_check {
+            let (every, within) = (check.interval_seconds, check.timeout_seconds);
+            let by = check.model.iter().map(|model| format!(", by {model}"));
+            let by: String = by.collect();
+            line("checked", format!("every {every} s, within {within} s{by}"));
+        }
     }
 
     fn limits_line(&self) -> String {
@@ -392,6 +402,9 @@ fn filters(view: &FiltersView) -> String {
     );
     if view.cooldowns {
         on.push("cooldowns".to_owned());
+    }
+    if view.health_checks {
+        on.push("health checks".to_owned());
     }
     on.push(match view.rate_limits {
         "enforced" => "limits per minute".to_owned(),

@@ -125,15 +125,6 @@ fn wrong_types_name_their_path() {
         ),
         (with("tools", json!({})), "tools"),
         (with("tools", json!([1])), "tools[0]"),
-        (
-            with("tools", json!([{"type": "function"}])),
-            "tools[0].function",
-        ),
-        (
-            with("tools", json!([{"type": "function", "function": "f"}])),
-            "tools[0].function",
-        ),
-        (with("user", json!(5)), "user"),
         (with("tool_choice", json!(1)), "tool_choice"),
         (
             with("tool_choice", json!({"type": "function"})),
@@ -152,6 +143,36 @@ fn wrong_types_name_their_path() {
             ),
             "response_format.json_schema.schema",
         ),
+        (with("reasoning_effort", json!(3)), "reasoning_effort"),
+        (with("thinking", json!(true)), "thinking"),
+        (with("guardrailConfig", json!("x")), "guardrailConfig"),
+        (
+            with("additionalModelRequestFields", json!([])),
+            "additionalModelRequestFields",
+        ),
+        (with("metadata", json!(1)), "metadata"),
+        (with("timeout", json!("x")), "timeout"),
+        (with("extra_headers", json!({"a": 1})), "extra_headers.a"),
+        (with("extra_body", json!([])), "extra_body"),
+        (with("service_tier", json!(1)), "service_tier"),
+    ] {
+        let (found, message) = refusal(&body);
+        assert_eq!(found, param, "{message}");
+    }
+}
+
+#[test]
+fn tools_and_formats_without_what_they_are_for_name_their_path() {
+    for (body, param) in [
+        (
+            with("tools", json!([{"type": "function"}])),
+            "tools[0].function",
+        ),
+        (
+            with("tools", json!([{"type": "function", "function": "f"}])),
+            "tools[0].function",
+        ),
+        (with("user", json!(5)), "user"),
         (
             with("response_format", json!({"type": "json_schema"})),
             "response_format.json_schema",
@@ -170,22 +191,15 @@ fn wrong_types_name_their_path() {
             ),
             "response_format.schema",
         ),
-        (with("reasoning_effort", json!(3)), "reasoning_effort"),
-        (with("thinking", json!(true)), "thinking"),
-        (with("guardrailConfig", json!("x")), "guardrailConfig"),
-        (
-            with("additionalModelRequestFields", json!([])),
-            "additionalModelRequestFields",
-        ),
-        (with("metadata", json!(1)), "metadata"),
-        (with("timeout", json!("x")), "timeout"),
-        (with("extra_headers", json!({"a": 1})), "extra_headers.a"),
-        (with("extra_body", json!([])), "extra_body"),
-        (with("service_tier", json!(1)), "service_tier"),
     ] {
         let (found, message) = refusal(&body);
         assert_eq!(found, param, "{message}");
     }
+    // A name is nobody's need, and a flat function stands for itself.
+    let schema = json!({"type": "json_schema", "json_schema": {"schema": {"type": "object"}}});
+    assert!(read(&with("response_format", schema)).is_ok());
+    let flat = json!([{"type": "function", "name": "f"}, {"name": "g", "input_schema": {}}]);
+    assert!(read(&with("tools", flat)).is_ok());
 }
 
 #[test]

@@ -152,6 +152,7 @@ impl Form {
             title: None,
             context: None,
             citations: false,
+            detail: None,
             fetched_from: None,
         };
         match name {

@@ -198,6 +198,7 @@ fn own_media(node: &Node<'_, '_>, kind: &str, wire: &WirePart<'_>) -> Result<Med
         title: None,
         context: None,
         citations: false,
+        detail: None,
         fetched_from: None,
     })
 }

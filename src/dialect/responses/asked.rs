@@ -7,8 +7,24 @@ use crate::canonical::{ObjectWriter, RawJson};
 use crate::dialect::in_line::write_in_line;
 use crate::dialect::{self, Envelope};
 
-/// What the client is told where its response cannot be kept.
-const NOT_KEPT: &str = "the response is not kept: its conversation is too large";
+/// Why a response is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// It and its conversation are too large.
+    TooLarge,
+    /// Too many are being written already.
+    NoRoom,
+}
+
+impl NotKept {
+    /// Returns what the client is told.
+    fn warning(self) -> &'static str {
+        match self {
+            Self::TooLarge => "the response is not kept: its conversation is too large",
+            Self::NoRoom => "the response is not kept: too many are being written to the store",
+        }
+    }
+}
 
 /// Members that a response repeats, and what it says where the request does not have them.
 const REPEATED: [(&str, &str); 19] = [
@@ -92,17 +108,17 @@ impl Asked {
         if self.input.0.get().len() < most {
             asked.room = Some(most);
         } else {
-            asked.warnings.push(NOT_KEPT.to_owned());
+            asked.warnings.push(NotKept::TooLarge.warning().to_owned());
         }
         asked
     }
 
-    /// Returns the same for a response that turned out too large to be kept.
+    /// Returns the same for a response that turned out not to be kept.
     #[must_use]
-    pub fn not_kept(&self) -> Self {
+    pub fn not_kept(&self, why: NotKept) -> Self {
         let mut asked = self.clone();
         asked.room = None;
-        asked.warnings.push(NOT_KEPT.to_owned());
+        asked.warnings.push(why.warning().to_owned());
         asked
     }
 

@@ -69,7 +69,7 @@ pub(super) struct InputRead {
     /// The conversation.
     pub(super) messages: Vec<Message>,
     /// The types of the items that were left out.
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: Vec<&'static str>,
     /// The model's turn that is being put together.
     turn: Option<Message>,
     /// What no chat can say.
@@ -128,13 +128,13 @@ impl InputRead {
             "item_reference" => Err(node.error(
                 "the item that it refers to was not kept; send the item itself, or set 'store' to false in the client",
             )),
-            known if LEFT_OUT.contains(&known) => {
-                if !self.left_out.iter().any(|other| other == known) {
-                    self.left_out.push(known.to_owned());
-                }
-                Ok(())
-            }
             other => {
+                if let Some(known) = LEFT_OUT.into_iter().find(|known| *known == other) {
+                    if !self.left_out.contains(&known) {
+                        self.left_out.push(known);
+                    }
+                    return Ok(());
+                }
                 let path = node.path.member("type");
                 let problem = format!("there are no items of type '{other}' here");
                 self.refused.get_or_insert_with(|| path.error(&problem));

@@ -28,7 +28,7 @@ mod tools;
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use asked::Asked;
+pub use asked::{Asked, NotKept};
 pub use parse::{parse, parse_count};
 pub use record::{Order, Page, input_items, response_of};
 pub use references::{Found, References, place_of_item, references};

@@ -187,7 +187,7 @@ impl Own {
         Ok(())
     }
 
-    fn leave_out(&mut self, what: &str, types: &[String]) {
+    fn leave_out(&mut self, what: &str, types: &[&str]) {
         if !types.is_empty() {
             let types = types.join(", ");
             let warning = format!("{what} that nobody runs here were left out: {types}");

@@ -3,6 +3,8 @@
 //! A record has the whole conversation, `input`, and the `response` that it led to, reasoning packed. What requests take out
 //! of it is in `references`.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -43,19 +45,25 @@ pub struct Page {
 pub fn input_items(record: &RawJson, id: &str, page: &Page) -> Option<RawJson> {
     let record = RawObject::parse(record.get())?;
     let name = id.strip_prefix("resp_").unwrap_or(id);
+    let own = |place: usize| format!("in_{name}_{place}");
     let items = list(record.get("input")?).into_iter().enumerate();
-    let mut items: Vec<Value> = items
-        .filter_map(|(place, item)| whole(item, &format!("in_{name}_{place}")))
-        .collect();
+    // A conversation may be long: no more than ids is read of what is not shown.
+    let mut items: Vec<(usize, &str)> = items.filter(|(_, item)| item.starts_with('{')).collect();
     if page.order == Order::Descending {
         items.reverse();
     }
     if let Some(after) = &page.after {
-        let place = items.iter().position(|item| item["id"] == **after)?;
+        let is_it =
+            |&(place, item): &(usize, &str)| id_of(item, own(place)).as_deref() == Some(after);
+        let place = items.iter().position(is_it)?;
         items.drain(..=place);
     }
     let has_more = items.len() > page.limit;
     items.truncate(page.limit);
+    let items = items.into_iter();
+    let items: Vec<Value> = items
+        .filter_map(|(place, item)| whole(item, &own(place)))
+        .collect();
     let id_of = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
     Some(RawJson::from_value(&json!({
         "object": "list",
@@ -64,6 +72,15 @@ pub fn input_items(record: &RawJson, id: &str, page: &Page) -> Option<RawJson> {
         "has_more": has_more,
         "data": items,
     })))
+}
+
+/// Returns the id that an item is listed by: what it says itself, else `own`.
+fn id_of(item: &str, own: String) -> Option<String> {
+    let members = RawObject::parse(item)?;
+    match members.get("id") {
+        None | Some("null") => Some(own),
+        Some(_) => members.text("id").map(Cow::into_owned),
+    }
 }
 
 /// Brings an item into the form in which items are listed: with a type, an id, and its content in parts.

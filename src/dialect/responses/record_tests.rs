@@ -67,3 +67,26 @@ fn items_are_listed_page_by_page() {
     );
     assert!(page(Order::Ascending, Some("nope"), 2).is_none());
 }
+
+#[test]
+fn what_is_no_item_has_a_place_and_is_not_listed() {
+    let input = json!(["text", {"id": null, "role": "user", "content": "a"}, 7, {"id": "x\"y", "role": "user"}]);
+    let record = record("resp_a", &input, &json!([]));
+    let page = |after: Option<&str>, limit| {
+        let page = Page {
+            order: Order::Ascending,
+            after: after.map(str::to_owned),
+            limit,
+        };
+        input_items(&record, "resp_a", &page).map(|list| list.to_value())
+    };
+    let all = page(None, 2).unwrap();
+    assert_eq!(
+        (&all["first_id"], &all["last_id"]),
+        (&json!("in_a_1"), &json!("x\"y"))
+    );
+    assert_eq!(all["has_more"], false);
+    assert_eq!(page(Some("in_a_1"), 1).unwrap()["first_id"], "x\"y");
+    assert_eq!(page(Some("x\"y"), 1).unwrap()["data"], json!([]));
+    assert!(page(Some("in_a_3"), 1).is_none(), "it is called otherwise");
+}

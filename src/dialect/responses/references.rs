@@ -25,6 +25,8 @@ const MOST_NAMED: usize = 4096;
 pub struct References {
     /// `previous_response_id`.
     pub previous: Option<String>,
+    /// `model`.
+    pub model: Option<String>,
     /// The items that it only names: their ids, by their places in `input`.
     items: HashMap<usize, String>,
     /// The responses that are needed, each once.
@@ -113,6 +115,8 @@ pub fn references(body: &Bytes) -> Result<References> {
     let Ok(members) = members(body) else {
         return Ok(out);
     };
+    // What it is, if it is no text, is said by whoever reads the request.
+    out.model = value(&members, "model").and_then(|model| serde_json::from_str(model).ok());
     if let Some(id) = value(&members, "previous_response_id") {
         let id: String = serde_json::from_str(id).map_err(|_| {
             let message = "previous_response_id: expected a string";

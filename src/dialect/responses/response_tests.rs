@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::canonical::Text;
-use crate::dialect::responses::Responses;
+use crate::dialect::responses::{NotKept, Responses};
 use crate::dialect::{self, Dialect as _};
 
 /// The envelope of the answer to a request.
@@ -249,5 +249,8 @@ fn what_is_too_large_is_not_kept_and_says_so() {
     assert!(Responses.kept(&of(vec![text("yes")]), &room).is_some());
     let long = of(vec![text(&"a".repeat(2_000))]);
     assert!(Responses.kept(&long, &room).is_none());
-    assert!(!asked.not_kept().is_kept() && asked.not_kept().warnings().len() == 1);
+    for why in [NotKept::TooLarge, NotKept::NoRoom] {
+        let asked = asked.not_kept(why);
+        assert!(!asked.is_kept() && asked.warnings().len() == 1);
+    }
 }

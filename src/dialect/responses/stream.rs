@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::asked::Asked;
+use super::asked::{Asked, NotKept};
 use super::event::Event;
 use super::failure::write_failure;
 use super::item::{Item, Kind, Stage};
@@ -222,6 +222,12 @@ impl StreamWriter for ResponseStream {
         }
     }
 
+    fn cannot_be_kept(&mut self) {
+        if self.asked.is_kept() {
+            self.asked = Arc::new(self.asked.not_kept(NotKept::NoRoom));
+        }
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(passed) = &self.passed {
             self.kept = passed.kept(&self.asked);
@@ -232,7 +238,7 @@ impl StreamWriter for ResponseStream {
         self.finish(&stop, out);
         self.kept = record(&self.state(), &self.envelope, &self.asked);
         if self.asked.is_kept() && self.kept.is_none() {
-            self.asked = Arc::new(self.asked.not_kept());
+            self.asked = Arc::new(self.asked.not_kept(NotKept::TooLarge));
         }
         let kind = format!("response.{}", self.state().status);
         let mut event = self.event(&kind, out);

@@ -551,3 +551,19 @@ fn a_kept_stream_is_kept_as_it_ended() {
     assert_eq!(record["response"], events(&out).last().unwrap()["response"]);
     assert_eq!(record["input"][0]["content"][0]["text"], "hi");
 }
+
+#[test]
+fn a_stream_that_finds_no_room_says_so_at_its_end() {
+    let mut envelope = envelope(&json!({"input": "hi"}));
+    let AnyAsked::Response(asked) = &envelope.asked else {
+        panic!("{envelope:?}");
+    };
+    envelope.asked = AnyAsked::Response(Arc::new(asked.kept(usize::MAX)));
+    let mut stream = ResponseStream::new(&envelope);
+    let mut out = Vec::new();
+    stream.cannot_be_kept();
+    stream.end(&mut out);
+    let events = events(&out);
+    assert_eq!(events.last().unwrap()["response"]["store"], false);
+    assert!(stream.kept().is_none());
+}

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::asked::Known;
 use super::joined;
-use crate::canonical::{ObjectWriter, RawJson, Tool, write_escaped};
+use crate::canonical::{ObjectWriter, RawJson, Tool, hosted_tool, write_escaped};
 use crate::dialect::part::required;
 use crate::dialect::read::Node;
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub(super) struct ToolsRead {
     /// The client's words for those that models know otherwise.
     pub(super) known: HashMap<String, Known>,
     /// The types of the tools that were left out.
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: Vec<&'static str>,
 }
 
 /// The members of all types of tools together.
@@ -85,10 +85,12 @@ impl ToolsRead {
                     node.list_up_to(MOST_TOOLS, |node| self.tool(&node, Some(&name)))
                 })?;
             }
-            _ if !self.left_out.iter().any(|known| *known == kind) => {
-                self.left_out.push(kind.into_owned());
+            other => {
+                let word = hosted_tool(other);
+                if !self.left_out.contains(&word) {
+                    self.left_out.push(word);
+                }
             }
-            _ => {}
         }
         if self.tools.len() > MOST_TOOLS {
             return Err(node.error(&format!("there are more than {MOST_TOOLS} tools")));

@@ -120,7 +120,9 @@ impl Portkey {
             return;
         }
         let mut all = metadata(controls);
+        let tags = all.remove("tags");
         all.extend(self.headers.metadata.clone());
+        join_tags(&mut all, tags);
         controls.other.retain(|(name, _)| name != "metadata");
         let all = RawJson::from_value(&Value::Object(all));
         controls.other.push(("metadata".to_owned(), all));
@@ -177,6 +179,17 @@ impl Portkey {
     fn root(&self) -> Option<&GatewayConfig> {
         self.gateway.as_ref()?.config.as_deref()
     }
+}
+
+/// Puts the body's tags in front of the header's: a request has all of them.
+fn join_tags(metadata: &mut Map<String, Value>, of_body: Option<Value>) {
+    let Some(Value::Array(mut tags)) = of_body else {
+        return;
+    };
+    if let Some(Value::Array(of_header)) = metadata.get("tags") {
+        tags.extend(of_header.iter().cloned());
+    }
+    metadata.insert("tags".to_owned(), Value::Array(tags));
 }
 
 /// What the first configuration from the root down says of strict compliance: the answer's form is one for all targets.

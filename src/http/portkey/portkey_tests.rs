@@ -226,7 +226,7 @@ fn headers_steer_the_call() {
     ])
     .unwrap();
     let mut controls = Controls::default();
-    let body = json!({"tier": "free", "x": 1});
+    let body = json!({"tier": "free", "x": 1, "tags": ["own"]});
     let member = ("metadata".to_owned(), RawJson::from_value(&body));
     controls.other.push(member);
     portkey.steer(&mut controls);
@@ -235,8 +235,8 @@ fn headers_steer_the_call() {
     let metadata = controls.other[0].1.to_value();
     assert_eq!(metadata["tier"], "paid");
     assert_eq!(
-        (&metadata["x"], &metadata["tags"][0]),
-        (&json!(1), &json!("t"))
+        (&metadata["x"], &metadata["tags"]),
+        (&json!(1), &json!(["own", "t"]))
     );
     let mut request = ChatRequest::default();
     portkey.ask(&mut request);

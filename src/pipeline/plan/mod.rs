@@ -331,7 +331,12 @@ fn build_for(
     Ok(own)
 }
 
-fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {
+/// Builds a deployment for one call.
+///
+/// # Errors
+///
+/// An entry that no deployment can be made of.
+pub(super) fn build(call: &Call, mut entry: DeploymentConfig, parts: &Parts) -> Result<Deployment> {
     if let Some(simulated) = &call.snapshot.simulated {
         simulate(&mut entry, simulated);
     }

@@ -156,6 +156,7 @@ pub(super) fn image_in(text: &Text) -> Option<Media> {
         title: None,
         context: None,
         citations: false,
+        detail: None,
         fetched_from: None,
     })
 }

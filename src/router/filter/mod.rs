@@ -1,7 +1,8 @@
 //! Filters: each removes the deployments that may not serve this call, in the order in which [`run`] lists them.
 //!
 //! A filter that leaves none says why. Where LiteLLM's order would let a sticky or full deployment hide one that could
-//! serve, the narrowing comes last: stickiness chooses among what is left, and limits are a filter like the others.
+//! serve, the narrowing comes last: stickiness chooses among what is left, health checks leave out what could be picked, and limits
+//! are a filter like the others.
 
 mod access;
 mod affinity;
@@ -9,6 +10,7 @@ mod blocked;
 mod budget;
 mod context_window;
 mod cooldown;
+mod health;
 mod limits;
 mod order;
 mod region;
@@ -52,6 +54,7 @@ pub(super) fn run<'a>(scope: &Scope<'a>, left: &mut Left<'a>) -> Result<(), NoPi
     budget::filter(scope, left)?;
     context_window::filter(scope, left)?;
     tags::filter(scope, left)?;
+    health::filter(scope, left);
     limits::filter(scope, left)?;
     affinity::filter(scope, left);
     order::lowest(scope, left);

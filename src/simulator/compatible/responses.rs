@@ -194,7 +194,7 @@ pub(super) fn whole(answer: &Answer, asked: &Asked) -> Value {
     let mut out = json!({"id": format!("resp_{}", asked.id), "object": "response", "created_at": 1_750_000_000,
         "status": if is_cut { "incomplete" } else { "completed" }, "model": "simulated",
         "output": items, "incomplete_details": details, "error": null,
-        "usage": {"input_tokens": input, "input_tokens_details": {"cached_tokens": 0},
+        "usage": {"input_tokens": input, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": output, "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": input + output}, "previous_response_id": null, "parallel_tool_calls": true,
         "tool_choice": "auto", "tools": []});

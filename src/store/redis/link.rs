@@ -109,6 +109,17 @@ impl Link {
         self.state.send_replace(State::Up(session));
     }
 
+    /// Gives a session that is in force another connection for values.
+    pub(super) fn put_values(&self, number: u64, values: Wire) {
+        self.state.send_if_modified(|state| match state {
+            State::Up(session) if session.number == number => {
+                session.values = values;
+                true
+            }
+            _ => false,
+        });
+    }
+
     /// Notes that the new connection takes long: nobody waits for it any more.
     pub(super) fn stop_waiting(&self) {
         self.state.send_if_modified(|state| {

@@ -182,7 +182,7 @@ impl Inner {
         }
         if self.late_values.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE_VALUES {
             self.late_values.store(0, Ordering::Relaxed);
-            self.link.lose(asked.load(Ordering::Relaxed));
+            self.connect_values_anew(asked.load(Ordering::Relaxed));
         } else if !self.is_checking.swap(true, Ordering::Relaxed) {
             let inner = Arc::clone(self);
             self.tracker.spawn(async move {
@@ -193,6 +193,19 @@ impl Inner {
         }
         let why = format!("no value within {} ms", self.timeout.as_millis());
         Err(StoreError::Away(why))
+    }
+
+    /// Gives the session another connection for values. Its own, which limits use, stays.
+    fn connect_values_anew(self: &Arc<Self>, session: u64) {
+        let inner = Arc::clone(self);
+        self.tracker.spawn(async move {
+            // Where there is none now, the next ones that are late ask again.
+            if let Ok(place) = &inner.place
+                && let Ok(values) = place.connect().await
+            {
+                inner.link.put_values(session, values);
+            }
+        });
     }
 
     /// Asks once, in a session that was in force when the ledger was changed: a later one has been told by the ledger.

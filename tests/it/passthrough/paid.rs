@@ -1,7 +1,10 @@
 //! Limits hold, and usage is counted and paid for.
 
+use std::time::Instant;
+
 use reqwest::Method;
 use serde_json::Value;
+use switchyard::limit::LimitName;
 
 use super::{
     KEY, MASTER, MODEL, call, claude_says, directly, gateway, get, hello, own_identity, post_as,
@@ -146,5 +149,35 @@ async fn calls_are_counted_and_what_a_path_says_is_no_label() {
             !metrics.contains(&format!("requested_model=\"{word}")),
             "{word}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_tells_of_its_failure_takes_from_limits_once() {
+    for fault in ["exception-mid", "cut"] {
+        let gateway = dear().await;
+        let text = format!("one two three four five six seven eight [[sim:{fault},at=4]]");
+        let body = claude_says(&text);
+        let url = format!(
+            "{}/bedrock/model/m/invoke-with-response-stream",
+            gateway.url
+        );
+        let request = gateway
+            .client
+            .post(url)
+            .bearer_auth(KEY)
+            .body(body.to_string());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.bytes().await.is_err(), fault == "cut");
+        let spent = gateway.spent().await;
+        assert!(spent > 5.0, "{fault}: {spent}");
+        let snapshot = gateway.app.live.load();
+        let key = snapshot.keys.virtual_keys().next().unwrap();
+        let levels = key.meters("m", &[])[0].levels(Instant::now());
+        let used = levels.iter().find(|level| level.limit == LimitName::Tpm);
+        #[expect(clippy::cast_precision_loss, reason = "a few tokens")]
+        let used = used.unwrap().used as f64;
+        assert!((used - spent).abs() < 0.5, "{fault}: {used} of {spent}");
     }
 }

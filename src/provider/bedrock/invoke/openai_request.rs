@@ -196,10 +196,19 @@ fn write_media(media: &Media, out: &mut Vec<u8>) -> Result<()> {
             write_escaped(member, out);
             out.extend_from_slice(br#":{"url":"#);
             write_url(media, mime, out)?;
+            write_detail(media, out);
             out.extend_from_slice(b"}}");
         }
     }
     Ok(())
+}
+
+/// Appends how closely an image is to be looked at, if that is said.
+pub(in crate::provider::bedrock) fn write_detail(media: &Media, out: &mut Vec<u8>) {
+    if let Some(detail) = &media.detail {
+        out.extend_from_slice(br#","detail":"#);
+        write_escaped(detail, out);
+    }
 }
 
 /// Appends the bytes as a `data:` URL; `guess` is the type where nobody knows it.

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::native_answer::NativeDecoder;
 use super::native_input;
 use super::responses_request::flat;
+use super::{WITHOUT_REASONING, reasons};
 use crate::canonical::{
     Chat, ChatParams, ChatRequest, NativeFormat, ObjectWriter, RawJson, RawObject, ToolChoice,
-    write_value,
+    hosted_tool, write_value,
 };
 use crate::catalog::Mode;
 use crate::error::Result;
@@ -139,11 +140,20 @@ pub(in crate::provider::bedrock) fn exchange(
     let is_tier = |(name, _): &(String, RawJson)| name == "service_tier";
     let tier = params.extra.extract_if(.., |it| is_tier(it));
     params.openai.extend(tier);
+    let mut dropped: Vec<&str> = of_operator
+        .iter()
+        .chain(&of_request)
+        .map(String::as_str)
+        .collect();
+    let drops = params.drop_params.unwrap_or(target.repairs.drop_params);
+    if drops && target.model.is_openai_gpt() && reasons(&params) {
+        drop_sampling(request, &mut dropped, &mut warnings);
+    }
     let mut plan = Plan {
         request,
         target,
         params: &params,
-        dropped: of_operator.iter().chain(&of_request).collect(),
+        dropped,
         warnings,
     };
     let body = plan.write();
@@ -164,13 +174,25 @@ pub(in crate::provider::bedrock) fn exchange(
     })
 }
 
+/// Leaves out what a GPT takes only while it does not reason.
+fn drop_sampling(request: &ChatRequest, dropped: &mut Vec<&str>, warnings: &mut Vec<String>) {
+    let body = request.native.as_ref().map_or("{}", |it| it.body.get());
+    let written = RawObject::parse(body).unwrap_or_default();
+    for name in WITHOUT_REASONING {
+        if written.get(name).is_some_and(|value| value != "null") {
+            warnings.push(format!("parameter {name} was left out: not supported"));
+        }
+    }
+    dropped.extend(WITHOUT_REASONING);
+}
+
 /// What is decided about one body.
 struct Plan<'a> {
     request: &'a ChatRequest,
     target: &'a Target,
     params: &'a ChatParams,
     /// What the operator and the request want to be left out.
-    dropped: Vec<&'a String>,
+    dropped: Vec<&'a str>,
     warnings: Vec<String>,
 }
 
@@ -206,20 +228,20 @@ impl Plan<'_> {
 
     /// Decides what a member is; `None` leaves it out.
     fn value<'w>(&mut self, name: &str, written: Option<&'w str>) -> Option<Cow<'w, str>> {
-        if self.dropped.iter().any(|dropped| *dropped == name) {
+        if self.dropped.contains(&name) {
             return None;
         }
         let params = self.params;
         let limit = params.max_completion_tokens.or(params.max_tokens);
         match name {
-            "model" => made(None, &json!(self.target.model.wire)),
-            "stream" if self.request.stream => made(written, &json!(true)),
+            "model" => Some(made(None, &json!(self.target.model.wire))),
+            "stream" if self.request.stream => Some(made(written, &json!(true))),
             "stream" => written.map(Cow::Borrowed),
             "input" => Some(native_input::inlined(written?, self.request)),
-            "max_output_tokens" => made(written, &json!(limit?)),
-            "temperature" => made(written, &json!(params.temperature.as_ref()?)),
-            "top_p" => made(written, &json!(params.top_p.as_ref()?)),
-            "parallel_tool_calls" => made(written, &json!(params.parallel_tool_calls?)),
+            "max_output_tokens" => Some(made(written, &json!(limit?))),
+            "temperature" => Some(made(written, &json!(params.temperature.as_ref()?))),
+            "top_p" => Some(made(written, &json!(params.top_p.as_ref()?))),
+            "parallel_tool_calls" => Some(made(written, &json!(params.parallel_tool_calls?))),
             "reasoning" => self.reasoning(written),
             "text" => self.text(written),
             "tools" if params.tools.is_empty() && !self.request.params.tools.is_empty() => None,
@@ -228,7 +250,9 @@ impl Plan<'_> {
             "metadata" => written
                 .filter(|it| is_map_of_strings(it))
                 .map(Cow::Borrowed),
-            "user" if written.is_none() => made(None, &json!(self.target.defaults.user.as_ref()?)),
+            "user" if written.is_none() => {
+                Some(made(None, &json!(self.target.defaults.user.as_ref()?)))
+            }
             _ => written.map(Cow::Borrowed).or_else(|| {
                 let own = params.openai.iter().find(|(known, _)| known == name);
                 own.map(|(_, value)| Cow::Owned(value.get().to_owned()))
@@ -241,26 +265,25 @@ impl Plan<'_> {
         let effort = effort
             .filter(|effort| !effort.is_null())
             .map(RawJson::to_value);
-        laid_in(written, "effort", effort)
+        laid_in(written, "effort", effort.as_ref())
     }
 
     fn text<'w>(&self, written: Option<&'w str>) -> Option<Cow<'w, str>> {
         let object = RawObject::parse(written.unwrap_or("{}")).unwrap_or_default();
         let format = object.get("format").filter(|format| *format != "null");
         let text = match (&self.params.response_format, format) {
-            (None, None) => written.map(Cow::Borrowed),
+            (None, None) | (Some(_), Some(_)) => written.map(Cow::Borrowed),
             (None, Some(_)) => laid_in(written, "format", None),
-            (Some(_), Some(_)) => written.map(Cow::Borrowed),
             (Some(format), None) => {
                 let format = flat(response_format(format).to_value(), "json_schema");
-                laid_in(written, "format", Some(format))
+                laid_in(written, "format", Some(&format))
             }
         };
         let mut all = self.params.openai.iter();
         match all.find(|(name, _)| name == "verbosity") {
             Some((_, verbosity)) if object.get("verbosity").is_none() => {
                 let text = text.as_deref();
-                laid_in(text, "verbosity", Some(verbosity.to_value()))
+                laid_in(text, "verbosity", Some(&verbosity.to_value()))
                     .map(|text| Cow::Owned(text.into_owned()))
             }
             _ => text,
@@ -279,12 +302,14 @@ impl Plan<'_> {
         if list.iter().all(is_known) {
             return Some(Cow::Borrowed(written));
         }
-        let kept: Vec<&RawJson> = list.iter().filter(|tool| is_known(tool)).collect();
-        let warning = format!(
-            "{} tools were left out: not supported",
-            list.len() - kept.len()
-        );
-        self.warnings.push(warning);
+        let (kept, others): (Vec<&RawJson>, Vec<&RawJson>) =
+            list.iter().partition(|tool| is_known(tool));
+        for other in others {
+            let other = RawObject::parse(other.get()).unwrap_or_default();
+            let kind = hosted_tool(&other.text("type").unwrap_or_default());
+            let warning = format!("tools that nobody runs here were left out: {kind}");
+            self.warnings.push(warning);
+        }
         (!kept.is_empty()).then(|| Cow::Owned(RawJson::from_value(&kept).get().to_owned()))
     }
 
@@ -303,31 +328,31 @@ impl Plan<'_> {
             ToolChoice::Required => json!("required"),
             ToolChoice::Allowed { .. } | ToolChoice::Other(_) => return None,
         };
-        made(None, &choice)
+        Some(made(None, &choice))
     }
 }
 
 /// Keeps what the client wrote where it says the same.
-fn made<'w>(written: Option<&'w str>, value: &Value) -> Option<Cow<'w, str>> {
+fn made<'w>(written: Option<&'w str>, value: &Value) -> Cow<'w, str> {
     let is_same =
         |written: &&str| serde_json::from_str::<Value>(written).is_ok_and(|it| it == *value);
-    Some(written.filter(is_same).map_or_else(
-        || {
-            let mut out = Vec::new();
-            write_value(value, &mut out);
-            Cow::Owned(String::from_utf8(out).unwrap_or_default())
-        },
-        Cow::Borrowed,
-    ))
+    match written.filter(is_same) {
+        Some(written) => Cow::Borrowed(written),
+        None => Cow::Owned(RawJson::from_value(value).get().to_owned()),
+    }
 }
 
 /// Sees to it that a member of an object is this, or is not there; an object that would say nothing is none.
-fn laid_in<'w>(written: Option<&'w str>, name: &str, value: Option<Value>) -> Option<Cow<'w, str>> {
+fn laid_in<'w>(
+    written: Option<&'w str>,
+    name: &str,
+    value: Option<&Value>,
+) -> Option<Cow<'w, str>> {
     let object = RawObject::parse(written.unwrap_or("{}"))?;
     let said = object
         .get(name)
         .and_then(|it| serde_json::from_str::<Value>(it).ok());
-    if said.filter(|said| !said.is_null()) == value {
+    if said.as_ref().filter(|said| !said.is_null()) == value {
         return written.map(Cow::Borrowed);
     }
     let mut out = Vec::new();
@@ -335,7 +360,7 @@ fn laid_in<'w>(written: Option<&'w str>, name: &str, value: Option<Value>) -> Op
     for (other, value) in object.members().filter(|(other, _)| *other != name) {
         writer.raw(other, value);
     }
-    if let Some(value) = &value {
+    if let Some(value) = value {
         write_value(value, writer.member(name));
     }
     writer.close();
@@ -367,7 +392,9 @@ mod tests {
 
     #[test]
     fn a_member_is_laid_into_an_object_or_taken_out_of_it() {
-        let laid = |written, value| laid_in(written, "effort", value).map(Cow::into_owned);
+        let laid = |written, value: Option<Value>| {
+            laid_in(written, "effort", value.as_ref()).map(Cow::into_owned)
+        };
         let low = || Some(json!("low"));
         let as_was = r#"{ "effort":"low", "summary":"auto"}"#;
         assert_eq!(laid(Some(as_was), low()).as_deref(), Some(as_was));

@@ -14,7 +14,7 @@ use crate::provider::bedrock::chat::content::unknown;
 use crate::provider::bedrock::chat::fields::Fields;
 use crate::provider::bedrock::chat::messages::{nothing_said, unknown_role};
 use crate::provider::bedrock::invoke::openai_request::{
-    response_format, text_of, tool_choice, tools, write_url,
+    response_format, text_of, tool_choice, tools, write_detail, write_url,
 };
 use crate::provider::bedrock::invoke::text_model::add_callers_members;
 
@@ -232,6 +232,7 @@ fn write_media(media: &Media, out: &mut Vec<u8>) -> Result<()> {
         MediaKind::Image => {
             out.extend_from_slice(br#"{"type":"input_image","image_url":"#);
             write_url(media, "image/jpeg", out)?;
+            write_detail(media, out);
         }
         MediaKind::File | MediaKind::Document => {
             out.extend_from_slice(br#"{"type":"input_file","filename":"#);

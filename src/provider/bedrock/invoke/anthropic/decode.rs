@@ -10,7 +10,7 @@ use super::stream::StreamState;
 use crate::canonical::{
     AnswerBlock, Chat, ChatAnswer, ChatChunk, Native, NativeFormat, RawJson, StopReason, Text,
 };
-use crate::provider::bedrock::chat::answer::{Blocks, stop_reason};
+use crate::provider::bedrock::chat::answer::{Blocks, Calls, stop_reason};
 use crate::provider::bedrock::chat::chunks::into_chunks;
 use crate::provider::bedrock::chat::context::DecodeContext;
 use crate::provider::bedrock::chat::thinking_tags::TagReader;
@@ -120,7 +120,7 @@ fn read_answer(
     let thought = Thought::of(&blocks.list);
     let (blocks, calls) = blocks.finish();
     let counts = Counts::of_headers(headers);
-    let raw = notes.stop(reply.stop_reason.unwrap_or_default());
+    let stop = stopped(&notes, reply.stop_reason.unwrap_or_default(), calls);
     let mut provider_fields = Vec::new();
     if !citations.is_empty() {
         let raw = RawJson::from_value(&citations);
@@ -128,10 +128,7 @@ fn read_answer(
     }
     Ok(ChatAnswer {
         blocks,
-        stop: StopReason {
-            format: Some(NativeFormat::Messages),
-            ..stop_reason(raw, calls)
-        },
+        stop,
         usage: Some(reply.usage.unwrap_or_default().read(counts, thought)),
         trace: notes.trace,
         provider_fields,
@@ -142,6 +139,16 @@ fn read_answer(
         }),
         ..ChatAnswer::default()
     })
+}
+
+/// Reads why the model stopped. Its word is one of the clients' format, unless a guardrail put Bedrock's in its place or the
+/// tool that it is about is not shown.
+pub(super) fn stopped(notes: &Notes, reported: String, calls: Calls) -> StopReason {
+    let is_models = !notes.intervened && calls == Calls::AsReported;
+    StopReason {
+        format: is_models.then_some(NativeFormat::Messages),
+        ..stop_reason(notes.stop(reported), calls)
+    }
 }
 
 /// Says whether the canonical types have a place for a block of this type.
@@ -173,5 +180,41 @@ fn read_block(body: &Bytes, block: &Block<'_>, blocks: &mut Blocks<'_>) {
         }
         // Tools that run at Anthropic, and what later models may bring.
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_word_of_the_models_own_is_one_of_the_clients_format() {
+        let intervened = Notes {
+            intervened: true,
+            ..Notes::default()
+        };
+        let own = Notes::default();
+        let messages = Some(NativeFormat::Messages);
+        for (notes, reported, calls, format, finish_reason) in [
+            (
+                &own,
+                "refusal",
+                Calls::AsReported,
+                messages,
+                "content_filter",
+            ),
+            (&own, "tool_use", Calls::AsReported, messages, "tool_calls"),
+            (&own, "tool_use", Calls::OnlyJson, None, "stop"),
+            (
+                &intervened,
+                "end_turn",
+                Calls::AsReported,
+                None,
+                "content_filter",
+            ),
+        ] {
+            let stop = stopped(notes, reported.to_owned(), calls);
+            assert_eq!((stop.format, stop.finish_reason), (format, finish_reason));
+        }
     }
 }

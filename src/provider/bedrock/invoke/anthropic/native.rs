@@ -31,7 +31,7 @@ use crate::provider::bedrock::chat::{
 use crate::provider::{Exchange, Target};
 
 /// The top-level members that Bedrock takes, in the order in which those are appended that the client did not write.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 16] = [
     "anthropic_version",
     "max_tokens",
     "messages",
@@ -44,6 +44,7 @@ const KEPT: [&str; 15] = [
     "tools",
     "tool_choice",
     "thinking",
+    "metadata",
     "output_config",
     "safeguards",
     "context_management",
@@ -83,6 +84,7 @@ pub(super) fn body_to_count(request: &ChatRequest, target: &Target) -> Result<Ve
         let thinking = params.thinking.as_ref().map(RawJson::to_value);
         let budget = thinking.and_then(|thinking| thinking.get("budget_tokens")?.as_u64());
         let least = budget.unwrap_or(0).saturating_add(ROOM_TO_COUNT);
+        params.user = None;
         params.max_completion_tokens = None;
         params.max_tokens = Some(params.max_tokens.unwrap_or(0).max(least));
     })?;
@@ -248,6 +250,11 @@ impl<'a> Plan<'a> {
             "tool_choice" if params.tools.is_empty() => None,
             "tool_choice" => tool_choice(params, written),
             "thinking" => made(self.thinking.clone()?),
+            // Whatever else stands there is the gateway's.
+            "metadata" => {
+                written?;
+                made(json!({"user_id": params.user.as_ref()?}))
+            }
             "output_config" => made(self.output_config.clone()?),
             "context_management" => made(self.context_management.clone()?),
             "anthropic_beta" => {

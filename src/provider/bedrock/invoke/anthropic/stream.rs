@@ -4,14 +4,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::super::envelope::{Notes, garbled, parse};
-use super::decode::text;
+use super::decode::{stopped, text};
 use super::keeper::Keeper;
 use super::reply::{Block, Delta, Event};
 use super::usage::WireUsage;
-use crate::canonical::{ChatChunk, NativeFormat, StopReason, Text};
+use crate::canonical::{ChatChunk, Text};
 use crate::error::{Error, ErrorKind};
 use crate::provider::TransformError;
-use crate::provider::bedrock::chat::answer::stop_reason;
 use crate::provider::bedrock::chat::chunker::Chunker;
 use crate::provider::bedrock::chat::context::DecodeContext;
 
@@ -160,12 +159,9 @@ impl StreamState {
     fn finish(&mut self, out: &mut Vec<ChatChunk>) {
         self.finished = true;
         let calls = self.blocks.close_all(out);
-        let raw = self.notes.stop(self.stop_reason.take().unwrap_or_default());
+        let reported = self.stop_reason.take().unwrap_or_default();
         out.push(ChatChunk::Finish {
-            stop: StopReason {
-                format: Some(NativeFormat::Messages),
-                ..stop_reason(raw, calls)
-            },
+            stop: stopped(&self.notes, reported, calls),
             provider_fields: Vec::new(),
         });
         out.extend(self.notes.trace.take().map(ChatChunk::Trace));

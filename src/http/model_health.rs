@@ -1,0 +1,130 @@
+//! `GET /health`: which deployments answer, for the administrator. With `background_health_checks` it is what the last round
+//! found; without, each request asks the deployments, which costs a few tokens each.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
+
+use super::App;
+use super::admin::{refused, require_admin, written};
+use crate::clock::rfc3339;
+use crate::pipeline::health;
+use crate::router::{Checked, Deployment};
+
+/// The whole answer; the first four members are LiteLLM's.
+#[derive(Debug, Default, Serialize)]
+struct Health {
+    healthy_endpoints: Vec<Endpoint>,
+    unhealthy_endpoints: Vec<Endpoint>,
+    healthy_count: usize,
+    unhealthy_count: usize,
+    /// Not checked yet.
+    unknown_count: usize,
+}
+
+/// One deployment; never its credentials or its address.
+#[derive(Debug, Serialize)]
+struct Endpoint {
+    model: String,
+    model_id: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What `health_check_details: false` leaves out.
+#[derive(Debug, Serialize)]
+struct Details {
+    model_group: String,
+    region: String,
+    checked_at: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    error: String,
+    error_kind: &'static str,
+    status: u16,
+}
+
+/// Which deployments are asked about: `?model=` names a group, `?model_id=` a deployment.
+#[derive(Debug, Default)]
+struct Wanted {
+    model: Option<String>,
+    model_id: Option<String>,
+}
+
+impl Wanted {
+    fn of(uri: &Uri) -> Self {
+        let mut wanted = Self::default();
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "model" => wanted.model = Some(value.into_owned()),
+                "model_id" => wanted.model_id = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    fn has(&self, deployment: &Deployment) -> bool {
+        let group = self.model.as_ref();
+        let id = self.model_id.as_ref();
+        group.is_none_or(|group| *group == deployment.group)
+            && id.is_none_or(|id| *id == deployment.id)
+    }
+}
+
+/// Answers by the last round, or asks.
+pub(super) async fn models(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    if let Err(error) = require_admin(&app, &uri, &headers) {
+        return refused(&error, &headers);
+    }
+    let snapshot = app.live.load();
+    let wanted = Wanted::of(&uri);
+    let mut deployments = health::deployments(&snapshot);
+    deployments.retain(|deployment| wanted.has(deployment));
+    let settings = &snapshot.config.router.health;
+    if !settings.background {
+        health::check(&snapshot, app.pipeline.parts(), deployments.clone()).await;
+    }
+    let mut answer = Health::default();
+    for deployment in &deployments {
+        let Some(checked) = deployment.runtime.health.last() else {
+            answer.unknown_count += 1;
+            continue;
+        };
+        let list = match checked.failure {
+            None => &mut answer.healthy_endpoints,
+            Some(_) => &mut answer.unhealthy_endpoints,
+        };
+        list.push(Endpoint {
+            model: deployment.model.clone(),
+            model_id: deployment.id.clone(),
+            details: settings.details.then(|| Details::of(deployment, checked)),
+        });
+    }
+    answer.healthy_count = answer.healthy_endpoints.len();
+    answer.unhealthy_count = answer.unhealthy_endpoints.len();
+    written(StatusCode::OK, &answer)
+}
+
+impl Details {
+    fn of(deployment: &Deployment, checked: Checked) -> Self {
+        Self {
+            model_group: deployment.group.clone(),
+            region: deployment.region.clone(),
+            checked_at: rfc3339(checked.at),
+            failure: checked.failure.map(|failure| Failure {
+                error: failure.message,
+                error_kind: failure.kind.name(),
+                status: failure.status,
+            }),
+        }
+    }
+}
