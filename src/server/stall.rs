@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// How long a client may leave what was sent unread once all buffers are full.
 const WRITE_STALL: Duration = Duration::from_secs(120);
@@ -115,8 +115,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
             self.head
                 .see(buffer.filled().get(before..).unwrap_or_default());
             if is_first {
-                let end = Instant::now() + self.first_head;
-                self.is_late.as_mut().reset(end);
+                let late = tokio::time::sleep(self.first_head);
+                self.is_late.set(late);
             }
             return result;
         }

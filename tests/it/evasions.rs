@@ -122,9 +122,9 @@ async fn models_of_a_key_hold_for_every_target_of_a_configuration() {
         ("loadbalance", two_targets("loadbalance", "")),
         ("fallback", two_targets("fallback", "[[sim:error500]]")),
     ];
-    let of_file: String = (configs.iter())
-        .map(|(name, config)| format!("  pc-{name}: {config}\n"))
-        .collect();
+    let of_file = (configs.iter()).fold(String::new(), |file, (name, config)| {
+        file + &format!("  pc-{name}: {config}\n")
+    });
     let yaml = format!(
         "model_list: []\ngateway_configs:\n{of_file}{}environment_variables: {{AWS_BEDROCK_RUNTIME_ENDPOINT: \"$URL\"}}\n{}\n",
         keys(HAIKU),
