@@ -115,8 +115,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
             self.head
                 .see(buffer.filled().get(before..).unwrap_or_default());
             if is_first {
-                let end = tokio::time::sleep(self.first_head).deadline();
-                self.is_late.as_mut().reset(end);
+                let late = tokio::time::sleep(self.first_head);
+                self.is_late.set(late);
             }
             return result;
         }

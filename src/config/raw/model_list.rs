@@ -195,7 +195,7 @@ pub(in crate::config) const MODEL_INFO: Table = Table {
         Key::used("cooldown_time", Seconds, "as in `litellm_params`, over which it wins"),
         Key::used("allow_fail_open", Flag, "tags that exclude every deployment exclude none"),
         Key::used("enable_tag_filtering", Flag, "tag routing for the group"),
-        Key::refused("access_windows", List(&Map), "times at which the deployment may be used", "remove it: nothing here goes by the time of day"),
+        Key::refused("access_windows", List(&Map), "times at which it is reserved for some teams", "remove it: nothing here goes by the time of day; `team_id` gives a deployment to one team for good"),
         Key::used("health_check_model", Text, "`litellm_params.model` of the health check; what has a pattern is checked only so"),
         Key::used("health_check_timeout", Seconds, "how long the health check may take"),
         Key::used("health_check_max_tokens", Count, "`max_tokens` of the health check"),
