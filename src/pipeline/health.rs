@@ -69,12 +69,13 @@ pub fn deployments(snapshot: &Snapshot) -> Vec<Arc<Deployment>> {
     all.filter(|one| is_checked(one)).cloned().collect()
 }
 
-/// Says whether a deployment can be checked: it is served, it is one model, and asking it costs next to nothing, which an
-/// image does not.
+/// Says whether a deployment can be checked: it is served, it is one model, and asking it costs next to nothing, which cannot be
+/// said of an image, nor of an agent, who may act on what it is told.
 pub fn is_checked(deployment: &Deployment) -> bool {
     let entry = &deployment.entry;
     let own = &entry.info.health;
-    let has_model = !deployment.model.contains('*') || own.model.is_some();
+    let cannot_be_asked = deployment.model.contains('*') || deployment.is_agent();
+    let has_model = !cannot_be_asked || own.model.is_some();
     !own.disabled
         && !entry.blocked
         && entry.mock_response.is_none()

@@ -148,8 +148,20 @@ impl Settlement {
         self.usage = usage;
     }
 
+    /// Takes what the call used from its limits: what its answer said, or the part of it that came.
+    fn settle(&mut self) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        if self.usage == Usage::default() {
+            self.usage = self.journal.entries().partial.unwrap_or_default();
+        }
+        self.permit.settle_usage(&self.usage);
+    }
+
     /// Gives back what the call holds, because it is over although its books are still needed.
     pub fn make_room(&mut self) {
+        self.settle();
         self.permit = Permit::default();
         self.reserved = Vec::new();
     }
@@ -178,13 +190,8 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        self.settle();
         let entries = self.journal.entries();
-        if !self.is_settled {
-            if self.usage == Usage::default() {
-                self.usage = entries.partial.unwrap_or_default();
-            }
-            self.permit.settle_usage(&self.usage);
-        }
         let served = entries.served.as_ref();
         let span = &self.call.span;
         span.record("http.response.status_code", self.status);

@@ -304,6 +304,25 @@ async fn a_prompt_that_breaks_ends_the_stream_with_one_error() {
 }
 
 #[tokio::test]
+async fn streamed_prompts_take_from_the_keys_tokens_as_others_do() {
+    let rest = "virtual_keys:\n  - {key: sk-streams, tpm_limit: 10000}\n  - {key: sk-waits, tpm_limit: 10000}\n";
+    let gateway = gateway(rest).await;
+    let mut left = Vec::new();
+    for (key, stream) in [("Bearer sk-streams", true), ("Bearer sk-waits", false)] {
+        let bearer = [("authorization", key)];
+        let several = json!({"model": "m", "prompt": ["[[sim:say one]]", "[[sim:say two]]"], "stream": stream});
+        let answer = gateway.post_to("/v1/completions", &several, &bearer).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let one = json!({"model": "m", "prompt": "[[sim:say three]]"});
+        let answer = gateway.post_to("/v1/completions", &one, &bearer).await;
+        let remaining = answer.header("x-ratelimit-api_key-remaining-tokens");
+        left.push(remaining.parse::<u64>().unwrap());
+    }
+    assert_eq!(left[0], left[1]);
+    assert!(left[0] < 10_000);
+}
+
+#[tokio::test]
 async fn prompts_of_one_stream_do_not_refuse_each_other() {
     let entry = Entry::default().params(", max_parallel_requests: 1");
     let rest = format!(

@@ -185,6 +185,7 @@ async fn deployments_are_asked_for_what_their_models_do() {
         with("embed", "bedrock/cohere.embed-english-v3", ""),
         with("rerank", "bedrock/cohere.rerank-v3-5:0", ""),
         with("image", "bedrock/amazon.nova-canvas-v1:0", ""),
+        with("agent", "bedrock/agent/AGENT/ALIAS", ""),
         with(
             "short",
             "bedrock/us.amazon.nova-lite-v1:0",
@@ -218,6 +219,7 @@ async fn deployments_are_asked_for_what_their_models_do() {
         ("embed", 1),
         ("rerank", 1),
         ("image", 0),
+        ("agent", 0),
         ("short", 1),
         ("wild", 1),
         ("none", 0),
