@@ -135,3 +135,19 @@ fn claude_codes_request_goes_to_every_other_model() {
         assert_eq!(roles, ["user", "assistant", "user"], "{model}");
     }
 }
+
+#[test]
+fn only_an_id_that_the_client_wrote_as_metadata_is_sent() {
+    for (written, sent) in [
+        (json!({"tags": ["a"]}), Value::Null),
+        (
+            json!({"user_id": "u-1", "tags": ["a"]}),
+            json!({"user_id": "u-1"}),
+        ),
+        (json!({}), Value::Null),
+    ] {
+        let case = claude_code(SONNET_46).with("metadata", written.clone());
+        let body = case.with("user", json!("jane@example.com")).sent();
+        assert_eq!(body["metadata"], sent, "{written}");
+    }
+}

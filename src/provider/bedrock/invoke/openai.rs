@@ -351,6 +351,7 @@ pub(in crate::provider::bedrock) fn usage(raw: &RawValue) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Prompt {
         cached_tokens: Option<u64>,
+        cache_write_tokens: Option<u64>,
     }
     #[derive(Deserialize)]
     struct Completion {
@@ -358,16 +359,18 @@ pub(in crate::provider::bedrock) fn usage(raw: &RawValue) -> Option<Usage> {
     }
     let wire: Wire = serde_json::from_str(raw.get()).ok()?;
     let prompt = wire.prompt_tokens?;
-    let cached = wire
-        .prompt_tokens_details
-        .and_then(|details| details.cached_tokens);
+    let details = wire.prompt_tokens_details.as_ref();
+    let cached = details.and_then(|details| details.cached_tokens);
     let cached = cached.unwrap_or(0).min(prompt);
+    let written = details.and_then(|details| details.cache_write_tokens);
+    let written = written.unwrap_or(0).min(prompt - cached);
     let details = wire.completion_tokens_details;
     Some(Usage {
-        input_tokens: prompt - cached,
+        input_tokens: prompt - cached - written,
         output_tokens: wire.completion_tokens.unwrap_or(0),
         total_tokens: wire.total_tokens,
         cache_read_tokens: cached,
+        cache_write_tokens: written,
         reasoning_tokens: details.and_then(|details| details.reasoning_tokens),
         ..Usage::default()
     })

@@ -126,6 +126,7 @@ struct WireUsage {
 #[derive(Debug, Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,12 +139,15 @@ impl WireUsage {
         let details = self.input_tokens_details.as_ref();
         let cached = details.and_then(|details| details.cached_tokens);
         let cached = cached.unwrap_or(0).min(self.input_tokens);
+        let written = details.and_then(|details| details.cache_write_tokens);
+        let written = written.unwrap_or(0).min(self.input_tokens - cached);
         let details = self.output_tokens_details.as_ref();
         Usage {
-            input_tokens: self.input_tokens - cached,
+            input_tokens: self.input_tokens - cached - written,
             output_tokens: self.output_tokens,
             total_tokens: self.total_tokens,
             cache_read_tokens: cached,
+            cache_write_tokens: written,
             reasoning_tokens: details.and_then(|details| details.reasoning_tokens),
             ..Usage::default()
         }
@@ -268,4 +272,38 @@ fn ending(response: &Response<'_>) -> Result<Option<StopReason>, TransformError>
             _ => return Ok(None),
         },
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_cache_tokens_have_their_own_price_and_so_their_own_place() {
+        for (details, expected) in [
+            ("{}", (100, 0, 0)),
+            (r#"{"cached_tokens":20}"#, (80, 20, 0)),
+            (
+                r#"{"cached_tokens":20,"cache_write_tokens":50}"#,
+                (30, 20, 50),
+            ),
+            (
+                r#"{"cached_tokens":200,"cache_write_tokens":50}"#,
+                (0, 100, 0),
+            ),
+        ] {
+            let text = format!(r#"{{"input_tokens":100,"input_tokens_details":{details}}}"#);
+            let usage = serde_json::from_str::<WireUsage>(&text).unwrap().read();
+            let found = (
+                usage.input_tokens,
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+            );
+            assert_eq!(found, expected, "{details}");
+            let text = format!(r#"{{"prompt_tokens":100,"prompt_tokens_details":{details}}}"#);
+            let raw: Box<RawValue> = serde_json::from_str(&text).unwrap();
+            let of_chat = super::super::super::invoke::openai::usage(&raw).unwrap();
+            assert_eq!(of_chat, usage, "{details}");
+        }
+    }
 }

@@ -250,10 +250,12 @@ impl<'a> Plan<'a> {
             "tool_choice" if params.tools.is_empty() => None,
             "tool_choice" => tool_choice(params, written),
             "thinking" => made(self.thinking.clone()?),
-            // Whatever else stands there is the gateway's.
+            // Whatever else stands there is the gateway's, and so is a `user` beside it. Where tokens are counted, nobody asks who
+            // is asking.
             "metadata" => {
-                written?;
-                made(json!({"user_id": params.user.as_ref()?}))
+                params.user.as_ref()?;
+                let metadata: Value = serde_json::from_str(written?).ok()?;
+                made(json!({"user_id": metadata.get("user_id")?.as_str()?}))
             }
             "output_config" => made(self.output_config.clone()?),
             "context_management" => made(self.context_management.clone()?),
