@@ -53,6 +53,8 @@ pub struct Parsed<R = ChatRequest> {
     pub controls: Controls,
     /// What the answer needs to know of the request.
     pub asked: Asked,
+    /// What a form says, as a JSON object: its fields, and which files came with it. `None` for a body that is JSON.
+    pub form: Option<Bytes>,
 }
 
 /// What an answer needs to know of its request, in the formats whose answers speak of it.
@@ -82,6 +84,7 @@ impl<R> Parsed<R> {
             request: into(self.request),
             controls: self.controls,
             asked: self.asked,
+            form: self.form,
         }
     }
 }

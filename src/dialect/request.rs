@@ -122,6 +122,7 @@ impl Reader {
             request: request(self.options),
             controls: self.controls,
             asked: Asked::Nothing,
+            form: None,
         }
     }
 }

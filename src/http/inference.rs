@@ -129,7 +129,8 @@ async fn open(
         body = responses::complete(app, snapshot, &identity, &path, body).await?;
     }
     let parsed = path.front.parse(&body, &head.headers)?;
-    enforced::check(general, &identity, path.front, &body)?;
+    let said = parsed.form.as_ref().unwrap_or(&body);
+    enforced::check(general, &identity, path.front, said)?;
     let model = path.model.as_deref().or(parsed.model.as_deref());
     let portkey = portkey::read(&portkey::Received {
         headers: &head.headers,

@@ -47,6 +47,7 @@ impl Opening<'_> {
             mut request,
             mut controls,
             asked: of_answer,
+            form: _,
         } = parsed;
         let forced = snapshot.config.general.completion_model.clone();
         let asked = asking.model.or(model);

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::response::Response;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request, header};
 
 use super::headers::{call_id, error_response_naming};
 use super::layers::with_fixed;
@@ -37,7 +37,7 @@ pub fn refusal<B>(app: &App, peer: IpAddr, request: &Request<B>) -> Option<Respo
     }
     let headers = request.headers();
     let error = comes_from(reach, peer, headers)
-        .and_then(|()| leads_to(app, &snapshot, path, headers))
+        .and_then(|()| leads_to(app, &snapshot, request))
         .err()?;
     let id = call_id(headers);
     tracing::debug!(%peer, path, call_id = id, "refused: {}", error.message());
@@ -66,14 +66,15 @@ fn comes_from(reach: &Reach, peer: IpAddr, headers: &HeaderMap) -> Result<()> {
 }
 
 /// Checks whether a path is served to the caller.
-fn leads_to(app: &App, snapshot: &Snapshot, path: &str, headers: &HeaderMap) -> Result<()> {
+fn leads_to<B>(app: &App, snapshot: &Snapshot, request: &Request<B>) -> Result<()> {
+    let (path, headers) = (request.uri().path(), request.headers());
     let reach = &snapshot.config.general.reach;
     if !reach.routes.is_empty() && !keys::allows_path(&reach.routes, path) {
         let message = "this path is not served here (`allowed_routes`)";
         return Err(Error::new(ErrorKind::Forbidden, message));
     }
     let mut guarded = reach.admin_routes.iter();
-    if !guarded.any(|route| keys::guards_path(route, path)) {
+    if is_preflight(request) || !guarded.any(|route| keys::guards_path(route, path)) {
         return Ok(());
     }
     let identity = if path.starts_with("/bedrock/") {
@@ -82,6 +83,14 @@ fn leads_to(app: &App, snapshot: &Snapshot, path: &str, headers: &HeaderMap) -> 
         snapshot.keys.check(headers)
     };
     keys::administrates(&identity?, path, app.clock.wall())
+}
+
+/// Says whether a browser asks what a page may send, which it does without a key. CORS answers that, and no endpoint.
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Finds whom a request is from: the peer, or behind proxies that are trusted the last address that is none of theirs.

@@ -1,5 +1,7 @@
 //! `allowed_routes` of a virtual key: paths, patterns of paths, and LiteLLM's names for sets of them.
 
+use percent_encoding::percent_decode_str;
+
 /// Beginnings of the paths that call models, behind any `/v1` (one client puts two of them).
 const MODEL_CALLS: [&str; 16] = [
     "/chat/completions",
@@ -29,17 +31,28 @@ const INFORMATION: [&str; 5] = [
     "/v2/key/info",
 ];
 
+/// How often a path may be encoded and still be known. More than once is taken in what is passed through only.
+const MOST_ENCODINGS: usize = 4;
+
 /// Says whether a key may call `path`; an empty list allows what every client's key may.
 pub(super) fn allows(routes: &[String], path: &str) -> bool {
     if routes.is_empty() {
         return is_model_call(path) || is_information(path);
     }
-    routes.iter().any(|route| match route.as_str() {
-        "llm_api_routes" | "openai_routes" => is_model_call(path) || begins(path, &["/models"]),
-        "info_routes" => is_information(path),
-        "management_routes" => begins(path, &["/key/"]),
-        route => names(route, path),
-    })
+    let has = |route: &String| is_of_set(route, path).unwrap_or_else(|| names(route, path));
+    routes.iter().any(has)
+}
+
+/// Says whether `path` belongs to a set of paths; `None` where `route` is no name of a set.
+fn is_of_set(route: &str, path: &str) -> Option<bool> {
+    match route {
+        "llm_api_routes" | "openai_routes" => {
+            Some(is_model_call(path) || begins(path, &["/models"]))
+        }
+        "info_routes" => Some(is_information(path)),
+        "management_routes" => Some(begins(path, &["/key/"])),
+        _ => None,
+    }
 }
 
 /// Says whether a list names `path` itself, as administrators' paths must be.
@@ -61,10 +74,48 @@ pub fn allows_path(routes: &[String], path: &str) -> bool {
     allows(routes, path) || routes.iter().any(has)
 }
 
-/// Says whether an entry of a list of what is guarded means `path`: one path with and without `/v1`, or all that begin with
-/// the text before `*`.
+/// Says whether an entry of a list of what is guarded means `path`: itself, what begins with the text before `*`, or a set.
+///
+/// How either of the two is spelled does not matter: a guard of one spelling would be none.
 pub fn guards_path(route: &str, path: &str) -> bool {
-    names(route, path) || names(bare(route), bare(path))
+    let served = served_path(path);
+    if let Some(is_guarded) = is_of_set(route, &served) {
+        return is_guarded;
+    }
+    let Some(start) = route.strip_suffix('*') else {
+        return served_path(route).trim_end_matches('/') == served.trim_end_matches('/');
+    };
+    // A beginning may end within what a served path leaves out: `/v1*`, `/bedrock/v*`.
+    let with_version = format!("/v1{served}");
+    let of_bedrock = served.strip_prefix("/bedrock/");
+    let of_bedrock = of_bedrock.map(|rest| format!("/bedrock/v2/{rest}"));
+    let starts = [start, &served_path(start)];
+    let begins = |path: &str| starts.iter().any(|start| path.starts_with(start));
+    begins(path)
+        || begins(&served)
+        || begins(&with_version)
+        || of_bedrock.is_some_and(|path| begins(&path))
+}
+
+/// Returns the spelling of a path that stands for all under which the same is served: decoded, without `/v1`, and without
+/// the `/v2` behind `/bedrock`. A slash at its end stays, because the beginning of a path may end with one.
+fn served_path(path: &str) -> String {
+    let mut decoded = path.to_owned();
+    for _ in 0..MOST_ENCODINGS {
+        if !decoded.contains('%') {
+            break;
+        }
+        let next = percent_decode_str(&decoded).decode_utf8_lossy();
+        decoded = next.into_owned();
+    }
+    let mut served = bare(&decoded);
+    while bare(served).len() < served.len() {
+        served = bare(served);
+    }
+    match served.strip_prefix("/bedrock/v2/") {
+        Some(rest) => format!("/bedrock/{rest}"),
+        None => served.to_owned(),
+    }
 }
 
 /// A path without its version.
@@ -153,6 +204,82 @@ mod tests {
         ] {
             assert_eq!(allows_path(&only, path), is_served, "{path}");
         }
+    }
+
+    #[test]
+    fn an_entry_guards_every_spelling_under_which_the_same_is_served() {
+        for (route, path) in [
+            ("/v1/chat/completions", "/v1/chat/completions/"),
+            ("/v1/chat/completions", "/chat/completions//"),
+            ("/v1/models", "/models/"),
+            ("/metrics", "/metrics/"),
+            ("/metrics/", "/metrics"),
+            ("/", "/"),
+            ("/v1/messages", "/v1/v1/messages"),
+            ("/v1/v1/messages", "/messages"),
+            ("/v1/messages/*", "/v1/v1/messages/count_tokens"),
+            ("/bedrock/model/*", "/bedrock/v2/model/x/converse"),
+            ("/bedrock/v2/*", "/bedrock/model/x/converse"),
+            ("/bedrock/v2/model/x/*", "/bedrock/model/x/converse"),
+            ("/bedrock/v*", "/bedrock/model/x/converse"),
+            ("/bedrock/model/a/*", "/bedrock/model/%61/converse"),
+            ("/bedrock/model/a/*", "/bedrock/model/%2561/converse"),
+            ("/bedrock/model/a:0/*", "/bedrock/v2/model/a%3A0/converse"),
+            ("/bedrock/model/a%3a0/*", "/bedrock/model/a:0/converse"),
+            (
+                "/engines/m/chat/completions",
+                "/engines/%6d/chat/completions",
+            ),
+            (
+                "/engines/m/chat/completions",
+                "/engines/m%2Fchat%2fcompletions",
+            ),
+            (
+                "/engines/m/chat/completions",
+                "/v1/engines/m/chat/completions%2F",
+            ),
+            ("/engines/m/*", "/engines/m%2Fchat/completions"),
+            ("/models/a/b", "/v1/models/a%2Fb"),
+            ("/prompts/p/completions", "/v1/prompts/%70/completions"),
+            ("/models/*", "/v1/models/"),
+            ("/v1*", "/models"),
+            ("/v1/v1*", "/models"),
+            ("/*", "/"),
+        ] {
+            assert!(guards_path(route, path), "{route} {path}");
+        }
+        for (route, path) in [
+            ("/models", "/models/a"),
+            ("/engines/m/*", "/engines/%6e/chat/completions"),
+            ("/bedrock/model/a/*", "/bedrock/v2/model/b/converse"),
+            ("/bedrock/v2/*", "/metrics"),
+            ("/metrics", "/"),
+        ] {
+            assert!(!guards_path(route, path), "{route} {path}");
+        }
+    }
+
+    #[test]
+    fn sets_guard_their_paths() {
+        for (route, path, is_guarded) in [
+            ("llm_api_routes", "/v1/chat/completions", true),
+            ("llm_api_routes", "/bedrock/v2/model/x/converse", true),
+            ("llm_api_routes", "/%6dodels", true),
+            ("llm_api_routes", "/metrics", false),
+            ("openai_routes", "/v1/embeddings", true),
+            ("info_routes", "/v1/models/", true),
+            ("info_routes", "/v1/embeddings", false),
+            ("management_routes", "/key/generate", true),
+            ("management_routes", "/models", false),
+        ] {
+            assert_eq!(guards_path(route, path), is_guarded, "{route} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_encoded_without_end_is_read_a_few_times_only() {
+        let path = format!("/engines/%{}", "25".repeat(20));
+        assert_eq!(served_path(&path), format!("/engines/%{}", "25".repeat(16)));
     }
 
     #[test]

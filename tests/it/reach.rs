@@ -186,6 +186,85 @@ async fn admin_only_routes_need_the_master_key_or_a_key_that_names_them() {
 }
 
 #[tokio::test]
+async fn admin_only_routes_hold_in_every_spelling() {
+    let gateway = with(
+        "admin_only_routes: [/v1/chat/completions, /v1/messages, /bedrock/model/*, /engines/m/embeddings, info_routes]",
+    )
+    .await;
+    let bearer = format!("Bearer {KEY}");
+    let key = [("authorization", bearer.as_str())];
+    for path in [
+        "/v1/chat/completions/",
+        "/v1/v1/messages",
+        "/bedrock/v2/model/m/converse",
+        "/engines/%6d/embeddings",
+        "/engines/m%2Fembeddings",
+    ] {
+        let refused = gateway.post_to(path, &chat(), &key).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.body);
+    }
+    for (caller, status) in [(KEY, 403), (MASTER, 200)] {
+        let answer = gateway.call(Method::GET, "/v1/models/", Some(caller)).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    assert_eq!(gateway.calls_of("m1"), 0);
+}
+
+#[tokio::test]
+async fn preflight_of_a_guarded_path_needs_no_key() {
+    let gateway = with("admin_only_routes: [/v1/models, /bedrock/*]").await;
+    let page = ("origin", "https://app.example.com");
+    let asks = ("access-control-request-method", "GET");
+    for path in ["/v1/models", "/bedrock/model/m/converse"] {
+        for (method, headers, status) in [
+            (Method::OPTIONS, &[page, asks][..], 200),
+            (Method::OPTIONS, &[asks], 401),
+            (Method::OPTIONS, &[page], 401),
+            (Method::GET, &[page, asks], 401),
+        ] {
+            let url = format!("{}{path}", gateway.url);
+            let mut request = gateway.client.request(method, url);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), status, "{path} {headers:?}");
+            let allowed = answer.headers().get("access-control-allow-origin");
+            assert_eq!(allowed.is_some(), status == 200, "{path} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn form_is_asked_for_its_fields() {
+    let gateway = with("enforce_user_param: true, enforced_params: [image]").await;
+    let field = |name: &str, value: &str| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let basis = field("model", "nothing") + &field("prompt", "a hat");
+    let user = field("user", "u-1");
+    let file = field("image\"; filename=\"a.png", "abc");
+    for (form, param) in [
+        (basis.clone() + &file, json!("user")),
+        (basis.clone() + &user, json!("image")),
+        // Nothing is missing: it is refused for its model, which there is not.
+        (basis + &user + &file, json!(null)),
+    ] {
+        let request = gateway
+            .client
+            .post(format!("{}/v1/images/edits", gateway.url))
+            .bearer_auth(KEY)
+            .header("content-type", "multipart/form-data; boundary=x")
+            .body(form + "--x--\r\n");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{param}");
+        let answer = answer.text().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["error"]["param"], param, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn call_without_its_user_is_400_that_names_it() {
     let gateway = with("enforce_user_param: true").await;
     let bearer = format!("Bearer {KEY}");

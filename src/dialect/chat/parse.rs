@@ -48,6 +48,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         request,
         controls,
         asked: Asked::Nothing,
+        form: None,
     })
 }
 

@@ -75,6 +75,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         request,
         controls,
         asked,
+        form: None,
     })
 }
 

@@ -111,6 +111,26 @@ impl Form {
         Err(bad(&format!("there are more than {MOST_PARTS} parts")))
     }
 
+    /// Returns a JSON object of the fields, and of the files that came: `true`.
+    pub(super) fn members(&self) -> Vec<u8> {
+        let mut all = Self {
+            fields: self.fields.clone(),
+            ..Self::default()
+        };
+        all.fields.pop();
+        for (name, is_there) in [
+            ("image", !self.images.is_empty()),
+            ("mask", self.mask.is_some()),
+            ("style_image", self.style.is_some()),
+        ] {
+            if is_there {
+                all.member(name, b"true");
+            }
+        }
+        all.fields.push(b'}');
+        all.fields
+    }
+
     fn part(&mut self, part: &[u8]) -> Result<()> {
         let end = memmem::find(part, b"\r\n\r\n")
             .filter(|end| *end <= LONGEST_HEAD)

@@ -29,6 +29,11 @@ fn a_form_is_read_like_json() {
     )
     .unwrap();
     assert_eq!(parsed.model.as_deref(), Some("m"));
+    let said: Value = serde_json::from_slice(parsed.form.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        said,
+        json!({"model": "m", "prompt": "\"quoted\"", "n": 2, "drop_params": true, "image": true, "mask": true})
+    );
     let request = parsed.request;
     assert_eq!(request.prompt.unwrap().decoded(), "\"quoted\"");
     assert_eq!(request.options.member("n").unwrap().get(), "2");

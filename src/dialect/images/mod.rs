@@ -69,8 +69,11 @@ impl WholeDialect<Image> for ImageEdits {
             None => edit(body, Form::default()),
             Some(boundary) => {
                 let mut form = Form::read(body, &boundary)?;
+                let members = Bytes::from(form.members());
                 let fields = std::mem::take(&mut form.fields);
-                edit(&Bytes::from(fields), form)
+                let mut parsed = edit(&Bytes::from(fields), form)?;
+                parsed.form = Some(members);
+                Ok(parsed)
             }
         }
     }

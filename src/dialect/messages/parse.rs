@@ -88,6 +88,7 @@ fn read(body: &Bytes, headers: &HeaderMap, route: &str) -> Result<Parsed> {
         request,
         controls,
         asked: Asked::Nothing,
+        form: None,
     })
 }
 

@@ -80,6 +80,7 @@ pub fn parse(body: &Bytes, headers: &HeaderMap) -> Result<Parsed> {
         request,
         controls,
         asked: dialect::Asked::Response(Arc::new(asked)),
+        form: None,
     })
 }
 
