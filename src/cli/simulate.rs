@@ -50,6 +50,7 @@ pub(super) fn redirect(config: &mut Config, simulator: &Simulator) -> Vec<String
     config.litellm.ssl_verify = None;
     let mut replaced = Vec::new();
     for entry in &mut config.deployments {
+        entry.named_place = Some(entry.place());
         point(entry, &url);
         if !keep_credentials(entry, simulator) {
             let name = format!("`{}`", entry.model_name);
@@ -127,5 +128,29 @@ fn own_keys() -> AwsParams {
         secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
         api_key: Some(Secret::new("")),
         ..AwsParams::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Overrides, load_bytes};
+
+    #[tokio::test]
+    async fn deployments_are_those_of_the_file_wherever_the_simulator_is() {
+        let yaml = "model_list: [{model_name: a, litellm_params: {model: bedrock/us.amazon.nova-lite-v1:0, \
+                    aws_bedrock_runtime_endpoint: 'https://vpce.example', aws_role_name: 'arn:aws:iam::1:role/r', \
+                    aws_session_name: s}}]";
+        let path = std::path::Path::new("config.yaml");
+        let overrides = Overrides::default();
+        let mut config =
+            load_bytes(path, yaml.as_bytes(), Environment::default(), &overrides).unwrap();
+        let place = config.deployments[0].place();
+        assert_eq!(place.address, "https://vpce.example");
+        let (simulator, simulated) = start().await.unwrap();
+        redirect(&mut config, &simulator);
+        let entry = &config.deployments[0];
+        assert_eq!(entry.aws.runtime_endpoint, Some(simulated.endpoint));
+        assert_eq!(entry.place(), place);
     }
 }

@@ -128,7 +128,10 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
     if home::misses_guard(table, entry, path, report) {
         return None;
     }
+    // One letter is a slip of the pen sooner than a key of another section is at home here.
+    let slip = nearest(&entry.key, table.all().map(|key| key.name), 1);
     let hint = misplaced(&entry.key)
+        .or(slip)
         .map(did_you_mean)
         .or_else(|| home::of(table, &entry.key).map(home::moving))
         .or_else(|| known.map(did_you_mean));

@@ -18,6 +18,34 @@ use super::report::{Report, did_you_mean, nearest};
 use super::resolve::texts;
 use super::variables::{self, Unset};
 
+/// What of a deployment's place its id is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedPlace {
+    /// The address that the operator wrote.
+    pub address: String,
+    /// The profile of its credentials.
+    pub profile: String,
+    /// The role that is assumed.
+    pub role: String,
+}
+
+impl DeploymentConfig {
+    /// Returns the place that the file names.
+    pub fn place(&self) -> NamedPlace {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        self.named_place.clone().unwrap_or_else(|| NamedPlace {
+            address: text(
+                self.aws
+                    .runtime_endpoint
+                    .as_deref()
+                    .or(self.api_base.as_deref()),
+            ),
+            profile: text(self.aws.profile.as_deref()),
+            role: text(self.aws.role.as_deref()),
+        })
+    }
+}
+
 /// The named sets of `credential_list`.
 pub(super) type Credentials = BTreeMap<String, Node>;
 

@@ -55,6 +55,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use clientside::ClientsideParam;
+pub use deployment::NamedPlace;
 pub use environment::Environment;
 pub use finding::{Finding, Findings, Severity, to_json};
 pub use fingerprint::Fingerprints;
@@ -150,6 +151,8 @@ pub struct DeploymentConfig {
     pub aws: AwsParams,
     /// `litellm_credential_name`, already resolved into `aws`; kept for its name.
     pub credential_name: Option<String>,
+    /// The place that the file names, where the simulator stands in for it: the deployment is the same one.
+    pub named_place: Option<NamedPlace>,
     /// `api_base`.
     pub api_base: Option<String>,
     /// `timeout`, else `request_timeout`.

@@ -8,6 +8,23 @@ use super::params::{flag, small, text};
 use super::report::Report;
 use super::{RedisConfig, Secret};
 
+/// The schemes that the client of Redis knows.
+const SCHEMES: [&str; 7] = [
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
+    "unix",
+    "redis+unix",
+    "valkey+unix",
+];
+
+/// Says whether a text can be an address of a Redis.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| SCHEMES.contains(&scheme)) && url::Url::parse(text).is_ok()
+}
+
 /// What is known of a Redis so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Draft {
@@ -30,10 +47,18 @@ impl Draft {
     pub(super) fn read(node: &Node, prefix: &str, path: &str, report: &mut Report) -> Self {
         let key = |name: &str| format!("{prefix}{name}");
         let filled = |name: &str| text(node, &key(name)).filter(|text| !text.is_empty());
+        let address = filled("url").map(Secret::new);
+        if let (Some(url), Some(written)) = (&address, node.get(&key("url")))
+            && !is_address(url.expose())
+        {
+            let message = "this is no address of a Redis";
+            let finding = report.error(written.at, &format!("{path}.{}", key("url")), message);
+            finding.hint("write `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS");
+        }
         let mut list = |name: &str| nodes(node.get(name), &format!("{path}.{name}"), report);
         let cluster_nodes = list("redis_startup_nodes");
         Self {
-            url: filled("url").map(Secret::new),
+            url: address,
             host: filled("host"),
             port: small(node, &key("port")).and_then(|port| u16::try_from(port).ok()),
             username: filled("username"),

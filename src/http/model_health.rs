@@ -11,8 +11,10 @@ use serde::Serialize;
 use super::App;
 use super::admin::{refused, require_admin, written};
 use crate::clock::rfc3339;
+use crate::error::Result;
 use crate::pipeline::health;
-use crate::router::{Checked, Deployment};
+use crate::router::{Asker, Checked, Deployment};
+use crate::state::Snapshot;
 
 /// The whole answer; the first four members are LiteLLM's.
 #[derive(Debug, Default, Serialize)]
@@ -80,13 +82,33 @@ impl Wanted {
     }
 }
 
+/// Finds out whom a monitor means, as a call would; a slip of the pen must not look like health.
+fn wanted(snapshot: &Snapshot, uri: &Uri) -> Result<Wanted> {
+    let mut wanted = Wanted::of(uri);
+    let (router, status) = (
+        &snapshot.router,
+        snapshot.config.general.unknown_model_status,
+    );
+    if let Some(model) = &mut wanted.model {
+        let found = router.admit(model, Asker::Administrator, status, uri.path());
+        found?.group.configured_name().clone_into(model);
+    }
+    if let Some(id) = &wanted.model_id {
+        router.admit(id, Asker::Administrator, status, uri.path())?;
+    }
+    Ok(wanted)
+}
+
 /// Answers by the last round, or asks.
 pub(super) async fn models(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     if let Err(error) = require_admin(&app, &uri, &headers) {
         return refused(&error, &headers);
     }
     let snapshot = app.live.load();
-    let wanted = Wanted::of(&uri);
+    let wanted = match wanted(&snapshot, &uri) {
+        Ok(wanted) => wanted,
+        Err(error) => return refused(&error.with_status(StatusCode::NOT_FOUND), &headers),
+    };
     let mut deployments = health::deployments(&snapshot);
     deployments.retain(|deployment| wanted.has(deployment));
     let settings = &snapshot.config.router.health;

@@ -416,21 +416,17 @@ pub(super) fn cost_per_token(entry: &DeploymentConfig, facts: &Facts) -> Option<
 /// Hashes what a deployment is: group, route, model id, place, and the name of its credentials. What it is given (limits,
 /// weights, timeouts) and secrets are not in it, so that tuning and rotation keep what was learned.
 fn identity(entry: &DeploymentConfig, target: &Target, region: &str) -> String {
+    let place = entry.place();
     let mut hash = Sha256::new();
     for piece in [
         entry.model_name.as_str(),
         &format!("{:?}", target.model.route),
         &target.model.wire,
         region,
-        entry
-            .aws
-            .runtime_endpoint
-            .as_deref()
-            .or(entry.api_base.as_deref())
-            .unwrap_or(""),
+        &place.address,
         entry.credential_name.as_deref().unwrap_or(""),
-        entry.aws.profile.as_deref().unwrap_or(""),
-        entry.aws.role.as_deref().unwrap_or(""),
+        &place.profile,
+        &place.role,
     ] {
         hash.update(piece.as_bytes());
         hash.update([0]);

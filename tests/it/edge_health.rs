@@ -281,8 +281,12 @@ async fn health_is_the_administrators_and_names_who_does_not_answer() {
         (&json!(1), &json!(0))
     );
     assert_eq!((gateway.calls_of("a"), gateway.calls_of("b")), (1, 2));
-    let none = gateway
-        .call(Method::GET, "/health?model=other", admin)
-        .await;
-    assert_eq!(none.json()["healthy_count"], 0);
+    for (asked, status) in [
+        ("/health?model=m", 200),
+        ("/health?model=other", 404),
+        ("/health?model_id=other", 404),
+    ] {
+        let answer = gateway.call(Method::GET, asked, admin).await;
+        assert_eq!(answer.status, status, "{asked}: {}", answer.body);
+    }
 }
