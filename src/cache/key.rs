@@ -47,6 +47,8 @@ pub struct RoutedBy {
     pub tags: Vec<String>,
     /// The ids of the deployments whose patterns the `User-Agent` fits, a line each; `None` where that does not decide.
     pub agent: Option<String>,
+    /// The caller's team, where deployments of the group are some team's; `None` where that does not decide.
+    pub team: Option<String>,
 }
 
 /// Which answer is asked for.
@@ -103,6 +105,8 @@ impl Begun {
             out.member("operation", R::OPERATION);
             out.member("tenant", &tenant(question.tenant, settings.scope));
             write_model(question, settings.groups, out);
+            // Also beside a key that the caller chose: a team's answers are for that team.
+            out.member("team", &question.routed_by.team);
             // A key that the caller chose stands for the content.
             if let Some(preset) = &question.controls.preset {
                 out.member("preset", preset);

@@ -246,7 +246,7 @@ fn names_and_callers_count() {
         Case {
             routed_by: RoutedBy {
                 tags: vec!["free".to_owned()],
-                agent: None,
+                ..RoutedBy::default()
             },
             ..Case::default()
         },
@@ -260,6 +260,20 @@ fn names_and_callers_count() {
         Case {
             routed_by: RoutedBy {
                 agent: Some("cli".to_owned()),
+                ..RoutedBy::default()
+            },
+            ..Case::default()
+        },
+        Case {
+            routed_by: RoutedBy {
+                team: Some("a".to_owned()),
+                ..RoutedBy::default()
+            },
+            ..Case::default()
+        },
+        Case {
+            routed_by: RoutedBy {
+                team: Some("b".to_owned()),
                 ..RoutedBy::default()
             },
             ..Case::default()

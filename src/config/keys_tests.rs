@@ -269,6 +269,9 @@ fn restriction_whose_variable_is_not_set_is_an_error() {
         "general_settings: {allowed_ips: os.environ/NONE}",
         "general_settings: {allowed_ips: [10.0.0.1, os.environ/NONE]}",
         "litellm_settings: {max_budget: os.environ/NONE}",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x}, model_info: {team_id: os.environ/NONE}}]",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x}, model_info: {blocked: os.environ/NONE}}]",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x, default_api_key_rpm_limit: os.environ/NONE}}]",
     ] {
         let findings = load_text(text, &[]).unwrap_err().to_string();
         assert!(
@@ -278,8 +281,13 @@ fn restriction_whose_variable_is_not_set_is_an_error() {
             "{findings}"
         );
     }
-    let other = "virtual_keys: [{key: sk-1, key_alias: os.environ/NONE}]";
-    assert!(load_text(other, &[]).is_ok(), "{}", said(other, &[]));
+    for other in [
+        "virtual_keys: [{key: sk-1, key_alias: os.environ/NONE}]",
+        // A member of requests may be called anything.
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x, duration: os.environ/NONE}}]",
+    ] {
+        assert!(load_text(other, &[]).is_ok(), "{}", said(other, &[]));
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub use routing::{
 pub use schema::schema;
 pub use secret::Secret;
 pub use shared_state::{CacheBackend, CacheConfig, CacheScope, RedisConfig};
-pub use virtual_key::{Budget, KeyRouterSettings, RateLimits, VirtualKeyConfig};
+pub use virtual_key::{Budget, KeyRouterSettings, RateLimits, VirtualKeyConfig, name_in_team};
 pub use web_identity::WebIdentityToken;
 
 use crate::canonical::RawJson;

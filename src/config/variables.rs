@@ -56,12 +56,28 @@ const RESTRICTING: [&str; 26] = [
     "user_tpm_limit",
 ];
 
+/// The same in a deployment. Only these: an entry also holds members of requests, which may be called anything.
+const RESTRICTING_DEPLOYMENT: [&str; 6] = [
+    "blocked",
+    "default_api_key_rpm_limit",
+    "default_api_key_tpm_limit",
+    "max_budget",
+    "max_parallel_requests",
+    "team_id",
+];
+
 /// Says whether a key of this path restricts callers, so that nothing may not stand for it.
 fn restricts(path: &str) -> bool {
     let sections = ["general_settings.", "litellm_settings.", "virtual_keys["];
-    let names = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
-    sections.iter().any(|section| path.starts_with(section))
-        && (path.split('.').skip(1)).any(|part| RESTRICTING.contains(&names(part).as_str()))
+    let restricting: &[&str] = if path.starts_with("model_list[") {
+        &RESTRICTING_DEPLOYMENT
+    } else if sections.iter().any(|section| path.starts_with(section)) {
+        &RESTRICTING
+    } else {
+        return false;
+    };
+    let name = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
+    (path.split('.').skip(1)).any(|part| restricting.contains(&name(part).as_str()))
 }
 
 /// What a reference to a variable that is not set means.

@@ -96,3 +96,8 @@ pub struct KeyRouterSettings {
     /// `content_policy_fallbacks`; `None`: the router's.
     pub content_policy_fallbacks: Option<Vec<FallbackRule>>,
 }
+
+/// Returns what tells what a team calls `name` from what everyone else does.
+pub fn name_in_team(team: &str, name: &str) -> String {
+    format!("{team}\u{1f}{name}")
+}

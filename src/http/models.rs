@@ -46,10 +46,14 @@ pub(super) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     };
     let expanded;
     let names = if wants_wildcards(&uri) {
-        expanded = snapshot.router.listed_names_expanded(asker(&identity));
+        expanded = snapshot
+            .router
+            .listed_names_expanded(asker(&identity, &snapshot.keys));
         expanded.iter().map(String::as_str).collect()
     } else {
-        snapshot.router.listed_names(asker(&identity))
+        snapshot
+            .router
+            .listed_names(asker(&identity, &snapshot.keys))
     };
     let data = names
         .into_iter()
@@ -106,7 +110,7 @@ fn identify(
 
 /// Whether the name stands for something that is not paused, and not other teams' alone.
 fn is_there(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
-    let asker = asker(identity);
+    let asker = asker(identity, &snapshot.keys);
     let found = snapshot.router.resolve(name, asker);
     found.is_some_and(|found| {
         let mut deployments = found.group.deployments.iter();
@@ -116,7 +120,7 @@ fn is_there(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
 
 /// A virtual key sees only the models that it may call.
 fn may_call(identity: &Identity, name: &str, snapshot: &Snapshot) -> bool {
-    let name = || model_name(&snapshot.router, name, asker(identity));
+    let name = || model_name(&snapshot.router, name, asker(identity, &snapshot.keys));
     identity
         .key()
         .is_none_or(|key| key.access(&name()) != Access::Denied)

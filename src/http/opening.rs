@@ -105,7 +105,7 @@ impl Opening<'_> {
         let names_group = path.model().is_some_and(|model| {
             let key = self.identity.key();
             let renamed = key.map_or(model, |key| key.rename(model));
-            let who = admit::asker(&self.identity);
+            let who = admit::asker(&self.identity, &snapshot.keys);
             snapshot.router.resolve(renamed, who).is_some()
         });
         options.fallbacks.disabled |= !names_group;

@@ -109,6 +109,17 @@ impl VirtualKey {
             .map_err(|over| over_budget(over, status))
     }
 
+    /// Checks that the key's budget is not spent, for another model of a call that was let in.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualKey::check_call`] for a budget that is used up.
+    pub fn check_spent(&self, now: Instant, status: Option<u16>) -> Result<()> {
+        self.runtime
+            .check_spent(self.config.budget, now)
+            .map_err(|over| over_budget(over, status))
+    }
+
     /// Checks that the key has not expired.
     ///
     /// # Errors
@@ -131,6 +142,17 @@ impl VirtualKey {
 }
 
 impl GatewaySpend {
+    /// Checks that the budget of the whole gateway is not spent, for another model of a call that was let in.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualKey::check_call`] for a budget that is used up.
+    pub fn check_spent(&self, now: Instant, status: Option<u16>) -> Result<()> {
+        self.runtime
+            .check_spent(self.budget, now)
+            .map_err(|over| over_budget(over, status))
+    }
+
     /// Reserves the US dollars that a call may cost in the budget of the whole gateway, if it has one.
     ///
     /// # Errors

@@ -78,6 +78,15 @@ impl KeyRuntime {
         self.lock().check(budget, now)
     }
 
+    /// Looks whether the budget is spent, whatever calls under way reserve: the one that asks may be among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyRuntime::check`].
+    pub fn check_spent(&self, budget: Option<Budget>, now: Instant) -> Result<(), OverBudget> {
+        self.lock().room(budget, 0.0, now)
+    }
+
     /// Reserves what a call is expected to cost, if the budget has any room.
     ///
     /// # Errors
@@ -149,9 +158,19 @@ impl KeyRuntime {
 
 impl Spend {
     fn check(&mut self, budget: Option<Budget>, now: Instant) -> Result<(), OverBudget> {
+        self.room(budget, self.reserved, now)
+    }
+
+    /// Looks whether the budget has room when `reserved` is kept free.
+    fn room(
+        &mut self,
+        budget: Option<Budget>,
+        reserved: f64,
+        now: Instant,
+    ) -> Result<(), OverBudget> {
         let Some(budget) = budget else { return Ok(()) };
         self.roll(now);
-        if self.usd + self.reserved < budget.limit_usd {
+        if self.usd + reserved < budget.limit_usd {
             return Ok(());
         }
         Err(OverBudget {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::routes;
 use super::spend::KeyRuntime;
-use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig};
+use crate::config::{Alias, Config, RateLimits, VirtualKeyConfig, name_in_team};
 use crate::hex::hex;
 use crate::limit::{Meters, Scope};
 
@@ -41,7 +41,7 @@ pub struct VirtualKey {
 pub(super) struct SharedLimits {
     users: HashMap<String, Arc<Meters>>,
     teams: HashMap<String, Arc<Meters>>,
-    /// `default_api_key_rpm_limit` and `default_api_key_tpm_limit`, by model group.
+    /// `default_api_key_rpm_limit` and `default_api_key_tpm_limit`, by model group, and by team and the team's own name.
     defaults: Arc<HashMap<String, RateLimits>>,
     /// `model_alias_map`, then `model_group_alias`: names of groups that a key may be limited by too.
     renames: BTreeMap<String, String>,
@@ -56,16 +56,22 @@ impl SharedLimits {
         let users = keys().map(|key| (key.user_id.as_deref(), key.user_limits));
         let teams = keys().map(|key| (key.team_id.as_deref(), key.team_limits));
         let entries = &config.deployments;
-        let is_group = |name: &str| entries.iter().any(|entry| entry.model_name == name);
-        let defaults = entries.iter().flat_map(|entry| {
-            // A team's own name is counted by itself, unless it is a group's name too.
-            let of_team = entry.info.team_public_name.as_deref();
-            let names = [
-                Some(entry.model_name.as_str()),
-                of_team.filter(|name| !is_group(name)),
-            ];
-            names.map(|name| (name, entry.limits.default_key))
-        });
+        // A team's own name is counted by itself, whoever else has it.
+        let named: Vec<_> = (entries.iter())
+            .flat_map(|entry| {
+                let info = &entry.info;
+                let own = info
+                    .team_id
+                    .as_deref()
+                    .zip(info.team_public_name.as_deref());
+                let own = own.map(|(team, name)| name_in_team(team, name));
+                let names = [Some(entry.model_name.clone()), own];
+                names.map(|name| (name, entry.limits.default_key))
+            })
+            .collect();
+        let defaults = named
+            .iter()
+            .map(|(name, limits)| (name.as_deref(), *limits));
         Self {
             users: holders(Scope::User, users, previous.map(|previous| &previous.users)),
             teams: holders(Scope::Team, teams, previous.map(|previous| &previous.teams)),
@@ -141,7 +147,7 @@ impl VirtualKey {
     }
 
     /// Returns every limit that a call of `group` with `tags` counts against: the key's, its user's and team's, the key's
-    /// on the model and on the tags.
+    /// on the model and on the tags. What a team has a name of its own for is named with the team ([`name_in_team`]).
     pub fn meters(&self, group: &str, tags: &[String]) -> Vec<Arc<Meters>> {
         let mut meters = self.meters_of_any_call();
         meters.extend(self.model_meters(group));
@@ -192,7 +198,10 @@ impl VirtualKey {
         group: &str,
         previous: Option<&Arc<Meters>>,
     ) -> Option<Arc<Meters>> {
-        let own = self.own.get(group);
+        // What the key's entry says is said of the name that the team uses.
+        let of_team = self.config.team_id.as_deref();
+        let name = of_team.and_then(|team| group.strip_prefix(&name_in_team(team, "")));
+        let own = self.own.get(name.unwrap_or(group));
         let default = self.defaults.get(group);
         if own.is_none() && default.is_none() {
             return None;

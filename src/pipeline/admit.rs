@@ -20,11 +20,13 @@ const SLOT_WAIT: Duration = Duration::from_secs(1);
 /// A header of an answer.
 pub type Header = (HeaderName, HeaderValue);
 
-/// Returns who it is that uses a model's name.
-pub fn asker(identity: &Identity) -> Asker<'_> {
-    match identity.key() {
-        Some(key) => Asker::Key(key.config.team_id.as_deref()),
-        None => Asker::Administrator,
+/// Returns who it is that uses a model's name. Where there are keys and some paths are public, who comes without one is of no
+/// team.
+pub fn asker<'a>(identity: &'a Identity, policy: &KeyPolicy) -> Asker<'a> {
+    match identity {
+        Identity::Key(key) => Asker::Key(key.config.team_id.as_deref()),
+        Identity::Anyone if !policy.is_open() => Asker::Key(None),
+        Identity::Anyone | Identity::Administrator => Asker::Administrator,
     }
 }
 

@@ -32,6 +32,14 @@ pub(super) enum Piece {
     Chunks(Vec<ChatChunk>),
 }
 
+/// Where an answer is kept.
+#[derive(Debug, Clone)]
+struct Place {
+    filling: Filling,
+    /// Whether only askers of one team find it there.
+    is_for_team: bool,
+}
+
 /// What a caller is in a shared call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -60,6 +68,11 @@ pub(super) async fn answer(
         Lookup::Hit(known) => Ok(kept(call, *known, books)),
         Lookup::Miss(filling) => {
             let asked = filling.asked(call);
+            let place = Place {
+                filling,
+                is_for_team: routed_by.team.is_some(),
+            };
+            let filling = &place.filling;
             let flights = &pipeline.flights;
             let flight = flight_of(call, &filling.shared_key(), routed_by);
             let joined = if filling.may_lead() {
@@ -75,7 +88,7 @@ pub(super) async fn answer(
                 }
                 Some(Joined::Leader(lead, waiter)) => {
                     let asked = Arc::clone(&asked);
-                    let leading = lead_call(pipeline.clone(), asked, lead, filling.clone());
+                    let leading = lead_call(pipeline.clone(), asked, lead, place.clone());
                     pipeline.parts.tracker.spawn(leading);
                     follow(pipeline, call, books, (waiter, Role::Leads)).await?
                 }
@@ -84,7 +97,7 @@ pub(super) async fn answer(
                 reply
             } else {
                 let reply = pipeline.route(&asked, books).await?;
-                keep(&asked, &filling, books.journal(), reply)
+                keep(&asked, &place, books.journal(), reply)
             };
             Ok(match reply {
                 Reply::Whole(answer) => Reply::Whole(Box::new(filling.whole(*answer))),
@@ -102,10 +115,12 @@ fn flight_of(call: &Call, key: &str, routed_by: &RoutedBy) -> String {
     let budgets = call.snapshot.router.budgets_of(&options.tags);
     let paying: Vec<&str> = budgets.iter().map(|one| one.tag.as_str()).collect();
     format!(
-        "{key} {} {:?} {} {paying:?} {routing} {routed_by:?}",
+        "{key} {} {:?} {} {paying:?} {routing} {:?} {routed_by:?}",
         call.request.is_streamed(),
         options.num_retries,
-        options.fallbacks.disabled
+        options.fallbacks.disabled,
+        // Without a key of its own a call may still be the administrator's, or anyone's.
+        call.asker()
     )
 }
 
@@ -123,13 +138,14 @@ fn kept(call: &Call, known: Known, books: &mut Settlement) -> Reply {
 }
 
 /// Keeps an answer on its way to the client; a stream when it has come to its end. What an agent says as a fallback belongs
-/// to its session, and is not kept.
-fn keep(call: &Call, filling: &Filling, journal: &Journal, reply: Reply) -> Reply {
-    if journal.is_served_by_agent() {
+/// to its session, and what a team's deployment says to the team: neither is kept where others would find it.
+fn keep(call: &Call, place: &Place, journal: &Journal, reply: Reply) -> Reply {
+    let is_of_team = journal.is_served_by_team() && !place.is_for_team;
+    if journal.is_served_by_agent() || is_of_team {
         return reply;
     }
-    match (reply, filling) {
-        (Reply::Whole(answer), _) => {
+    match (reply, &place.filling) {
+        (Reply::Whole(answer), filling) => {
             filling.fill(&answer, call);
             Reply::Whole(answer)
         }
@@ -145,7 +161,7 @@ fn keep(call: &Call, filling: &Filling, journal: &Journal, reply: Reply) -> Repl
 }
 
 /// Makes the call that others share.
-async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filling: Filling) {
+async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, place: Place) {
     let mut shared = Call::clone(&call);
     shared.options.timeout = None;
     shared.options.stream_timeout = None;
@@ -167,7 +183,7 @@ async fn lead_call(pipeline: Pipeline, call: Arc<Call>, lead: Lead<Piece>, filli
             Err(error)
         }
         Ok(reply) => {
-            let reply = keep(&call, &filling, &journal, reply);
+            let reply = keep(&call, &place, &journal, reply);
             lead.push(Piece::Began(journal), 0).await;
             hand_out(reply, &lead).await
         }

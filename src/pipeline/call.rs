@@ -128,7 +128,7 @@ pub struct Brought {
 impl Call {
     /// Returns who it is that uses the names of the call.
     pub(crate) fn asker(&self) -> Asker<'_> {
-        asker(&self.identity)
+        asker(&self.identity, &self.snapshot.keys)
     }
 
     /// Returns when the call ends: the smallest of the deadlines and the caller's timeout.

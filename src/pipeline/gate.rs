@@ -13,7 +13,7 @@ use crate::canonical::{Pieces, Usage};
 use crate::error::Result;
 use crate::keys::{Identity, ModelName, Reservation, VirtualKey, Wanted};
 use crate::limit::{Cost, Meters, Permit, Refused};
-use crate::router::Asker;
+use crate::router::{Asker, ModelGroup};
 use crate::state::{Parts, Snapshot};
 use crate::telemetry::events;
 
@@ -74,7 +74,7 @@ pub fn check_caller(
         let is_free = is_free(
             snapshot,
             key.rename(model),
-            admit::asker(identity),
+            admit::asker(identity, &snapshot.keys),
             Pieces::default(),
         );
         key.check_standing(now, wall, is_free, status)?;
@@ -107,16 +107,38 @@ fn is_free_of(call: &Call, model: &str) -> bool {
 
 /// Whether the model costs nothing, by an explicit price of 0.
 fn is_free(snapshot: &Snapshot, model: &str, asker: Asker<'_>, pieces: Pieces) -> bool {
-    let free = Some(0.0);
     let resolved = snapshot.router.resolve(model, asker);
-    resolved.is_some_and(|resolved| {
-        resolved.group.deployments.iter().all(|deployment| {
-            let entry = &deployment.entry;
-            entry.input_cost_per_token == free
-                && entry.output_cost_per_token == free
-                && deployment.cost(&Usage::default(), pieces) <= 0.0
-        })
+    resolved.is_some_and(|resolved| is_free_group(&resolved.group, pieces))
+}
+
+fn is_free_group(group: &ModelGroup, pieces: Pieces) -> bool {
+    let free = Some(0.0);
+    group.deployments.iter().all(|deployment| {
+        let entry = &deployment.entry;
+        entry.input_cost_per_token == free
+            && entry.output_cost_per_token == free
+            && deployment.cost(&Usage::default(), pieces) <= 0.0
     })
+}
+
+/// Checks that the key's budget and the whole gateway's are not spent, for a later model of a call: the first may have been let
+/// in because it costs nothing.
+///
+/// # Errors
+///
+/// [`ErrorKind::BudgetReached`](crate::error::ErrorKind::BudgetReached).
+pub(super) fn check_budgets(call: &Call, hop: &Hop<'_>, parts: &Parts) -> Result<()> {
+    let (key, spend) = (call.identity.key(), call.snapshot.keys.spend());
+    let has_budget = spend.budget.is_some() || key.is_some_and(|key| key.config.budget.is_some());
+    if !has_budget || is_free_group(&hop.group, Pieces::expected(&hop.request)) {
+        return Ok(());
+    }
+    let (now, status) = (
+        parts.clock.now(),
+        call.snapshot.config.litellm.budget_status,
+    );
+    spend.check_spent(now, status)?;
+    key.map_or(Ok(()), |key| key.check_spent(now, status))
 }
 
 /// Takes the call from all limits of its caller, or from none.
@@ -207,8 +229,8 @@ pub(super) async fn enter(
     reserved.extend(reserve_of_gateway(call, hop, parts)?);
     reserved.extend(reserve(call, hop, parts)?);
     books.reserve(reserved);
-    let (policy, group) = (&call.snapshot.keys, hop.group.configured_name());
-    let meters = admit::meters(&call.identity, policy, group, &hop.asked.tags);
+    let (policy, group) = (&call.snapshot.keys, hop.group.limits_name());
+    let meters = admit::meters(&call.identity, policy, &group, &hop.asked.tags);
     let taken = take(call, hop, parts, &meters).await;
     // Who is refused is told of its limits too.
     let (permit, outcome) = match taken {

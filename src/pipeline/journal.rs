@@ -168,6 +168,13 @@ impl Journal {
         served.is_some_and(|served| served.deployment.is_agent())
     }
 
+    /// Says whether a deployment that is a team's serves the call.
+    pub(super) fn is_served_by_team(&self) -> bool {
+        let entries = self.entries();
+        let served = entries.served.as_ref();
+        served.is_some_and(|served| served.deployment.entry.info.team_id.is_some())
+    }
+
     /// Takes over who serves and what it took, from the journal of a call that this one shares.
     pub(super) fn copy_from(&self, other: &Self) {
         self.back_to(other.leg());

@@ -107,8 +107,8 @@ pub(super) async fn around(
     journal.back_to(leg);
     // The client is told of the limits that its error is about.
     let meters = hop.map(|hop| {
-        let name = hop.group.configured_name();
-        admit::meters(&call.identity, &call.snapshot.keys, name, &hop.asked.tags)
+        let name = hop.group.limits_name();
+        admit::meters(&call.identity, &call.snapshot.keys, &name, &hop.asked.tags)
     });
     books.hold(Permit::default(), meters.unwrap_or_default());
     Err(error)
@@ -244,7 +244,7 @@ async fn targets<'a>(
         if !trip.attempted.is_new(&target) {
             continue;
         }
-        // What the key may not call, and what is not there, is passed over.
+        // What the key may not call, or pay for, and what is not there, is passed over.
         let mut next = match hop_to(trip, &target, &hop.request) {
             Ok(next) => next,
             Err(error) => {
@@ -270,7 +270,7 @@ async fn targets<'a>(
     None
 }
 
-/// The hop to a fallback target, with what it lays over the request.
+/// The hop to a fallback target, with what it lays over the request; none where a budget has nothing left for it.
 fn hop_to<'a>(
     trip: &Trip<'a>,
     target: &FallbackTarget,
@@ -281,11 +281,13 @@ fn hop_to<'a>(
     } else {
         Cow::Owned(laid_over(asked, &target.overrides)?)
     };
-    plan::hop(trip.call, trip.parts, &target.model, request)
+    let hop = plan::hop(trip.call, trip.parts, &target.model, request)?;
+    gate::check_budgets(trip.call, &hop, trip.parts)?;
+    Ok(hop)
 }
 
-/// Says that a target is passed over, and why: what the key may not call, what is not there, or what the request's operation
-/// cannot take.
+/// Says that a target is passed over, and why: what the key may not call, or pay for, what is not there, or what the request's
+/// operation cannot take.
 fn passed_over(trip: &Trip<'_>, target: &FallbackTarget, error: &Error) {
     let (call_id, kind) = (&trip.call.id, error.kind().name());
     let param = error.param().unwrap_or_default();

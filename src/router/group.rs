@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::filter::wait_for;
 use super::{Deployment, GroupRuntime, Standing, Stickiness};
-use crate::config::{Affinity, RouterSettings, StrategyConfig};
+use crate::config::{Affinity, RouterSettings, StrategyConfig, name_in_team};
 use crate::telemetry::metrics::GroupMetrics;
 
 /// The deployments that one name stands for: all with one `model_name`, or those of a routing group.
@@ -80,8 +80,17 @@ impl ModelGroup {
     /// Returns what tells the group from every other, also from one that another team calls by the same name.
     pub fn identity(&self) -> Cow<'_, str> {
         match &self.team {
-            Some(team) => format!("{team}\u{1f}{}", self.name).into(),
+            Some(team) => name_in_team(team, &self.name).into(),
             None => self.name.as_str().into(),
+        }
+    }
+
+    /// Returns the name that a key's limits on the group go by: a team's own apart from everyone's, see
+    /// [`ModelGroup::identity`].
+    pub fn limits_name(&self) -> Cow<'_, str> {
+        match self.team {
+            Some(_) => self.identity(),
+            None => self.configured_name().into(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Asker<'a> {
     /// The administrator, or everyone where there are no keys: a team's name too, where one team alone has it.
     Administrator,
-    /// A virtual key, of this team or of none.
+    /// A virtual key, of this team or of none; or a caller without a key on a path that is public while there are keys.
     Key(Option<&'a str>),
 }
 

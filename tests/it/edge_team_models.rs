@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::entry::{Entry, serving};
+use crate::support::entry::{Entry, serving, timed};
 use crate::support::{Answer, Gateway};
 
 const MASTER: &str = "sk-master-and-long-enough";
@@ -167,4 +167,120 @@ async fn fallbacks_lists_of_keys_and_aliases_go_by_the_names_of_the_team() {
     let some = "sk-some-and-long-enough";
     assert_eq!(served(&gateway, some, "claude").await, "red1");
     assert_eq!(served(&gateway, some, "claude-red").await, "403");
+}
+
+/// Where there are keys, who comes without one by a public path has no team's models, by no name.
+#[tokio::test]
+async fn who_needs_no_key_is_of_no_team() {
+    let keys = KEYS.replace(
+        "{master_key: sk-master-and-long-enough}",
+        "{master_key: sk-master-and-long-enough, public_routes: [/v1/models, /v1/chat/completions]}",
+    );
+    let entries = [
+        of("m", "m1", ""),
+        of("x", "red1", ", team_id: red, team_public_model_name: nova"),
+        of("plain", "red2", ", team_id: red"),
+    ];
+    let gateway = serving(&entries, &keys).await;
+    let list = gateway.call(Method::GET, "/v1/models", None).await;
+    assert!(
+        list.body.contains("\"m\"")
+            && !["nova", "plain", "\"x\""]
+                .iter()
+                .any(|name| list.body.contains(name)),
+        "{}",
+        list.body
+    );
+    for (model, status) in [
+        ("m", 200),
+        ("nova", 400),
+        ("x", 400),
+        ("red1", 400),
+        ("plain", 400),
+    ] {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+        let answer = gateway.post_to("/v1/chat/completions", &body, &[]).await;
+        assert_eq!(answer.status, status, "{model}: {}", answer.body);
+    }
+    assert_eq!(gateway.simulator.calls_total(), 1);
+}
+
+/// By a group's name, a deployment's id and a model's text all teams mean the same, but not all of it is for each of them.
+#[tokio::test]
+async fn kept_answer_of_a_teams_deployment_is_its_own_by_every_name() {
+    let cache = "litellm_settings: {cache: true, cache_params: {type: local}}\n\
+                 router_settings: {num_retries: 0, fallbacks: [{broken: [nova]}]}\n";
+    let text = "bedrock/converse/us.amazon.nova-pro-v1:0";
+    let entries = [
+        of("nova", "red1", ", team_id: red").model(text),
+        of("m", "m1", ""),
+        of("broken", "b1", "").fault("error500"),
+    ];
+    let gateway = serving(&entries, &format!("{KEYS}{cache}")).await;
+    for (model, content) in [
+        ("nova", "one"),
+        ("red1", "two"),
+        (text, "three"),
+        ("broken", "four"),
+    ] {
+        for extra in [json!({}), json!({"cache": {"key": content}})] {
+            let ask = async |key: &str| {
+                let mut body =
+                    json!({"model": model, "messages": [{"role": "user", "content": content}]});
+                body.as_object_mut()
+                    .unwrap()
+                    .extend(extra.as_object().unwrap().clone());
+                let key = format!("Bearer {key}");
+                gateway.post(&body, &[("authorization", &key)]).await
+            };
+            let first = ask(RED).await;
+            assert_eq!(first.status, 200, "{model}: {}", first.body);
+            for key in [BLUE, NONE, MASTER] {
+                let other = ask(key).await;
+                assert_ne!(other.status, 200, "{model} {key}: {}", other.body);
+            }
+            // A fallback's is kept for nobody: others come to the same model by that name.
+            let hit = (model != "broken").to_string();
+            assert_eq!(ask(RED).await.header("x-litellm-cache-hit"), hit, "{model}");
+        }
+    }
+    // What is everyone's is kept for all.
+    for (key, hit) in [(RED, "false"), (BLUE, "true")] {
+        assert_eq!(
+            ask(&gateway, key, "m").await.header("x-litellm-cache-hit"),
+            hit
+        );
+    }
+}
+
+#[tokio::test]
+async fn default_limit_of_a_teams_own_model_is_that_teams() {
+    let entries = [
+        of("claude", "all", ""),
+        of(
+            "claude-red",
+            "red1",
+            ", team_id: red, team_public_model_name: claude",
+        )
+        .params(", default_api_key_rpm_limit: 1"),
+        of(
+            "claude-blue",
+            "blue1",
+            ", team_id: blue, team_public_model_name: claude",
+        )
+        .params(", default_api_key_rpm_limit: 2"),
+    ];
+    let rest = format!(
+        "{KEYS}  - {{key: sk-more-and-long-enough, team_id: red, model_rpm_limit: {{claude: 3}}}}\n"
+    );
+    let (gateway, _clock) = timed(&entries, &rest).await;
+    for (key, most) in [(RED, 1), (BLUE, 2), ("sk-more-and-long-enough", 3)] {
+        for _ in 0..most {
+            assert_eq!(ask(&gateway, key, "claude").await.status, 200, "{key}");
+        }
+        assert_eq!(ask(&gateway, key, "claude").await.status, 429, "{key}");
+    }
+    for _ in 0..4 {
+        assert_eq!(ask(&gateway, NONE, "claude").await.status, 200);
+    }
 }

@@ -19,6 +19,7 @@ mod connections;
 mod cuts;
 mod edge_allowance;
 mod edge_bounds;
+mod edge_budgets;
 mod edge_cache;
 mod edge_cooldowns;
 mod edge_endpoints;

@@ -114,7 +114,8 @@ fn view(key: &VirtualKey, router: &Router, asked: &str) -> KeyView {
     let group = found
         .as_ref()
         .map_or(name, |found| found.group.configured_name());
-    let limits = key.meters(group, &[]);
+    let limited = found.as_ref().map(|found| found.group.limits_name());
+    let limits = key.meters(limited.as_deref().unwrap_or(name), &[]);
     let limits = limits.iter().flat_map(|meters| {
         let of = meters.scope().name();
         meters.values().map(move |(name, limit, _)| KeyLimit {

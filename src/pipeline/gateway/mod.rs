@@ -6,25 +6,23 @@
 
 mod condition;
 mod leaf;
+mod shown;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use condition::ConditionFacts;
-use serde_json::{Map, Value};
 
 use self::leaf::Inherited;
+use self::shown::shown;
 use super::call::deadline_passed;
 use super::trip::{Hop, Trip, lists};
-use super::{Call, Journal, Reply, attempts, media, walk};
+use super::{Call, Journal, Reply, attempts, gate, media, walk};
 use crate::canonical::Request;
 use crate::config::{GatewayConfig, GatewayMode, Secret};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::state::Parts;
-
-/// Longest text of parameters that the client is told of.
-const LONGEST_PARAMS: usize = 1024;
 
 /// What a request in Portkey's style asks for.
 #[derive(Debug, Clone, Default)]
@@ -243,7 +241,7 @@ impl<'a> Walk<'_, 'a> {
         codes: Option<&'s [u16]>,
         path: &str,
     ) -> Result<Reply> {
-        let mut last: Option<Error> = None;
+        let (mut last, mut unpaid): (Option<Error>, _) = (None, None);
         for (place, target) in config.targets.iter().enumerate() {
             if let Some(error) = &last {
                 let now = trip.parts.clock.now();
@@ -261,10 +259,14 @@ impl<'a> Walk<'_, 'a> {
             let path = format!("{path}.targets[{place}]");
             match self.step(trip, target, inherited.clone(), path).await {
                 Ok(reply) => return Ok(reply),
+                Err(error) if error.kind() == ErrorKind::BudgetReached => {
+                    pass_over(trip, last.is_some());
+                    unpaid.get_or_insert(error);
+                }
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(deadline_passed))
+        Err(last.or(unpaid).unwrap_or_else(deadline_passed))
     }
 
     /// Calls a target.
@@ -274,14 +276,30 @@ impl<'a> Walk<'_, 'a> {
         (config, inherited): (&GatewayConfig, &Inherited<'_>),
         path: String,
     ) -> Result<Reply> {
+        let target = (config, inherited);
+        let hop = leaf::hop(trip.call, trip.parts, self.asked, target, self.request);
+        if let Ok(hop) = &hop {
+            gate::check_budgets(trip.call, hop, trip.parts)?;
+        }
         trip.journal.entries().option = Some(OptionUsed {
             path,
             params: shown(&inherited.overrides),
         });
-        let target = (config, inherited);
-        let hop = leaf::hop(trip.call, trip.parts, self.asked, target, self.request)?;
-        attempts::run(trip, &hop).await
+        attempts::run(trip, &hop?).await
     }
+}
+
+/// Takes back a step to a target that the caller's budget has nothing left for; the first target is no step.
+fn pass_over(trip: &Trip<'_>, is_step: bool) {
+    if is_step {
+        let mut entries = trip.journal.entries();
+        entries.fallbacks = entries.fallbacks.saturating_sub(1);
+        if trip.call.options.include_fallback_errors {
+            entries.errors.pop();
+        }
+    }
+    let call_id = &trip.call.id;
+    tracing::info!(%call_id, "a target that the budget has nothing left for is passed over");
 }
 
 /// The place of the target that a draw from 0 to 1 falls on, by weight; `None` where every weight is 0.
@@ -311,36 +329,6 @@ fn chosen(asked: &GatewayCall, config: &GatewayConfig) -> Option<usize> {
     };
     let first = (conditions.iter()).find(|condition| asked.facts.holds(&condition.query));
     first.map(|condition| condition.then).or(*default)
-}
-
-/// Members that may hold what somebody wrote: they are in no header.
-const CONTENT: [&str; 12] = [
-    "messages",
-    "system",
-    "prompt",
-    "input",
-    "instructions",
-    "query",
-    "documents",
-    "image",
-    "image[]",
-    "mask",
-    "style_image",
-    "init_image",
-];
-
-/// What was laid over the request, as far as it fits into a header; no text of the conversation.
-fn shown(overrides: &Map<String, Value>) -> Option<String> {
-    let is_shown = |name: &str| !CONTENT.contains(&name);
-    let shown: Map<_, _> = (overrides.iter())
-        .filter(|(name, _)| is_shown(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    if shown.is_empty() {
-        return None;
-    }
-    let text = Value::Object(shown).to_string();
-    (text.len() <= LONGEST_PARAMS && text.is_ascii()).then_some(text)
 }
 
 fn none_holds(asked: &GatewayCall) -> Error {
@@ -377,16 +365,5 @@ mod tests {
         assert_eq!(pick(&[1.0, 0.0], 1.0), Some(0));
         assert_eq!(pick(&[0.0, 0.0], 0.5), None);
         assert_eq!(pick(&[f64::MAX, f64::MAX], 0.75), Some(1));
-    }
-
-    #[test]
-    fn parameters_are_shown_without_the_conversation() {
-        let members = |text: &str| serde_json::from_str(text).unwrap();
-        for name in CONTENT {
-            let text = format!(r#"{{"{name}":["secret"]}}"#);
-            assert_eq!(shown(&members(&text)), None, "{name}");
-        }
-        let told = shown(&members(r#"{"model":"m","messages":[]}"#));
-        assert_eq!(told.as_deref(), Some(r#"{"model":"m"}"#));
     }
 }

@@ -72,7 +72,8 @@ fn access(key: &VirtualKey, call: &Call, name: &str) -> Result<Option<Vec<String
     }
 }
 
-/// What decides who serves beside the group; nothing where tag routing is off.
+/// What decides who serves beside the group: tags where they are routed by, and the caller's team where deployments are a
+/// team's.
 pub(super) fn routed_by(call: &Call, hop: &Hop<'_>) -> RoutedBy {
     let settings = &call.snapshot.config.router.tags;
     let deployments = &hop.group.deployments;
@@ -80,8 +81,16 @@ pub(super) fn routed_by(call: &Call, hop: &Hop<'_>) -> RoutedBy {
         let mut infos = deployments.iter().map(|deployment| &deployment.entry.info);
         infos.any(|info| info.tag_filtering == Some(true))
     };
+    let mut owners = deployments.iter().map(|one| &one.entry.info.team_id);
+    let is_a_teams = owners.any(Option::is_some);
+    // Who may use a team's own name may use what it stands for.
+    let team = (hop.asked.team.as_ref()).or(hop.group.team.as_ref());
+    let team = team.filter(|_| is_a_teams).cloned();
     if !(settings.enabled || hop.asked.tag_filtering || of_deployment()) {
-        return RoutedBy::default();
+        return RoutedBy {
+            team,
+            ..RoutedBy::default()
+        };
     }
     let agent = hop.asked.agent_header().map(|agent| {
         let fitting = (deployments.iter()).filter(|deployment| deployment.fits_agent(&agent));
@@ -91,6 +100,7 @@ pub(super) fn routed_by(call: &Call, hop: &Hop<'_>) -> RoutedBy {
     RoutedBy {
         tags: hop.asked.tags.clone(),
         agent,
+        team,
     }
 }
 
