@@ -65,11 +65,7 @@ impl Canonical for ChatRequest {
 fn write_native(native: &Native, out: &mut Canon) {
     let body = RawObject::parse(native.body.get()).unwrap_or_default();
     for member in native.format.telling_members() {
-        // A mere text is the conversation itself.
-        let written = body
-            .get(member)
-            .filter(|it| *member != "input" || it.starts_with('['));
-        let written = written.map(|written| {
+        let written = body.get(member).map(|written| {
             let bytes = native.body.bytes().slice_ref(written.as_bytes());
             RawJson::from_checked(bytes)
         });

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::canonical::ChatRequest;
+use crate::canonical::{ChatRequest, RawJson};
 use crate::dialect::Dialect;
 use crate::dialect::chat::ChatCompletions;
 use crate::dialect::messages::Messages;
+use crate::dialect::responses::Responses;
 
 /// A request that says nearly everything a request can say.
 fn full() -> Value {
@@ -57,6 +58,8 @@ struct Case {
     model_id: Option<&'static str>,
     direct: bool,
     tenant: Tenant,
+    /// A body that is sent to a model of the client's format.
+    sent_instead: Option<&'static str>,
 }
 
 impl Default for Case {
@@ -69,6 +72,7 @@ impl Default for Case {
             model_id: None,
             direct: false,
             tenant: Tenant::default(),
+            sent_instead: None,
         }
     }
 }
@@ -91,7 +95,10 @@ impl Case {
         settings: &KeySettings<'_>,
     ) -> Option<String> {
         let body = Bytes::from(written.to_owned());
-        let parsed = dialect.parse(&body, &HeaderMap::new()).ok()?;
+        let mut parsed = dialect.parse(&body, &HeaderMap::new()).ok()?;
+        if let (Some(native), Some(body)) = (&mut parsed.request.native, self.sent_instead) {
+            native.body = RawJson::from_checked(Bytes::from_static(body.as_bytes()));
+        }
         let controls = CacheControls::of(&parsed.controls.other, &HeaderMap::new()).ok()?;
         let question: Question<'_, ChatRequest> = Question {
             model: self.model,
@@ -124,6 +131,38 @@ fn what_only_claudes_own_format_says_counts_in_the_conversation_alone() {
     assert_eq!(plain, key(text, r#","cache":{"ttl":5},"container":"c""#));
     assert_ne!(plain, key(r#"{"type":"text","text":"a","future":1}"#, ""));
     assert_ne!(plain, key(text, r#","system":"S""#));
+}
+
+#[test]
+fn what_a_model_of_the_clients_format_is_asked_counts_even_if_something_else_was_read() {
+    let written = r#"{"input":"B","store":false}"#;
+    let honest = Case::default()
+        .key_by(&Responses, written, &GLOBAL)
+        .unwrap();
+    let case = Case {
+        sent_instead: Some(r#"{"input":"A","store":false}"#),
+        ..Case::default()
+    };
+    assert_ne!(case.key_by(&Responses, written, &GLOBAL).unwrap(), honest);
+    let mixed = r#"{"input":"A","store":false,"extra\u005fbody":{"input":"B"}}"#;
+    // The model is asked B.
+    let key = Case::default().key_by(&Responses, mixed, &GLOBAL).unwrap();
+    assert_eq!(key, honest);
+}
+
+#[test]
+fn two_choices_of_a_tool_in_one_body_are_another_question() {
+    let key = |choices: &str| {
+        let written = format!(
+            r#"{{"max_tokens":9,"messages":[{{"role":"user","content":"a"}}],"tools":[{{"name":"f","input_schema":{{}}}}],{choices}}}"#
+        );
+        Case::default()
+            .key_by(&Messages, &written, &GLOBAL)
+            .unwrap()
+    };
+    let alone = r#""tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#;
+    let two = format!(r#"{alone},"tool_choice":{{"type":"auto"}}"#);
+    assert_ne!(key(alone), key(&two));
 }
 
 fn key_of(body: &Value) -> Option<String> {

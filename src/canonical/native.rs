@@ -20,7 +20,7 @@ impl NativeFormat {
     /// Returns the members of a body that say what the canonical types have no place for, by which answers differ.
     pub fn telling_members(self) -> &'static [&'static str] {
         match self {
-            Self::Messages => &["messages", "system"],
+            Self::Messages => &["messages", "system", "tool_choice"],
             Self::Responses => &[
                 "context_management",
                 "include",

@@ -292,6 +292,25 @@ async fn answers_are_kept_as_they_were_written() {
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_member_puts_an_answer_under_another_question() {
+    let gateway = serving(&[luna()], CACHE).await;
+    let mixed = r#"{"model":"m","store":false,"input":"hi [[sim:say Bad day.]]","extra\u005fbody":{"input":"hi [[sim:say Good day.]]"}}"#;
+    let post = gateway
+        .client
+        .post(format!("{}/v1/responses", gateway.url))
+        .header("content-type", "application/json");
+    let answer = post.body(mixed).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(sent(&gateway).1["input"], "hi [[sim:say Good day.]]");
+    let honest = ask(&gateway, json!({"store": false})).await.json();
+    assert_eq!(said(&honest), "Good day.");
+    let other = json!({"store": false, "input": "hi [[sim:say Bad day.]]"});
+    let other = ask(&gateway, other).await;
+    assert_eq!(other.header("x-litellm-cache-hit"), "false");
+    assert_eq!(said(&other.json()), "Bad day.");
+}
+
+#[tokio::test]
 async fn a_conversation_goes_on_with_either_kind_of_model() {
     let gateway = serving(&[luna(), spare()], CACHE).await;
     for (first, then) in [("m", "m"), ("m", "spare"), ("spare", "m")] {

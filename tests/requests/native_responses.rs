@@ -102,6 +102,105 @@ fn pictures_that_were_fetched_stand_where_their_addresses_stood() {
     assert_eq!(input[2]["output"][0]["image_url"], data);
 }
 
+/// What is sent of a body whose remote media were fetched.
+fn sent_fetched(body: String, mime: &str) -> Value {
+    let parsed = Responses.parse(&bytes::Bytes::from(body), &http::HeaderMap::new());
+    let mut request = parsed.unwrap().request;
+    for media in request.remote_media() {
+        let MediaSource::Url(url) = &media.source else {
+            panic!("remote media has an address");
+        };
+        media.fetched_from = Some(url.clone());
+        media.mime = Some(mime.to_owned());
+        media.source = MediaSource::Base64(Text::new("aGk="));
+    }
+    let exchange = Case::new(LUNA).encode(&request).unwrap();
+    assert_eq!(exchange.decoder.native(), Some(NativeFormat::Responses));
+    serde_json::from_slice(&exchange.requests[0].body).unwrap()
+}
+
+#[test]
+fn a_picture_is_put_in_as_often_as_it_was_fetched() {
+    let image = r#"{"type":"input_image","image_url":"https://pictures.test/a.png"}"#;
+    let body = format!(
+        r#"{{"input":[{{"role":"user","content":[{image},{image},
+            {{"type":"input_text","text":"x","content":[{image},{image}],"output":{image}}}]}}]}}"#
+    );
+    let sent = sent_fetched(body, "image/png");
+    let content = &sent["input"][0]["content"];
+    for place in ["/0", "/1"] {
+        let url = &content.pointer(place).unwrap()["image_url"];
+        assert_eq!(url, "data:image/png;base64,aGk=", "{place}");
+    }
+    for place in ["/2/content/0", "/2/content/1", "/2/output"] {
+        let url = &content.pointer(place).unwrap()["image_url"];
+        assert_eq!(url, "https://pictures.test/a.png", "{place}");
+    }
+}
+
+#[test]
+fn files_that_were_fetched_go_with_their_names() {
+    let url = r#""file_url":"https://files.test/a.pdf""#;
+    let body = format!(
+        r#"{{"input":[{{"role":"user","content":[{{"type":"input_file",{url},"filename":"a.pdf","x":1}},
+            {{"type":"input_file",{url}}},{{"type":"input_image","image_url":"https://files.test/a.pdf"}}]}}]}}"#
+    );
+    let sent = sent_fetched(body, "application/pdf");
+    let data = "data:application/pdf;base64,aGk=";
+    assert_eq!(
+        sent["input"][0]["content"],
+        json!([
+            {"type": "input_file", "x": 1, "filename": "a.pdf", "file_data": data},
+            {"type": "input_file", "filename": "document.pdf", "file_data": data},
+            {"type": "input_image", "image_url": data},
+        ])
+    );
+}
+
+#[test]
+fn what_is_written_as_in_another_format_is_bridged() {
+    let schema = json!({"type": "object"});
+    let function = json!({"type": "function", "name": "f", "parameters": schema});
+    let format = json!({"name": "n", "schema": schema});
+    let send = |members: Value| sent(&members.to_string());
+    for members in [
+        json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}),
+        json!({"tools": [{"name": "f", "input_schema": schema}]}),
+        json!({"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": schema}}}]}),
+        json!({"tools": [function], "tool_choice": {"type": "any"}}),
+        json!({"tools": [function], "tool_choice": {"type": "tool", "name": "f"}}),
+        json!({"tools": [function], "tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        json!({"text": {"format": {"type": "json_schema", "json_schema": format}}}),
+    ] {
+        let mut asked = members.clone();
+        asked["input"] = json!("hi");
+        let sent = send(asked);
+        let url = &sent.wire.url;
+        assert!(!url.contains("/responses"), "{members}: {url}");
+    }
+    let own = json!({"input": "hi", "tools": [function, {"type": "mcp", "function": null}], "tool_choice": "auto",
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}});
+    assert!(send(own).wire.url.ends_with("/openai/v1/responses"));
+}
+
+#[test]
+fn parameters_that_a_response_has_no_place_for_are_said_to_be_left_out() {
+    let of_chat =
+        json!({"input": "hi", "n": 2, "seed": 1, "frequency_penalty": 0.5, "verbosity": "low"});
+    let left_out = |names: &[&str]| -> Vec<String> {
+        let warning = |name| format!("parameter {name} was left out: not supported");
+        names.iter().map(warning).collect()
+    };
+    let said = sent(&of_chat.to_string()).warnings;
+    assert_eq!(said, left_out(&["n", "seed", "frequency_penalty"]));
+    assert_eq!(sent(r#"{"input":"hi","n":1}"#).warnings, [""; 0]);
+    let body = br#"{"input":"hi","stop":["x"],"top_k":5,"thinking":{"type":"enabled","budget_tokens":1024}}"#;
+    let sent = Case::new("bedrock_mantle/openai.gpt-5.6-luna").responses();
+    let sent = sent.send_bytes(&bytes::Bytes::from_static(body)).unwrap();
+    assert!(sent.wire.url.ends_with("/responses"), "{}", sent.wire.url);
+    assert_eq!(sent.warnings, left_out(&["stop", "top_k", "thinking"]));
+}
+
 #[test]
 fn a_chat_of_such_a_model_is_a_chat() -> Result<(), Error> {
     let sent = Case::new(LUNA).send()?;

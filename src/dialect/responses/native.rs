@@ -1,7 +1,8 @@
 //! The body of a request, as a model that speaks this format itself is to get it.
 //!
 //! It stays as the client wrote it, but for what means something here alone: reasoning that was packed here, and the names
-//! under which a conversation was kept here.
+//! under which a conversation was kept here. Names are compared as they are read, not as they are written, so that no model is
+//! asked anything else than what was read here.
 
 use std::borrow::Cow;
 
@@ -28,7 +29,7 @@ pub(super) fn native(body: &Bytes, members: &[(Cow<'_, str>, &RawValue)]) -> Nat
 fn edited(body: &Bytes, members: &[(Cow<'_, str>, &RawValue)]) -> Option<RawJson> {
     let goes_on = (members.iter()).any(|(name, value)| name == PREVIOUS && value.get() != "null");
     let names = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
-    if !goes_on && !names("\"reasoning\"") && !names("\"extra_body\"") {
+    if !goes_on && !names("\"reasoning\"") && is_said_once(body) {
         return None;
     }
     let mut out = Vec::with_capacity(body.len());
@@ -42,6 +43,14 @@ fn edited(body: &Bytes, members: &[(Cow<'_, str>, &RawValue)]) -> Option<RawJson
     }
     writer.close();
     Some(RawJson::from_checked(out.into()))
+}
+
+/// Says whether a body has each member once and none that holds others: whoever reads it reads the same then.
+fn is_said_once(body: &Bytes) -> bool {
+    let written = std::str::from_utf8(body).ok().and_then(RawObject::parse);
+    written.is_some_and(|written| {
+        written.get("extra_body").is_none() && written.members().count() == written.0.len()
+    })
 }
 
 fn write_items(items: &str, goes_on: bool, out: &mut Vec<u8>) {
@@ -112,6 +121,20 @@ mod tests {
     fn members_of_an_extra_body_are_members() {
         let body = json!({"input": "x", "extra_body": {"truncation": "auto"}});
         assert_eq!(kept(&body), json!({"input": "x", "truncation": "auto"}));
+    }
+
+    #[test]
+    fn what_is_read_is_what_is_sent_however_it_is_written() {
+        for body in [
+            r#"{"input":"A","extra\u005fbody":{"input":"B"}}"#,
+            r#"{"input":"A","inp\u0075t":"B"}"#,
+            r#"{"input":"B","input":null}"#,
+            r#"{"input":"A","extra_body":{"\u0069nput":"B"}}"#,
+        ] {
+            let body = Bytes::from(body);
+            let native = native(&body, &members(&body).unwrap());
+            assert_eq!(native.body.to_value(), json!({"input": "B"}), "{body:?}");
+        }
     }
 
     #[test]

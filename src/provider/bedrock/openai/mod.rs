@@ -9,6 +9,7 @@ mod mantle;
 mod native;
 mod native_answer;
 mod native_input;
+mod native_screen;
 mod responses;
 mod responses_request;
 

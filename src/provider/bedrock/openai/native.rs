@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::native_answer::NativeDecoder;
-use super::native_input;
 use super::responses_request::flat;
 use super::{WITHOUT_REASONING, reasons};
+use super::{native_input, native_screen};
 use crate::canonical::{
     Chat, ChatParams, ChatRequest, NativeFormat, ObjectWriter, RawJson, RawObject, ToolChoice,
     hosted_tool, write_value,
@@ -27,7 +27,7 @@ use crate::provider::{Exchange, Target};
 const PATH: &str = "/openai/v1";
 
 /// The members that are the model's, in the order in which those are appended that the client did not write.
-const KEPT: [&str; 28] = [
+pub(super) const KEPT: [&str; 28] = [
     "model",
     "input",
     "instructions",
@@ -99,6 +99,7 @@ pub(in crate::provider::bedrock) fn is_asked_natively(
         // Tools of the operator's are written for chats.
         && target.defaults.tools.is_empty()
         && (route == Route::Mantle || !is_for_converse(request, target))
+        && !native_screen::is_in_another_form(request)
 }
 
 fn is_for_converse(request: &ChatRequest, target: &Target) -> bool {
@@ -149,6 +150,7 @@ pub(in crate::provider::bedrock) fn exchange(
     if drops && target.model.is_openai_gpt() && reasons(&params) {
         drop_sampling(request, &mut dropped, &mut warnings);
     }
+    native_screen::tell_left_out(&params, &mut warnings);
     let mut plan = Plan {
         request,
         target,
@@ -296,7 +298,7 @@ impl Plan<'_> {
         let is_known = |tool: &RawJson| {
             let tool = RawObject::parse(tool.get()).unwrap_or_default();
             let kind = tool.text("type");
-            // One in another format's form has none, or is a function all the same: the model says what it thinks of it.
+            // What has none the model says what it thinks of.
             kind.is_none_or(|kind| TOOLS.contains(&&*kind))
         };
         if list.iter().all(is_known) {
