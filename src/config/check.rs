@@ -128,8 +128,9 @@ fn unknown(table: &Table, entry: &Entry, path: &str, report: &mut Report) -> Opt
     if home::misses_guard(table, entry, path, report) {
         return None;
     }
-    // One letter is a slip of the pen sooner than a key of another section is at home here.
-    let slip = nearest(&entry.key, table.all().map(|key| key.name), 1);
+    // Away from the entries of `model_list`, whose parts are confused with each other, one letter is a slip of the pen.
+    let slip = nearest(&entry.key, table.all().map(|key| key.name), 1)
+        .filter(|_| !["litellm_params", "model_info"].contains(&table.name));
     let hint = misplaced(&entry.key)
         .or(slip)
         .map(did_you_mean)
