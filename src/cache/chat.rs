@@ -54,7 +54,7 @@ impl Canonical for ChatRequest {
             out.member("content_blocks", content_blocks);
             out.member("portkey", portkey);
             if let Some(native) = native {
-                write_native(native, out);
+                write_native(native, messages, out);
             }
         });
     }
@@ -62,15 +62,22 @@ impl Canonical for ChatRequest {
 
 /// Writes what a client's own body says that the other fields have no place for: unknown blocks and members of the
 /// conversation. Its other members are parameters, or the gateway's.
-fn write_native(native: &Native, out: &mut Canon) {
+fn write_native(native: &Native, messages: &[Message], out: &mut Canon) {
     let body = RawObject::parse(native.body.get()).unwrap_or_default();
     for member in native.format.telling_members() {
-        let written = body.get(member).map(|written| {
+        let written = body.get(member).filter(|it| !is_last(it, messages));
+        let written = written.map(|written| {
             let bytes = native.body.bytes().slice_ref(written.as_bytes());
             RawJson::from_checked(bytes)
         });
         out.member(&format!("native_{member}"), &written);
     }
+}
+
+/// A mere text that was read as the last message says nothing more than that, and chats may ask the same.
+fn is_last(written: &str, messages: &[Message]) -> bool {
+    let last = messages.last().map(|message| &message.content);
+    matches!(last, Some(Content::Text(text)) if text.raw() == written)
 }
 
 impl Canonical for ChatParams {
