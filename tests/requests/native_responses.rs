@@ -162,7 +162,7 @@ fn what_is_written_as_in_another_format_is_bridged() {
     let schema = json!({"type": "object"});
     let function = json!({"type": "function", "name": "f", "parameters": schema});
     let format = json!({"name": "n", "schema": schema});
-    let send = |members: Value| sent(&members.to_string());
+    let url_of = |members: Value| sent(&members.to_string()).wire.url;
     for members in [
         json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}),
         json!({"tools": [{"name": "f", "input_schema": schema}]}),
@@ -174,13 +174,12 @@ fn what_is_written_as_in_another_format_is_bridged() {
     ] {
         let mut asked = members.clone();
         asked["input"] = json!("hi");
-        let sent = send(asked);
-        let url = &sent.wire.url;
+        let url = url_of(asked);
         assert!(!url.contains("/responses"), "{members}: {url}");
     }
     let own = json!({"input": "hi", "tools": [function, {"type": "mcp", "function": null}], "tool_choice": "auto",
         "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}});
-    assert!(send(own).wire.url.ends_with("/openai/v1/responses"));
+    assert!(url_of(own).ends_with("/openai/v1/responses"));
 }
 
 #[test]
