@@ -65,7 +65,9 @@ impl Canonical for ChatRequest {
 fn write_native(native: &Native, messages: &[Message], out: &mut Canon) {
     let body = RawObject::parse(native.body.get()).unwrap_or_default();
     for member in native.format.telling_members() {
-        let written = body.get(member).filter(|it| !is_last(it, messages));
+        let written = body
+            .get(member)
+            .filter(|it| *member != "input" || !is_last(it, messages));
         let written = written.map(|written| {
             let bytes = native.body.bytes().slice_ref(written.as_bytes());
             RawJson::from_checked(bytes)

@@ -151,6 +151,19 @@ fn what_a_model_of_the_clients_format_is_asked_counts_even_if_something_else_was
 }
 
 #[test]
+fn a_setting_that_is_spelled_like_the_question_counts() {
+    let key = |written: &str| {
+        Case::default()
+            .key_by(&Responses, written, &GLOBAL)
+            .unwrap()
+    };
+    assert_ne!(
+        key(r#"{"input":"auto","truncation":"auto"}"#),
+        key(r#"{"input":"auto"}"#)
+    );
+}
+
+#[test]
 fn two_choices_of_a_tool_in_one_body_are_another_question() {
     let key = |choices: &str| {
         let written = format!(
