@@ -1,7 +1,7 @@
 //! OpenAI's Responses, bridged to chat.
 //!
 //! A request's items become messages, and the answer's blocks become items again: reasoning, messages, calls. Some models speak
-//! the format themselves: the body is kept beside, and such an answer is passed on as it was written ([`passed`]). What the model
+//! the format themselves: the body is kept beside, and such an answer is passed on as it was written (`passed.rs`). What the model
 //! signed of its reasoning goes to the client and comes back packed (`encrypted_content`), so that nothing has to be kept
 //! here; what is kept all the same ([`Dialect::kept`]) is the whole conversation of a response, for a request that continues
 //! it. <https://platform.openai.com/docs/api-reference/responses>.
