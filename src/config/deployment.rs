@@ -150,13 +150,16 @@ fn entry(
             .hint("Bedrock models are written `bedrock/<model id>`");
         return None;
     }
+    // The variables of an entry that is for another environment need not be set here.
+    let mut unread = Report::default();
+    let is_elsewheres = is_elsewheres(item, surroundings.environment);
     let mut item = item.clone();
     variables::resolve(
         &mut item,
         surroundings.environment,
         surroundings.unset,
         path,
-        report,
+        if is_elsewheres { &mut unread } else { report },
     );
     say_what_signs(&item, path, report);
     let checked = check::table(&ENTRY, &item, path, report);
@@ -266,6 +269,21 @@ fn provider_of(item: &Node, environment: &Environment) -> Option<String> {
         Provider::Bedrock => None,
         Provider::Other(name) => Some(name),
     }
+}
+
+/// Says whether an entry is meant for another environment.
+fn is_elsewheres(item: &Node, environment: &Environment) -> bool {
+    let listed = item.get("model_info");
+    let Some(listed) = listed.and_then(|info| info.get("supported_environments")) else {
+        return false;
+    };
+    let mut quiet = Report::default();
+    let mut listed = listed.clone();
+    variables::resolve(&mut listed, environment, Unset::Warns, "", &mut quiet);
+    let current = environment.get("LITELLM_ENVIRONMENT");
+    !texts(Some(&listed))
+        .iter()
+        .any(|name| Some(name.as_str()) == current)
 }
 
 /// Says whether an entry is meant for the environment that this is.

@@ -285,9 +285,21 @@ fn restriction_whose_variable_is_not_set_is_an_error() {
         "virtual_keys: [{key: sk-1, key_alias: os.environ/NONE}]",
         // A member of requests may be called anything.
         "model_list: [{model_name: m, litellm_params: {model: bedrock/x, duration: os.environ/NONE}}]",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x, requestMetadata: {team_id: os.environ/NONE}}}]",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x}, model_info: {metadata: {team_id: os.environ/NONE}}}]",
     ] {
         assert!(load_text(other, &[]).is_ok(), "{}", said(other, &[]));
     }
+    let elsewhere = "model_list: [{model_name: m, litellm_params: {model: bedrock/x}, \
+                     model_info: {supported_environments: [production], team_id: os.environ/NONE}}]";
+    let here = [("LITELLM_ENVIRONMENT", "development")];
+    assert!(
+        load_text(elsewhere, &here).is_ok(),
+        "{}",
+        said(elsewhere, &here)
+    );
+    let there = [("LITELLM_ENVIRONMENT", "production")];
+    assert!(load_text(elsewhere, &there).is_err());
 }
 
 #[test]

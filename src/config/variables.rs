@@ -68,16 +68,19 @@ const RESTRICTING_DEPLOYMENT: [&str; 6] = [
 
 /// Says whether a key of this path restricts callers, so that nothing may not stand for it.
 fn restricts(path: &str) -> bool {
+    if path.starts_with("model_list[") {
+        let mut parts = path.split('.').skip(1);
+        return match (parts.next(), parts.next(), parts.next()) {
+            (Some("litellm_params" | "model_info"), Some(name), None) => {
+                RESTRICTING_DEPLOYMENT.contains(&name)
+            }
+            _ => false,
+        };
+    }
     let sections = ["general_settings.", "litellm_settings.", "virtual_keys["];
-    let restricting: &[&str] = if path.starts_with("model_list[") {
-        &RESTRICTING_DEPLOYMENT
-    } else if sections.iter().any(|section| path.starts_with(section)) {
-        &RESTRICTING
-    } else {
-        return false;
-    };
     let name = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
-    (path.split('.').skip(1)).any(|part| restricting.contains(&name(part).as_str()))
+    sections.iter().any(|section| path.starts_with(section))
+        && (path.split('.').skip(1)).any(|part| RESTRICTING.contains(&name(part).as_str()))
 }
 
 /// What a reference to a variable that is not set means.

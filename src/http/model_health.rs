@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::App;
 use super::admin::{refused, require_admin, written};
 use crate::clock::rfc3339;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::health;
 use crate::router::{Asker, Checked, Deployment};
 use crate::state::Snapshot;
@@ -53,50 +53,44 @@ struct Failure {
     status: u16,
 }
 
-/// Which deployments are asked about: `?model=` names a group, `?model_id=` a deployment.
-#[derive(Debug, Default)]
-struct Wanted {
-    model: Option<String>,
-    model_id: Option<String>,
-}
-
-impl Wanted {
-    fn of(uri: &Uri) -> Self {
-        let mut wanted = Self::default();
-        let query = uri.query().unwrap_or_default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "model" => wanted.model = Some(value.into_owned()),
-                "model_id" => wanted.model_id = Some(value.into_owned()),
-                _ => {}
+/// Finds the deployments that a monitor means, by id: `?model=` is whatever a call may name, `?model_id=` a deployment. `None`:
+/// all. A slip of the pen must not look like health.
+///
+/// # Errors
+///
+/// Nobody is called so.
+fn wanted(snapshot: &Snapshot, uri: &Uri) -> Result<Option<Vec<String>>> {
+    let router = &snapshot.router;
+    let mut wanted: Option<Vec<String>> = None;
+    let query = uri.query().unwrap_or_default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let found: Option<Vec<String>> = match &*name {
+            "model" => {
+                let group = router.group(&value).cloned();
+                let group = group.or_else(|| {
+                    let resolved = router.resolve(&value, Asker::Administrator);
+                    resolved.map(|resolved| resolved.group)
+                });
+                group.map(|group| group.deployments.iter().map(|one| one.id.clone()).collect())
             }
+            "model_id" => router.deployment(&value).map(|one| vec![one.id.clone()]),
+            _ => continue,
+        };
+        let mut found = found.ok_or_else(|| unknown(&name, &value))?;
+        if let Some(before) = &wanted {
+            found.retain(|id| before.contains(id));
         }
-        wanted
-    }
-
-    fn has(&self, deployment: &Deployment) -> bool {
-        let group = self.model.as_ref();
-        let id = self.model_id.as_ref();
-        group.is_none_or(|group| *group == deployment.group)
-            && id.is_none_or(|id| *id == deployment.id)
-    }
-}
-
-/// Finds out whom a monitor means, as a call would; a slip of the pen must not look like health.
-fn wanted(snapshot: &Snapshot, uri: &Uri) -> Result<Wanted> {
-    let mut wanted = Wanted::of(uri);
-    let (router, status) = (
-        &snapshot.router,
-        snapshot.config.general.unknown_model_status,
-    );
-    if let Some(model) = &mut wanted.model {
-        let found = router.admit(model, Asker::Administrator, status, uri.path());
-        found?.group.configured_name().clone_into(model);
-    }
-    if let Some(id) = &wanted.model_id {
-        router.admit(id, Asker::Administrator, status, uri.path())?;
+        wanted = Some(found);
     }
     Ok(wanted)
+}
+
+fn unknown(name: &str, value: &str) -> Error {
+    let shown: String = value.chars().take(128).collect();
+    let message = format!("nothing is called {shown} here: see `/v1/models` and `/router/state`");
+    Error::new(ErrorKind::UnknownModel, message)
+        .with_param(name)
+        .with_status(StatusCode::NOT_FOUND)
 }
 
 /// Answers by the last round, or asks.
@@ -107,10 +101,12 @@ pub(super) async fn models(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     let snapshot = app.live.load();
     let wanted = match wanted(&snapshot, &uri) {
         Ok(wanted) => wanted,
-        Err(error) => return refused(&error.with_status(StatusCode::NOT_FOUND), &headers),
+        Err(error) => return refused(&error, &headers),
     };
     let mut deployments = health::deployments(&snapshot);
-    deployments.retain(|deployment| wanted.has(deployment));
+    if let Some(wanted) = wanted {
+        deployments.retain(|deployment| wanted.contains(&deployment.id));
+    }
     let settings = &snapshot.config.router.health;
     if !settings.background {
         health::check(&snapshot, app.pipeline.parts(), deployments.clone()).await;

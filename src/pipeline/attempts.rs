@@ -111,17 +111,13 @@ fn told_when(trip: &Trip<'_>, hop: &Hop<'_>, error: Error) -> Error {
     waiting_for(error, wait)
 }
 
-/// Lays a wait over an error whose client waits for one, unless AWS asked for less.
+/// Lays a wait over an error whose client waits for one; what AWS asked for stays.
 fn waiting_for(error: Error, wait: Option<Duration>) -> Error {
     let asks_to_wait = matches!(error.status().as_u16(), 429 | 503);
-    let Some(wait) = wait.filter(|_| asks_to_wait) else {
-        return error;
-    };
-    // What AWS asked for is about the deployment that was asked last; another one may be ready before.
-    if error.retry_after().is_some_and(|asked| asked <= wait) {
+    if !asks_to_wait || error.retry_after().is_some() {
         return error;
     }
-    error.with_retry_after(Some(wait))
+    error.with_retry_after(wait)
 }
 
 /// Begins an attempt on what was picked.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use super::call::deadline_passed;
 use super::filling::Filling;
@@ -74,7 +75,12 @@ pub(super) async fn answer(
             };
             let filling = &place.filling;
             let flights = &pipeline.flights;
-            let flight = flight_of(call, &filling.shared_key(), routed_by);
+            let flight = flight_of(
+                call,
+                &filling.shared_key(),
+                routed_by,
+                pipeline.parts.clock.now(),
+            );
             let joined = if filling.may_lead() {
                 Some(flights.join(&flight))
             } else {
@@ -108,14 +114,15 @@ pub(super) async fn answer(
 }
 
 /// Names the flight of a call: what the kept answers do not tell apart, but calls under way must.
-fn flight_of(call: &Call, key: &str, routed_by: &RoutedBy) -> String {
+fn flight_of(call: &Call, key: &str, routed_by: &RoutedBy, now: Instant) -> String {
     let options = &call.options;
     let routing = (call.identity.key()).map_or("", |key| key.routing.as_str());
     // Nobody is refused, or pays, by the budget of a tag of somebody else's.
     let budgets = call.snapshot.router.budgets_of(&options.tags);
     let paying: Vec<&str> = budgets.iter().map(|one| one.tag.as_str()).collect();
+    let is_spent = (call.identity.key()).is_some_and(|key| key.check_spent(now, None).is_err());
     format!(
-        "{key} {} {:?} {} {paying:?} {routing} {:?} {routed_by:?}",
+        "{key} {} {:?} {} {paying:?} {is_spent} {routing} {:?} {routed_by:?}",
         call.request.is_streamed(),
         options.num_retries,
         options.fallbacks.disabled,

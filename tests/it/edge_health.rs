@@ -215,13 +215,18 @@ async fn deployments_are_asked_for_what_their_models_do() {
         (&json!(4), &json!(0)),
         "{body}"
     );
+    for one in ["model=wild/*", "model_id=wild"] {
+        let path = format!("/health?{one}");
+        let answer = gateway.call(Method::GET, &path, None).await.json();
+        assert_eq!(answer["healthy_count"], 1, "{one}: {answer}");
+    }
     for (id, calls) in [
         ("embed", 1),
         ("rerank", 1),
         ("image", 0),
         ("agent", 0),
         ("short", 1),
-        ("wild", 1),
+        ("wild", 3),
         ("none", 0),
     ] {
         assert_eq!(gateway.calls_of(id), calls, "{id}");

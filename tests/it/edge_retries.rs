@@ -72,19 +72,6 @@ async fn last_throttled_deployment_says_when_the_first_is_ready_again() {
     }
 }
 
-/// AWS asks for the deployment that was asked last; the group is ready when its first deployment is, whichever was asked when.
-#[tokio::test]
-async fn longer_wait_of_one_deployment_is_not_told_where_another_is_ready_sooner() {
-    let (short, long) = ("throttle,throttle-after=3", "throttle,throttle-after=40");
-    for (one, two) in [(short, long), (long, short)] {
-        let two: [Entry; 2] = [("m", "one", one, ""), ("m", "two", two, "")];
-        let gateway = Gateway::at(&two, "", Waits::new()).await;
-        let answer = gateway.chat("m", json!({})).await;
-        assert_eq!(way(&answer), (429, "m", "1", "0", "2"));
-        assert_eq!(answer.header("retry-after"), "3");
-    }
-}
-
 /// Where all were tried and none of them cools, retries go on, after a wait.
 #[tokio::test]
 async fn deployments_that_were_all_tried_are_tried_again_after_a_wait() {
