@@ -150,4 +150,8 @@ fn only_an_id_that_the_client_wrote_as_metadata_is_sent() {
         let body = case.with("user", json!("jane@example.com")).sent();
         assert_eq!(body["metadata"], sent, "{written}");
     }
+    // What the operator lays over it is another matter.
+    let case = claude_code(SONNET_46).with("metadata", json!({"tags": ["a"]}));
+    let body = case.default("user", &json!("team-7")).sent();
+    assert_eq!(body["metadata"], json!({"user_id": "team-7"}));
 }

@@ -195,6 +195,18 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Decides who is named as the user: whom `metadata` names, or what was laid over it. A `user` beside it is the gateway's.
+    fn settle_user(&mut self, written: &RawObject<'_>) {
+        let beside = written.get("user").map(serde_json::from_str::<String>);
+        let beside = beside.and_then(Result::ok);
+        if beside.is_some() && beside == self.params.user {
+            let metadata = written.get("metadata").map(serde_json::from_str::<Value>);
+            let metadata = metadata.and_then(Result::ok).unwrap_or_default();
+            let id = metadata.get("user_id").and_then(Value::as_str);
+            self.params.user = id.map(str::to_owned);
+        }
+    }
+
     fn write(&mut self, request: &ChatRequest) -> Result<Vec<u8>> {
         const FRAME: usize = 1024;
         let empty = RawJson::from_checked(bytes::Bytes::from_static(b"{}"));
@@ -203,6 +215,7 @@ impl<'a> Plan<'a> {
             .as_ref()
             .map_or(&empty, |native| &native.body);
         let written = RawObject::parse(body.get()).unwrap_or_default();
+        self.settle_user(&written);
         let mut conversation = Conversation::new(&written, request, self.model.facts);
         conversation.tell(self.told_schema.as_deref());
         let mut names: Vec<&'static str> = Vec::with_capacity(KEPT.len());
@@ -250,12 +263,10 @@ impl<'a> Plan<'a> {
             "tool_choice" if params.tools.is_empty() => None,
             "tool_choice" => tool_choice(params, written),
             "thinking" => made(self.thinking.clone()?),
-            // Whatever else stands there is the gateway's, and so is a `user` beside it. Where tokens are counted, nobody asks who
-            // is asking.
+            // Whatever else stands there is the gateway's.
             "metadata" => {
-                params.user.as_ref()?;
-                let metadata: Value = serde_json::from_str(written?).ok()?;
-                made(json!({"user_id": metadata.get("user_id")?.as_str()?}))
+                written?;
+                made(json!({"user_id": params.user.as_ref()?}))
             }
             "output_config" => made(self.output_config.clone()?),
             "context_management" => made(self.context_management.clone()?),
