@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::canonical::{ChatParams, ChatRequest, RawJson};
+use crate::canonical::{Chat, ChatParams, ChatRequest, RawJson};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::bedrock::chat::{extras, headers, metadata};
+use crate::provider::bedrock::chat::{extras, headers, metadata, warnings};
 use crate::provider::bedrock::url::invoke_url;
-use crate::provider::{Target, TransformError, WireRequest};
+use crate::provider::{Decoder, Exchange, Target, TransformError, WireRequest};
 
 /// How many bytes of metadata AWS takes in a header.
 const MOST_METADATA_BYTES: usize = 8500;
@@ -58,6 +58,21 @@ impl Outgoing<'_> {
             guardrail_headers(guardrail, &mut headers, warnings)?;
         }
         self.with_headers(url, headers, warnings)
+    }
+
+    /// Makes the exchange with another API of Bedrock's: one request, and what reads its answer.
+    pub(in crate::provider::bedrock) fn exchange_with(
+        self,
+        url: String,
+        decoder: impl Decoder<Chat> + 'static,
+        mut warnings: Vec<String>,
+    ) -> Result<Exchange<Chat>> {
+        let wire = self.wire_to(url, &mut warnings)?;
+        Ok(Exchange {
+            requests: vec![wire],
+            decoder: Box::new(decoder),
+            warnings: warnings::fit(warnings),
+        })
     }
 
     /// Makes the wire request of a family that takes guardrails in its body.

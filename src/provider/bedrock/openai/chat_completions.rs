@@ -14,7 +14,6 @@ use crate::canonical::{Chat, ChatParams, ChatRequest, Message, RawJson, Response
 use crate::catalog::Flag;
 use crate::error::Result;
 use crate::provider::bedrock::chat::fields::Fields;
-use crate::provider::bedrock::chat::warnings;
 use crate::provider::bedrock::converse::Converse;
 use crate::provider::bedrock::invoke::envelope::{Outgoing, parse};
 use crate::provider::bedrock::invoke::openai::{self, OpenAiChat};
@@ -167,19 +166,14 @@ pub(super) fn exchange(
     settle(&mut params, target, &mut warnings)?;
     let (params, body) = manner.write(request, target, params)?;
     let decoder = SaidDecoder::new(read, Reasoning::Marked, body.len()).bare();
-    let wire = Outgoing {
+    let outgoing = Outgoing {
         request,
         params: &params,
         target,
         streamed: request.stream,
         body,
-    }
-    .wire_to(url, &mut warnings)?;
-    Ok(Exchange {
-        requests: vec![wire],
-        decoder: Box::new(decoder),
-        warnings: warnings::fit(warnings),
-    })
+    };
+    outgoing.exchange_with(url, decoder, warnings)
 }
 
 /// Reads an answer or a chunk, which may be an error.

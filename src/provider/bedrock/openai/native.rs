@@ -17,7 +17,7 @@ use crate::canonical::{
 };
 use crate::catalog::Mode;
 use crate::error::Result;
-use crate::provider::bedrock::chat::{drop_paths, extras, metadata, warnings};
+use crate::provider::bedrock::chat::{drop_paths, extras, metadata};
 use crate::provider::bedrock::invoke::envelope::Outgoing;
 use crate::provider::bedrock::invoke::openai_request::response_format;
 use crate::provider::bedrock::model_id::Route;
@@ -159,21 +159,16 @@ pub(in crate::provider::bedrock) fn exchange(
         warnings,
     };
     let body = plan.write();
-    let mut warnings = plan.warnings;
+    let warnings = plan.warnings;
     let decoder = NativeDecoder::new(body.len());
-    let wire = Outgoing {
+    let outgoing = Outgoing {
         request,
         params: &params,
         target,
         streamed: request.stream,
         body,
-    }
-    .wire_to(url, &mut warnings)?;
-    Ok(Exchange {
-        requests: vec![wire],
-        decoder: Box::new(decoder),
-        warnings: warnings::fit(warnings),
-    })
+    };
+    outgoing.exchange_with(url, decoder, warnings)
 }
 
 /// Leaves out what a GPT takes only while it does not reason.

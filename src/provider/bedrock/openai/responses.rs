@@ -11,7 +11,6 @@ use super::responses_request::{PARAMS, body};
 use super::{fault, settle};
 use crate::canonical::{Chat, ChatRequest, StopReason, Text, Usage};
 use crate::error::Result;
-use crate::provider::bedrock::chat::warnings;
 use crate::provider::bedrock::invoke::envelope::{Outgoing, garbled, parse};
 use crate::provider::bedrock::invoke::said::{CallPiece, Reasoning, Said, SaidDecoder, stop, text};
 use crate::provider::bedrock::invoke::screen::screen;
@@ -30,19 +29,14 @@ pub(super) fn exchange(
     settle(&mut params, target, &mut warnings)?;
     let body = body(request, target, &params)?;
     let decoder = decoder(body.len());
-    let wire = Outgoing {
+    let outgoing = Outgoing {
         request,
         params: &params,
         target,
         streamed: request.stream,
         body,
-    }
-    .wire_to(url, &mut warnings)?;
-    Ok(Exchange {
-        requests: vec![wire],
-        decoder: Box::new(decoder),
-        warnings: warnings::fit(warnings),
-    })
+    };
+    outgoing.exchange_with(url, decoder, warnings)
 }
 
 /// Makes the reader of the answer to a request whose body has this many bytes.
